@@ -1,0 +1,637 @@
+/*
+  KSPPSDO: preconditioned steepest descent, each direction A-orthogonalised against the last ones.
+*/
+#include "petlap.h"
+#include <petsc/private/kspimpl.h>
+#include "mat/compat/petscversion.h"
+
+#define KSPPSDO_DEFAULT_MMAX        2
+#define KSPPSDO_DEFAULT_REPLACEMENT 0
+/* Pairs of vectors allocated at a time: a long history is paid for only by solves that last long enough to fill it */
+#define KSPPSDO_CHUNK 2
+
+typedef struct {
+  PetscInt mmax;        /* previous directions to orthogonalise against */
+  PetscInt replacement; /* interval, in iterations, between true residuals; 0 is never */
+
+  /* The history holds up to mmax pairs (d, q = A d). Pointers in d[] and q[] wander; the chunks own the vectors. */
+  PetscInt     npairs, nchunks;
+  Vec        **dchunk, **qchunk, *d, *q; /* every chunk has KSPPSDO_CHUNK vectors */
+  PetscScalar *dots;
+  PetscReal   *dAd;
+
+  PetscInt nrestart, nreplaced; /* what happened in the last solve, for the viewer */
+} KSP_PSDO;
+
+static PetscLogEvent KSP_PSDOOrtho;
+static PetscBool     PSDOCited      = PETSC_FALSE;
+static const char    PSDOCitation[] = "@inproceedings{lan2024neural,\n"
+                                      "  title     = {A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions},\n"
+                                      "  author    = {Kai Weixian Lan and Elias Gueidon and Ayano Kaneda and Julian Panetta and Joseph Teran},\n"
+                                      "  booktitle = {Proceedings of the 41st International Conference on Machine Learning},\n"
+                                      "  year      = {2024}\n"
+                                      "}\n";
+
+/* Makes room for npairs pairs; a history of mmax directions takes memory only as far as a solve fills it */
+static PetscErrorCode KSPPSDOGrow(KSP ksp, PetscInt npairs)
+{
+  KSP_PSDO *psdo = (KSP_PSDO *)ksp->data;
+  PetscInt  c    = psdo->nchunks, n;
+
+  PetscFunctionBegin;
+  if (npairs <= psdo->npairs) PetscFunctionReturn(PETSC_SUCCESS);
+  n = psdo->npairs + KSPPSDO_CHUNK;
+  PetscCall(PetscRealloc((c + 1) * sizeof(*psdo->dchunk), &psdo->dchunk));
+  PetscCall(PetscRealloc((c + 1) * sizeof(*psdo->qchunk), &psdo->qchunk));
+  PetscCall(PetscRealloc(n * sizeof(*psdo->d), &psdo->d));
+  PetscCall(PetscRealloc(n * sizeof(*psdo->q), &psdo->q));
+  PetscCall(PetscRealloc(n * sizeof(*psdo->dots), &psdo->dots));
+  PetscCall(PetscRealloc(n * sizeof(*psdo->dAd), &psdo->dAd));
+  PetscCall(KSPCreateVecs(ksp, KSPPSDO_CHUNK, &psdo->dchunk[c], 0, nullptr));
+  PetscCall(KSPCreateVecs(ksp, KSPPSDO_CHUNK, &psdo->qchunk[c], 0, nullptr));
+  for (PetscInt i = 0; i < KSPPSDO_CHUNK; i++) {
+    psdo->d[psdo->npairs + i] = psdo->dchunk[c][i];
+    psdo->q[psdo->npairs + i] = psdo->qchunk[c][i];
+  }
+  psdo->nchunks++;
+  psdo->npairs = n;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPReset_PSDO(KSP ksp)
+{
+  KSP_PSDO *psdo = (KSP_PSDO *)ksp->data;
+
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < psdo->nchunks; i++) {
+    PetscCall(VecDestroyVecs(KSPPSDO_CHUNK, &psdo->dchunk[i]));
+    PetscCall(VecDestroyVecs(KSPPSDO_CHUNK, &psdo->qchunk[i]));
+  }
+  PetscCall(PetscFree(psdo->dchunk));
+  PetscCall(PetscFree(psdo->qchunk));
+  PetscCall(PetscFree(psdo->d));
+  PetscCall(PetscFree(psdo->q));
+  PetscCall(PetscFree(psdo->dots));
+  PetscCall(PetscFree(psdo->dAd));
+  psdo->npairs = psdo->nchunks = 0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPSetUp_PSDO(KSP ksp)
+{
+  PetscFunctionBegin;
+  PetscCall(KSPSetWorkVecs(ksp, 2));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The state of a solve that its steps share */
+struct PSDOSolve {
+  Vec       x, b, r, z; /* z becomes the direction d */
+  Mat       A;
+  PetscInt  count, next; /* pairs in the history, and the slot that is overwritten next */
+  PetscBool zready;      /* z holds the preconditioned residual */
+  PetscReal sign;        /* of d'A d: a negative definite matrix has the same minimiser as its negative */
+  PetscReal rayleigh;    /* largest d'A d/d'd so far, a lower bound of the norm of A */
+  PetscReal rnorm;       /* 2-norm of r where the norm type computes it, else negative */
+  PetscReal natural;     /* sign of r'z at the first iteration, 0 before */
+};
+
+/* What became of an attempt to find a direction */
+typedef enum { PSDO_ACCEPTED, PSDO_ZERO, PSDO_ORTHOGONAL, PSDO_CURVATURE } PSDOOutcome;
+
+/*
+  Takes z as a direction: computes q = A z and the three inner products of the step in one reduction, and judges them. A direction that is
+  numerically orthogonal to the residual makes no progress; one without curvature of the right sign has no exact line search.
+*/
+static PetscErrorCode KSPPSDOTryDirection(KSP ksp, PSDOSolve *s, Vec q, PetscReal *dAd, PetscScalar *rd, PSDOOutcome *outcome)
+{
+  const PetscReal eps = PETSC_MACHINE_EPSILON;
+  Vec             w[3];
+  PetscScalar     v[3];
+  PetscReal       dd, dnorm;
+
+  PetscFunctionBegin;
+  PetscCall(KSP_MatMult(ksp, s->A, s->z, q));
+  w[0] = q;
+  w[1] = s->r;
+  w[2] = s->z;
+  PetscCall(VecMDot(s->z, 3, w, v));
+  for (PetscInt i = 0; i < 3; i++) KSPCheckDot(ksp, v[i]);
+  *dAd  = PetscRealPart(v[0]);
+  *rd   = PetscConj(v[1]);
+  dd    = PetscRealPart(v[2]);
+  dnorm = PetscSqrtReal(dd);
+  if (dnorm == 0.0) {
+    *outcome = PSDO_ZERO;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (PetscAbsScalar(*rd) == 0.0 || (s->rnorm >= 0.0 && PetscAbsScalar(*rd) <= eps * s->rnorm * dnorm)) {
+    *outcome = PSDO_ORTHOGONAL;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  *outcome = PSDO_ACCEPTED;
+  /* The exact test d'A d > eps |d| |A d| needs one more norm, so it is made only when the curvature is small beside what was seen */
+  if (s->sign * *dAd <= PETSC_SQRT_MACHINE_EPSILON * s->rayleigh * dd) {
+    PetscReal qnorm;
+
+    PetscCall(VecNorm(q, NORM_2, &qnorm));
+    KSPCheckNorm(ksp, qnorm);
+    if ((s->sign == 0.0 ? PetscAbsReal(*dAd) : s->sign * *dAd) <= eps * dnorm * qnorm) *outcome = PSDO_CURVATURE;
+  }
+  if (*outcome == PSDO_ACCEPTED) {
+    if (s->sign == 0.0) s->sign = *dAd > 0.0 ? 1.0 : -1.0;
+    s->rayleigh = PetscMax(s->rayleigh, PetscAbsReal(*dAd) / dd);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  Leaves in z a direction that passed the test and in q[next] its product with A. When the orthogonalised direction fails, the history is
+  dropped and the preconditioned residual itself is tried, then the residual.
+*/
+static PetscErrorCode KSPPSDODirection(KSP ksp, PSDOSolve *s, PetscReal *dAd, PetscScalar *rd)
+{
+  KSP_PSDO   *psdo = (KSP_PSDO *)ksp->data;
+  PSDOOutcome outcome;
+
+  PetscFunctionBegin;
+  if (!s->zready) PetscCall(KSP_PCApply(ksp, s->r, s->z));
+  s->zready = PETSC_FALSE;
+  PetscCall(KSPPSDOGrow(ksp, s->next + 1));
+  if (s->count) {
+    PetscCall(PetscLogEventBegin(KSP_PSDOOrtho, ksp, 0, 0, 0));
+    PetscCall(VecMDot(s->z, s->count, psdo->q, psdo->dots));
+    for (PetscInt i = 0; i < s->count; i++) psdo->dots[i] /= -psdo->dAd[i];
+    PetscCall(VecMAXPY(s->z, s->count, psdo->dots, psdo->d));
+    PetscCall(PetscLogEventEnd(KSP_PSDOOrtho, ksp, 0, 0, 0));
+    PetscCall(KSPPSDOTryDirection(ksp, s, psdo->q[s->next], dAd, rd, &outcome));
+    if (ksp->reason || outcome == PSDO_ACCEPTED) PetscFunctionReturn(PETSC_SUCCESS);
+    PetscCall(PetscInfo(ksp, "Orthogonalised direction is unusable at iteration %" PetscInt_FMT ", dropping the history of %" PetscInt_FMT " directions\n", ksp->its, s->count));
+    psdo->nrestart++;
+    s->count = s->next = 0;
+    PetscCall(KSP_PCApply(ksp, s->r, s->z));
+  }
+  PetscCall(KSPPSDOTryDirection(ksp, s, psdo->q[s->next], dAd, rd, &outcome));
+  if (ksp->reason || outcome == PSDO_ACCEPTED) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscInfo(ksp, "Preconditioned residual is unusable as a direction at iteration %" PetscInt_FMT ", trying the residual\n", ksp->its));
+  PetscCall(VecCopy(s->r, s->z));
+  PetscCall(KSP_RemoveNullSpace(ksp, s->z));
+  PetscCall(KSPPSDOTryDirection(ksp, s, psdo->q[s->next], dAd, rd, &outcome));
+  if (ksp->reason || outcome == PSDO_ACCEPTED) PetscFunctionReturn(PETSC_SUCCESS);
+  if (outcome == PSDO_ZERO) {
+    PetscReal rnorm;
+
+    PetscCall(VecNorm(s->r, NORM_2, &rnorm));
+    ksp->reason = rnorm == 0.0 ? KSP_CONVERGED_ATOL : KSP_DIVERGED_BREAKDOWN;
+    if (rnorm != 0.0) PetscCall(PetscInfo(ksp, "The residual lies in the null space that was attached to the matrix: the system is inconsistent, remove the null space from the right-hand side\n"));
+  } else if (outcome == PSDO_ORTHOGONAL) {
+    ksp->reason = KSP_DIVERGED_BREAKDOWN;
+    PetscCall(PetscInfo(ksp, "No direction with a component along the residual is left: the singular system is inconsistent, or its residual is at rounding level\n"));
+  } else {
+    ksp->reason = KSP_DIVERGED_INDEFINITE_MAT;
+    PetscCall(PetscInfo(ksp, "d'A d = %g has the wrong sign or vanishes for the residual itself: the matrix is indefinite or not Hermitian, use minres, gmres or bcgs\n", (double)*dAd));
+  }
+  PetscCheck(ksp->reason > 0 || !ksp->errorifnotconverged, PetscObjectComm((PetscObject)ksp), PETSC_ERR_NOT_CONVERGED, "psdo found no usable direction at iteration %" PetscInt_FMT ": %s", ksp->its, KSPConvergedReasons[ksp->reason]);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The norm that the convergence test sees; it may leave the preconditioned residual in z for the next direction */
+static PetscErrorCode KSPPSDONorm(KSP ksp, PSDOSolve *s, PetscReal *norm)
+{
+  PetscScalar rz;
+
+  PetscFunctionBegin;
+  *norm     = 0.0;
+  s->rnorm  = -1.0;
+  s->zready = PETSC_FALSE;
+  switch (ksp->normtype) {
+  case KSP_NORM_NONE:
+    break;
+  case KSP_NORM_UNPRECONDITIONED:
+    PetscCall(VecNorm(s->r, NORM_2, norm));
+    KSPCheckNorm(ksp, *norm);
+    s->rnorm = *norm;
+    break;
+  case KSP_NORM_PRECONDITIONED:
+    PetscCall(KSP_PCApply(ksp, s->r, s->z));
+    s->zready = PETSC_TRUE;
+    PetscCall(VecNorm(s->z, NORM_2, norm));
+    KSPCheckNorm(ksp, *norm);
+    break;
+  case KSP_NORM_NATURAL:
+    PetscCall(KSP_PCApply(ksp, s->r, s->z));
+    s->zready = PETSC_TRUE;
+    PetscCall(VecDot(s->r, s->z, &rz));
+    KSPCheckDot(ksp, rz);
+    /* A product of the other sign means that the preconditioner is indefinite and that r'z measures nothing */
+    if (s->natural * PetscRealPart(rz) < 0.0) {
+      PetscCheck(!ksp->errorifnotconverged, PetscObjectComm((PetscObject)ksp), PETSC_ERR_NOT_CONVERGED, "The natural norm does not exist for an indefinite preconditioner: use -ksp_norm_type unpreconditioned");
+      PetscCall(PetscInfo(ksp, "r'z changed its sign: the natural norm does not exist for an indefinite preconditioner, use -ksp_norm_type unpreconditioned\n"));
+      ksp->reason = KSP_DIVERGED_INDEFINITE_PC;
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
+    if (s->natural == 0.0 && PetscRealPart(rz) != 0.0) s->natural = PetscRealPart(rz) > 0.0 ? 1.0 : -1.0;
+    *norm = PetscSqrtReal(PetscAbsReal(PetscRealPart(rz)));
+    break;
+  default:
+    SETERRQ(PetscObjectComm((PetscObject)ksp), PETSC_ERR_SUP, "psdo does not compute the norm type %s: use -ksp_norm_type unpreconditioned, preconditioned, natural or none", KSPNormTypes[ksp->normtype]);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPPSDOTrueResidual(KSP ksp, PSDOSolve *s, Vec r)
+{
+  PetscFunctionBegin;
+  PetscCall(KSP_MatMult(ksp, s->A, s->x, r));
+  PetscCall(VecAYPX(r, -1.0, s->b));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Replaces the recursive residual by the true one; gap is the 2-norm of their difference */
+static PetscErrorCode KSPPSDOReplaceResidual(KSP ksp, PSDOSolve *s, PetscReal *gap)
+{
+  KSP_PSDO *psdo = (KSP_PSDO *)ksp->data;
+  Vec       t;
+
+  PetscFunctionBegin;
+  PetscCall(KSPPSDOTrueResidual(ksp, s, s->z));
+  PetscCall(VecAXPY(s->r, -1.0, s->z));
+  PetscCall(VecNorm(s->r, NORM_2, gap));
+  KSPCheckNorm(ksp, *gap);
+  t         = s->r;
+  s->r      = s->z;
+  s->z      = t;
+  s->zready = PETSC_FALSE;
+  psdo->nreplaced++;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPSolve_PSDO(KSP ksp)
+{
+  KSP_PSDO *psdo = (KSP_PSDO *)ksp->data;
+  PSDOSolve s    = {};
+  Mat       Pmat;
+  /* A monitor may change the option, which must not disturb a history that is in use */
+  const PetscInt mmax = psdo->mmax;
+  PetscReal      norm, gap = 0.0;
+  PetscInt       lastreplaced = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCitationsRegister(PSDOCitation, &PSDOCited));
+  PetscCall(PCGetOperators(ksp->pc, &s.A, &Pmat));
+  s.x = ksp->vec_sol;
+  s.b = ksp->vec_rhs;
+  s.r = ksp->work[0];
+  s.z = ksp->work[1];
+  for (PetscInt k = 0; k < psdo->npairs; k++) {
+    psdo->d[k] = psdo->dchunk[k / KSPPSDO_CHUNK][k % KSPPSDO_CHUNK];
+    psdo->q[k] = psdo->qchunk[k / KSPPSDO_CHUNK][k % KSPPSDO_CHUNK];
+  }
+  psdo->nrestart = psdo->nreplaced = 0;
+
+  ksp->its    = 0;
+  ksp->reason = KSP_CONVERGED_ITERATING;
+  if (ksp->guess_zero)
+    PetscCall(VecCopy(s.b, s.r));
+  else
+    PetscCall(KSPPSDOTrueResidual(ksp, &s, s.r));
+  PetscCall(KSPPSDONorm(ksp, &s, &norm));
+  if (ksp->reason) PetscFunctionReturn(PETSC_SUCCESS);
+  ksp->rnorm = norm;
+  PetscCall(KSPLogResidualHistory(ksp, norm));
+  PetscCall(KSPMonitor(ksp, 0, norm));
+  PetscCall((*ksp->converged)(ksp, 0, norm, &ksp->reason, ksp->cnvP));
+
+  while (!ksp->reason) {
+    PetscReal   dAd;
+    PetscScalar rd, alpha;
+
+    if (ksp->its >= ksp->max_it) {
+      ksp->reason = KSP_DIVERGED_ITS;
+      break;
+    }
+    PetscCall(KSPPSDODirection(ksp, &s, &dAd, &rd));
+    if (ksp->reason) break;
+    alpha = rd / dAd;
+    PetscCall(VecAXPY(s.x, alpha, s.z));
+    PetscCall(VecAXPY(s.r, -alpha, psdo->q[s.next]));
+    if (mmax > 0) {
+      Vec t = psdo->d[s.next];
+
+      psdo->d[s.next]   = s.z;
+      psdo->dAd[s.next] = dAd;
+      s.z               = t;
+      s.count           = PetscMax(s.count, s.next + 1);
+      s.next            = (s.next + 1) % mmax;
+    }
+    PetscCall(PetscObjectSAWsTakeAccess((PetscObject)ksp));
+    ksp->its++;
+    PetscCall(PetscObjectSAWsGrantAccess((PetscObject)ksp));
+
+    if (psdo->replacement && ksp->its - lastreplaced >= psdo->replacement) {
+      PetscCall(KSPPSDOReplaceResidual(ksp, &s, &gap));
+      if (ksp->reason) break;
+      lastreplaced = ksp->its;
+    }
+    PetscCall(KSPPSDONorm(ksp, &s, &norm));
+    if (ksp->reason) break;
+    /* Between replacements the true residual differs from the recursive one by about what the last interval added, so a claim below
+       that would be rounding error. With the larger of the two the true norm is at most twice the reported one. */
+    if (psdo->replacement && ksp->its != lastreplaced && ksp->normtype == KSP_NORM_UNPRECONDITIONED) norm = PetscMax(norm, gap);
+    ksp->rnorm = norm;
+    PetscCall((*ksp->converged)(ksp, ksp->its, norm, &ksp->reason, ksp->cnvP));
+    if (ksp->reason > 0 && psdo->replacement && ksp->its != lastreplaced && ksp->normtype != KSP_NORM_NONE) {
+      PetscReal shortgap;
+
+      /* Only the true residual may end the solve */
+      ksp->reason = KSP_CONVERGED_ITERATING;
+      PetscCall(KSPPSDOReplaceResidual(ksp, &s, &shortgap));
+      if (ksp->reason) break;
+      gap          = PetscMax(gap, shortgap);
+      lastreplaced = ksp->its;
+      PetscCall(KSPPSDONorm(ksp, &s, &norm));
+      if (ksp->reason) break;
+      ksp->rnorm = norm;
+      PetscCall((*ksp->converged)(ksp, ksp->its, norm, &ksp->reason, ksp->cnvP));
+    }
+    PetscCall(KSPLogResidualHistory(ksp, norm));
+    PetscCall(KSPMonitor(ksp, ksp->its, norm));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPDestroy_PSDO(KSP ksp)
+{
+  PetscFunctionBegin;
+  PetscCall(KSPReset_PSDO(ksp));
+  PetscCall(PetscObjectComposeFunction((PetscObject)ksp, "KSPPSDOSetMmax_C", nullptr));
+  PetscCall(PetscObjectComposeFunction((PetscObject)ksp, "KSPPSDOGetMmax_C", nullptr));
+  PetscCall(PetscObjectComposeFunction((PetscObject)ksp, "KSPPSDOSetResidualReplacement_C", nullptr));
+  PetscCall(PetscObjectComposeFunction((PetscObject)ksp, "KSPPSDOGetResidualReplacement_C", nullptr));
+  PetscCall(KSPDestroyDefault(ksp));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPView_PSDO(KSP ksp, PetscViewer viewer)
+{
+  KSP_PSDO *psdo = (KSP_PSDO *)ksp->data;
+  PetscBool isascii, isstring;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectTypeCompare((PetscObject)viewer, PETSCVIEWERASCII, &isascii));
+  PetscCall(PetscObjectTypeCompare((PetscObject)viewer, PETSCVIEWERSTRING, &isstring));
+  if (isascii) {
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  mmax=%" PetscInt_FMT " previous directions, storage for %" PetscInt_FMT " allocated\n", psdo->mmax, psdo->npairs));
+    if (psdo->replacement)
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  residual replacement every %" PetscInt_FMT " iterations, %" PetscInt_FMT " in the last solve\n", psdo->replacement, psdo->nreplaced));
+    else
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  no residual replacement\n"));
+    if (psdo->nrestart) PetscCall(PetscViewerASCIIPrintf(viewer, "  history dropped %" PetscInt_FMT " times in the last solve\n", psdo->nrestart));
+  } else if (isstring) {
+    PetscCall(PetscViewerStringSPrintf(viewer, " mmax %" PetscInt_FMT " replacement %" PetscInt_FMT, psdo->mmax, psdo->replacement));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPSetFromOptions_PSDO(KSP ksp, CompatOptionItems PetscOptionsObject)
+{
+  KSP_PSDO *psdo = (KSP_PSDO *)ksp->data;
+  PetscInt  n;
+  PetscBool set;
+
+  PetscFunctionBegin;
+  PetscOptionsHeadBegin(PetscOptionsObject, "KSP PSDO options");
+  PetscCall(PetscOptionsInt("-ksp_psdo_mmax", "Previous directions to orthogonalise against (0 is steepest descent)", "KSPPSDOSetMmax", psdo->mmax, &n, &set));
+  if (set) PetscCall(KSPPSDOSetMmax(ksp, n));
+  PetscCall(PetscOptionsInt("-ksp_psdo_residual_replacement", "Iterations between true residuals (0 is never)", "KSPPSDOSetResidualReplacement", psdo->replacement, &n, &set));
+  if (set) PetscCall(KSPPSDOSetResidualReplacement(ksp, n));
+  PetscOptionsHeadEnd();
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPPSDOSetMmax_PSDO(KSP ksp, PetscInt mmax)
+{
+  KSP_PSDO *psdo = (KSP_PSDO *)ksp->data;
+
+  PetscFunctionBegin;
+  PetscCheck(mmax >= 0, PetscObjectComm((PetscObject)ksp), PETSC_ERR_ARG_OUTOFRANGE, "psdo cannot keep %" PetscInt_FMT " directions: give -ksp_psdo_mmax 0 (steepest descent) or more", mmax);
+  psdo->mmax = mmax;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPPSDOGetMmax_PSDO(KSP ksp, PetscInt *mmax)
+{
+  PetscFunctionBegin;
+  *mmax = ((KSP_PSDO *)ksp->data)->mmax;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPPSDOSetResidualReplacement_PSDO(KSP ksp, PetscInt k)
+{
+  PetscFunctionBegin;
+  PetscCheck(k >= 0, PetscObjectComm((PetscObject)ksp), PETSC_ERR_ARG_OUTOFRANGE, "Interval %" PetscInt_FMT " makes no sense: give -ksp_psdo_residual_replacement 0 (never) or a number of iterations", k);
+  ((KSP_PSDO *)ksp->data)->replacement = k;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPPSDOGetResidualReplacement_PSDO(KSP ksp, PetscInt *k)
+{
+  PetscFunctionBegin;
+  *k = ((KSP_PSDO *)ksp->data)->replacement;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  KSPPSDOSetMmax - Sets how many previous directions `KSPPSDO` keeps and orthogonalises each new one against
+
+  Logically Collective
+
+  Input Parameters:
++ ksp  - the Krylov space context
+- mmax - the number of directions, n_ortho in the paper; 0 is steepest descent, each further one costs two vectors
+
+  Options Database Key:
+. -ksp_psdo_mmax <2> - the number of directions
+
+  Level: intermediate
+
+  Notes:
+  Memory for the directions is taken in small chunks as the iteration needs them, so a large value costs nothing in a short solve.
+
+  With any fixed preconditioner the iterates are those of `KSPFCG` with as many directions and the standard truncation.
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` when mmax is negative.
+
+  References:
+  Lan et al. 2024, section 4.1, Algorithm 1, and appendix A.4.
+
+.seealso: `KSPPSDO`, `KSPPSDOGetMmax()`, `KSPPSDOSetResidualReplacement()`
+@*/
+PetscErrorCode KSPPSDOSetMmax(KSP ksp, PetscInt mmax)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(ksp, KSP_CLASSID, 1);
+  PetscValidLogicalCollectiveInt(ksp, mmax, 2);
+  PetscTryMethod(ksp, "KSPPSDOSetMmax_C", (KSP, PetscInt), (ksp, mmax));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  KSPPSDOGetMmax - Gets how many previous directions `KSPPSDO` keeps
+
+  Not Collective
+
+  Input Parameter:
+. ksp - the Krylov space context, of type `KSPPSDO`
+
+  Output Parameter:
+. mmax - the number of directions
+
+  Level: intermediate
+
+.seealso: `KSPPSDO`, `KSPPSDOSetMmax()`
+@*/
+PetscErrorCode KSPPSDOGetMmax(KSP ksp, PetscInt *mmax)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(ksp, KSP_CLASSID, 1);
+  PetscUseMethod(ksp, "KSPPSDOGetMmax_C", (KSP, PetscInt *), (ksp, mmax));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  KSPPSDOSetResidualReplacement - Makes `KSPPSDO` replace its recursive residual by b - A x at regular intervals
+
+  Logically Collective
+
+  Input Parameters:
++ ksp - the Krylov space context
+- k   - iterations between replacements; 0 is never
+
+  Options Database Key:
+. -ksp_psdo_residual_replacement <0> - iterations between replacements
+
+  Level: intermediate
+
+  Notes:
+  Each replacement costs one product with the matrix. With replacement on, convergence is declared only on a true residual, and the
+  unpreconditioned norm that is reported in between is never below the rounding error that the last interval added to the recursion,
+  so that the true norm is at most about twice the reported one.
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` when k is negative.
+
+  References:
+  Lan et al. 2024, Algorithm 1 (which computes the true residual in every iteration, as k = 1 does) and appendix A.9.
+
+.seealso: `KSPPSDO`, `KSPPSDOGetResidualReplacement()`, `KSPPSDOSetMmax()`
+@*/
+PetscErrorCode KSPPSDOSetResidualReplacement(KSP ksp, PetscInt k)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(ksp, KSP_CLASSID, 1);
+  PetscValidLogicalCollectiveInt(ksp, k, 2);
+  PetscTryMethod(ksp, "KSPPSDOSetResidualReplacement_C", (KSP, PetscInt), (ksp, k));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  KSPPSDOGetResidualReplacement - Gets the interval at which `KSPPSDO` replaces its residual by the true one
+
+  Not Collective
+
+  Input Parameter:
+. ksp - the Krylov space context, of type `KSPPSDO`
+
+  Output Parameter:
+. k - iterations between replacements, 0 when there are none
+
+  Level: intermediate
+
+.seealso: `KSPPSDO`, `KSPPSDOSetResidualReplacement()`
+@*/
+PetscErrorCode KSPPSDOGetResidualReplacement(KSP ksp, PetscInt *k)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(ksp, KSP_CLASSID, 1);
+  PetscUseMethod(ksp, "KSPPSDOGetResidualReplacement_C", (KSP, PetscInt *), (ksp, k));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*MC
+  KSPPSDO = "psdo" - Preconditioned steepest descent; each direction is made A-orthogonal to the last mmax ones before an exact line search
+
+  Options Database Keys:
++ -ksp_psdo_mmax <2>                 - previous directions kept
+- -ksp_psdo_residual_replacement <0> - iterations between true residuals, 0 is never
+
+  Level: beginner
+
+  Notes:
+  For Hermitian definite matrices (positive or negative), and for preconditioners that may be nonsymmetric or change from one
+  iteration to the next: neural networks, multigrid cycles with different pre- and post-smoothing, inner iterations. With the identity
+  as preconditioner and mmax >= 1 it is the conjugate gradient method; with a fixed preconditioner it is `KSPFCG` with mmax directions and
+  `-ksp_fcg_truncation_type standard`, without that method's restriction to preconditioners with r'M r > 0.
+
+  One product with the matrix, one application of the preconditioner and three reductions in each iteration. Only `Vec` operations are
+  used, so it runs where the vectors live, on any number of processes.
+
+  Left preconditioning only. Norm types: unpreconditioned (default), preconditioned, natural (only while r'M r keeps its sign), none.
+
+  A direction that is orthogonal to the residual or has no curvature makes psdo drop its history and try the preconditioned residual, then the
+  residual itself. If that fails too the reason is `KSP_DIVERGED_INDEFINITE_MAT` or, where the residual is unreachable,
+  `KSP_DIVERGED_BREAKDOWN`. `-info :ksp` tells which.
+
+  References:
+  Lan, Gueidon, Kaneda, Panetta, Teran: A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions, ICML 2024,
+  section 4.1, Algorithm 1, appendices A.3, A.4 and A.9.
+
+.seealso: `KSPPSDOSetMmax()`, `KSPPSDOSetResidualReplacement()`, `KSPFCG`, `KSPCG`
+M*/
+static PetscErrorCode KSPCreate_PSDO(KSP ksp)
+{
+  KSP_PSDO *psdo;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&psdo));
+  psdo->mmax        = KSPPSDO_DEFAULT_MMAX;
+  psdo->replacement = KSPPSDO_DEFAULT_REPLACEMENT;
+  ksp->data         = psdo;
+
+  PetscCall(KSPSetSupportedNorm(ksp, KSP_NORM_UNPRECONDITIONED, PC_LEFT, 4));
+  PetscCall(KSPSetSupportedNorm(ksp, KSP_NORM_PRECONDITIONED, PC_LEFT, 3));
+  PetscCall(KSPSetSupportedNorm(ksp, KSP_NORM_NATURAL, PC_LEFT, 2));
+  PetscCall(KSPSetSupportedNorm(ksp, KSP_NORM_NONE, PC_LEFT, 1));
+
+  ksp->ops->setup          = KSPSetUp_PSDO;
+  ksp->ops->solve          = KSPSolve_PSDO;
+  ksp->ops->reset          = KSPReset_PSDO;
+  ksp->ops->destroy        = KSPDestroy_PSDO;
+  ksp->ops->view           = KSPView_PSDO;
+  ksp->ops->setfromoptions = KSPSetFromOptions_PSDO;
+  ksp->ops->buildsolution  = KSPBuildSolutionDefault;
+  ksp->ops->buildresidual  = KSPBuildResidualDefault;
+
+  PetscCall(PetscObjectComposeFunction((PetscObject)ksp, "KSPPSDOSetMmax_C", KSPPSDOSetMmax_PSDO));
+  PetscCall(PetscObjectComposeFunction((PetscObject)ksp, "KSPPSDOGetMmax_C", KSPPSDOGetMmax_PSDO));
+  PetscCall(PetscObjectComposeFunction((PetscObject)ksp, "KSPPSDOSetResidualReplacement_C", KSPPSDOSetResidualReplacement_PSDO));
+  PetscCall(PetscObjectComposeFunction((PetscObject)ksp, "KSPPSDOGetResidualReplacement_C", KSPPSDOGetResidualReplacement_PSDO));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPFinalize_PSDO(void)
+{
+  PetscFunctionBegin;
+  PSDOCited = PETSC_FALSE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PETSC_INTERN PetscErrorCode KSPInitialize_PSDO(void)
+{
+  PetscFunctionBegin;
+  PetscCall(KSPRegister(KSPPSDO, KSPCreate_PSDO));
+  PetscCall(PetscLogEventRegister("KSPPSDOOrtho", KSP_CLASSID, &KSP_PSDOOrtho));
+  PetscCall(PetscRegisterFinalize(KSPFinalize_PSDO));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,35 @@
+/*
+  Everything that differs between PETSc 3.18 and the newest release, so that no other file has to ask for a version.
+*/
+#pragma once
+
+#include <petscksp.h>
+
+#if PETSC_VERSION_LT(3, 18, 0)
+  #error "petlap needs PETSc 3.18 or newer: set PETSC_DIR (and PETSC_ARCH) to such a PETSc and configure again"
+#endif
+
+#if PETSC_VERSION_LT(3, 19, 0)
+  #define PETSC_SUCCESS ((PetscErrorCode)0)
+#endif
+
+/* How a setfromoptions operation receives its context; the argument itself must be called PetscOptionsObject */
+#if PETSC_VERSION_LT(3, 23, 0)
+typedef PetscOptionItems *CompatOptionItems;
+#else
+typedef PetscOptionItems CompatOptionItems;
+#endif
+
+/* MPIU_Allreduce() returned a PETSc error code before 3.22 and an MPI one since */
+#if PETSC_VERSION_LT(3, 22, 0)
+  #define CompatCallAllreduce(...) PetscCall(MPIU_Allreduce(__VA_ARGS__))
+#else
+  #define CompatCallAllreduce(...) PetscCallMPI(MPIU_Allreduce(__VA_ARGS__))
+#endif
+
+/* Keeps a DM attached to a KSP without letting it assemble the operators */
+#if PETSC_VERSION_LT(3, 25, 0)
+  #define CompatKSPDMInactive(ksp) KSPSetDMActive(ksp, PETSC_FALSE)
+#else
+  #define CompatKSPDMInactive(ksp) KSPSetDMActive(ksp, KSP_DMACTIVE_ALL, PETSC_FALSE)
+#endif

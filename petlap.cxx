@@ -1,0 +1,77 @@
+/*
+  Entry points of the plug-in: what PETSc calls when it loads libpetlap.so, and the same for programs that link it.
+*/
+#include "petlap.h"
+#include "mat/compat/petscversion.h"
+
+PETSC_INTERN PetscErrorCode KSPInitialize_PSDO(void);
+PETSC_INTERN PetscErrorCode PetlapLoadInitialize(void);
+
+static PetscBool PetlapInitialized = PETSC_FALSE;
+
+/* PetscFinalize() may or may not unload the library, so no state may outlive it */
+static PetscErrorCode PetlapFinalize(void)
+{
+  PetscFunctionBegin;
+  PetlapInitialized = PETSC_FALSE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  The layout of PETSc's objects changes with every minor release and with the scalar and index types, so a plug-in that was compiled
+  for another PETSc would read garbage. Everything that is asked here is answered by the PETSc that runs, not by its headers.
+*/
+static PetscErrorCode PetlapCheckPETSc(void)
+{
+  PetscInt      major, minor, subminor, release;
+  PetscDataType scalar;
+  PetscBool     found;
+  size_t        intsize;
+
+  PetscFunctionBegin;
+  PetscCall(PetscGetVersionNumber(&major, &minor, &subminor, &release));
+  PetscCheck(major == PETSC_VERSION_MAJOR && minor == PETSC_VERSION_MINOR, PETSC_COMM_SELF, PETSC_ERR_LIB,
+             "This libpetlap.so was compiled for PETSc %d.%d and is loaded by PETSc %d.%d: configure petlap with PETSC_DIR set to the PETSc that your program uses and build it again", PETSC_VERSION_MAJOR, PETSC_VERSION_MINOR, (int)major, (int)minor);
+  PetscCall(PetscDataTypeFromString("scalar", &scalar, &found));
+  PetscCall(PetscDataTypeGetSize(PETSC_INT, &intsize));
+  PetscCheck(found && scalar == PETSC_SCALAR && intsize == sizeof(PetscInt), PETSC_COMM_SELF, PETSC_ERR_LIB,
+             "This libpetlap.so was compiled for %s scalars and %d-bit indices and is loaded by a PETSc with %s scalars and %d-bit indices: build petlap for the PETSc that your program uses", PetscDataTypes[PETSC_SCALAR], (int)(8 * sizeof(PetscInt)),
+             found ? PetscDataTypes[scalar] : "other", (int)(8 * intsize));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@C
+  PetlapInitialize - Registers petlap's types, log events and options with PETSc
+
+  Not Collective, but must be called on all processes that use petlap
+
+  Level: beginner
+
+  Notes:
+  Programs that link libpetlap call this after `PetscInitialize()`. Programs that load the library with `-dll_append` need not call it.
+  Calling it more than once, also after another `PetscFinalize()` and `PetscInitialize()`, is fine.
+
+  Errors:
+  `PETSC_ERR_LIB` when the running PETSc has another version, scalar type or index size than the one petlap was compiled for.
+
+.seealso: `KSPPSDO`, `PetlapLoadSystem()`
+@*/
+PetscErrorCode PetlapInitialize(void)
+{
+  PetscFunctionBegin;
+  if (PetlapInitialized) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetlapCheckPETSc());
+  PetlapInitialized = PETSC_TRUE;
+  PetscCall(PetscRegisterFinalize(PetlapFinalize));
+  PetscCall(KSPInitialize_PSDO());
+  PetscCall(PetlapLoadInitialize());
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* PETSc derives this name from the file name: libpetlap.so must keep its name */
+PETLAP_EXTERN PetscErrorCode PetscDLLibraryRegister_petlap(void)
+{
+  PetscFunctionBegin;
+  PetscCall(PetlapInitialize());
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
