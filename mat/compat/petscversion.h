@@ -26,10 +26,3 @@ typedef PetscOptionItems CompatOptionItems;
 #else
   #define CompatCallAllreduce(...) PetscCallMPI(MPIU_Allreduce(__VA_ARGS__))
 #endif
-
-/* Keeps a DM attached to a KSP without letting it assemble the operators */
-#if PETSC_VERSION_LT(3, 25, 0)
-  #define CompatKSPDMInactive(ksp) KSPSetDMActive(ksp, PETSC_FALSE)
-#else
-  #define CompatKSPDMInactive(ksp) KSPSetDMActive(ksp, KSP_DMACTIVE_ALL, PETSC_FALSE)
-#endif
