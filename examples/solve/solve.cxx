@@ -138,7 +138,7 @@ static PetscErrorCode Plot(const char filename[], KSP ksp, DM dm, Vec x)
   KSPType          ksptype;
   PCType           pctype;
   PC               pc;
-  int              failed = 0;
+  int              failed = 0, drawn = 0;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(PetscObjectComm((PetscObject)ksp), &rank));
@@ -166,11 +166,15 @@ static PetscErrorCode Plot(const char filename[], KSP ksp, DM dm, Vec x)
     /* gnuplot doubles a quote inside a quoted name */
     for (const char *c = filename; *c; c++) fprintf(gnuplot, *c == '\'' ? "''" : "%c", *c);
     fprintf(gnuplot, "'\nset multiplot layout 1,%d\nset logscale y\nset format y '%%.0e'\nset grid\nset xlabel 'iteration'\nset ylabel 'residual norm'\nset title '%s, %s'\n", all ? 2 : 1, ksptype, pctype);
-    fprintf(gnuplot, "plot '-' using 1:2 with linespoints pt 7 ps 0.4 notitle\n");
+    fprintf(gnuplot, "set xrange [0:%d]\nplot '-' using 1:2 with linespoints pt 7 ps 0.4 notitle\n", (int)PetscMax(n - 1, 1));
     for (PetscInt k = 0; k < n; k++) {
-      if (history[k] > 0.0) fprintf(gnuplot, "%d %.8e\n", (int)k, (double)history[k]);
+      if (history[k] > 0.0) {
+        fprintf(gnuplot, "%d %.8e\n", (int)k, (double)history[k]);
+        drawn++;
+      }
     }
-    if (!n) fprintf(gnuplot, "0 1\n");
+    /* A direct solver has no history; gnuplot wants two values for an axis */
+    for (; drawn < 2; drawn++) fprintf(gnuplot, "0 %d\n", drawn ? 10 : 1);
     fprintf(gnuplot, "e\n");
     if (all) {
       const PetscInt     step = PetscMax(1, PetscMax((nx + most - 1) / most, (ny + most - 1) / most)), mx = (nx + step - 1) / step, my = (ny + step - 1) / step;
@@ -310,3 +314,46 @@ int main(int argc, char **argv)
   PetscCall(PetscFinalize());
   return reason < 0 ? 1 : 0;
 }
+
+/*TEST
+
+  build:
+    requires: hdf5
+
+  testset:
+    nsize: {{1 2 4}}
+    args: -ksp_rtol 1e-10 -report
+    filter: sed -E -e "s/ setup_seconds=.+$//" -e "s/iterations=[0-9]+/iterations=N/" -e "s/=[0-9.]+e-(0[7-9]|[1-9][0-9])/=small/g"
+    test:
+      suffix: epd
+      args: -f ${PETLAP_DATA}/epd_coffee_97x65_lam1.h5 -ksp_type psdo -pc_type bjacobi -sub_pc_type icc
+    test:
+      suffix: fluid
+      args: -f ${PETLAP_DATA}/fluid_dampillars_64x64x64_f45.h5 -ksp_type psdo -pc_type bjacobi
+    test:
+      suffix: singular
+      args: -f ${PETLAP_DATA}/fluid_smoke_solid_32x48x32_f25.h5 -ksp_type psdo -ksp_psdo_mmax 4 -pc_type bjacobi
+    test:
+      suffix: nonsymmetric
+      args: -f ${PETLAP_DATA}/color_row_chelsea_65x65.h5 -ksp_type gmres -pc_type bjacobi -sub_pc_type lu
+
+  testset:
+    filter: sed -E -e "s/ setup_seconds=.+$//" -e "s/=[0-9.]+e-(0[7-9]|[1-9][0-9])/=small/g"
+    test:
+      suffix: direct
+      args: -f ${PETLAP_DATA}/deconv_uniform_camera_65x65.h5 -ksp_type preonly -pc_type lu -report
+    test:
+      suffix: multigrid
+      args: -f ${PETLAP_DATA}/color_sym_chelsea_65x65.h5 -ksp_type psdo -pc_type mg -pc_mg_levels 3 -pc_mg_galerkin both -ksp_rtol 1e-10 -report
+      requires: !complex
+    test:
+      suffix: x_out
+      nsize: {{1 4}}
+      args: -f ${PETLAP_DATA}/aniso_par_brick_65x65.h5 -ksp_type psdo -pc_type jacobi -ksp_rtol 1e-12 -x_out x.h5
+    test:
+      suffix: plot
+      requires: gnuplot
+      nsize: {{1 2}}
+      args: -f ${PETLAP_DATA}/aniso_par_brick_65x65.h5 -ksp_type psdo -pc_type jacobi -plot plot.png
+
+TEST*/

@@ -9,6 +9,10 @@
 #define KSPPSDO_DEFAULT_REPLACEMENT 0
 /* Pairs of vectors allocated at a time: a long history is paid for only by solves that last long enough to fill it */
 #define KSPPSDO_CHUNK 2
+/* Cosine of the angle to the residual below which a direction is orthogonal to it up to rounding */
+#define KSPPSDO_ORTHOGONAL (100 * PETSC_MACHINE_EPSILON)
+/* With residual replacement on, a drop by this factor since the last one calls for the next */
+#define KSPPSDO_DROP 1e-6
 
 typedef struct {
   PetscInt mmax;        /* previous directions to orthogonalise against */
@@ -125,7 +129,7 @@ static PetscErrorCode KSPPSDOTryDirection(KSP ksp, PSDOSolve *s, Vec q, PetscRea
     *outcome = PSDO_ZERO;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  if (PetscAbsScalar(*rd) == 0.0 || (s->rnorm >= 0.0 && PetscAbsScalar(*rd) <= eps * s->rnorm * dnorm)) {
+  if (PetscAbsScalar(*rd) == 0.0 || (s->rnorm >= 0.0 && PetscAbsScalar(*rd) <= KSPPSDO_ORTHOGONAL * s->rnorm * dnorm)) {
     *outcome = PSDO_ORTHOGONAL;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
@@ -266,6 +270,19 @@ static PetscErrorCode KSPPSDOReplaceResidual(KSP ksp, PSDOSolve *s, PetscReal *g
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A replacement before its time: the gap of a short interval must not hide that of a full one */
+static PetscErrorCode KSPPSDOReplaceEarly(KSP ksp, PSDOSolve *s, PetscReal *gap, PetscReal *norm)
+{
+  PetscReal early;
+
+  PetscFunctionBegin;
+  PetscCall(KSPPSDOReplaceResidual(ksp, s, &early));
+  if (ksp->reason) PetscFunctionReturn(PETSC_SUCCESS);
+  *gap = PetscMax(*gap, early);
+  PetscCall(KSPPSDONorm(ksp, s, norm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode KSPSolve_PSDO(KSP ksp)
 {
   KSP_PSDO *psdo = (KSP_PSDO *)ksp->data;
@@ -273,7 +290,8 @@ static PetscErrorCode KSPSolve_PSDO(KSP ksp)
   Mat       Pmat;
   /* A monitor may change the option, which must not disturb a history that is in use */
   const PetscInt mmax = psdo->mmax;
-  PetscReal      norm, gap = 0.0;
+  PetscReal      norm, top, gap = 0.0;
+  PetscBool      replaced;
   PetscInt       lastreplaced = 0;
 
   PetscFunctionBegin;
@@ -297,7 +315,7 @@ static PetscErrorCode KSPSolve_PSDO(KSP ksp)
     PetscCall(KSPPSDOTrueResidual(ksp, &s, s.r));
   PetscCall(KSPPSDONorm(ksp, &s, &norm));
   if (ksp->reason) PetscFunctionReturn(PETSC_SUCCESS);
-  ksp->rnorm = norm;
+  ksp->rnorm = top = norm;
   PetscCall(KSPLogResidualHistory(ksp, norm));
   PetscCall(KSPMonitor(ksp, 0, norm));
   PetscCall((*ksp->converged)(ksp, 0, norm, &ksp->reason, ksp->cnvP));
@@ -328,32 +346,38 @@ static PetscErrorCode KSPSolve_PSDO(KSP ksp)
     ksp->its++;
     PetscCall(PetscObjectSAWsGrantAccess((PetscObject)ksp));
 
+    replaced = PETSC_FALSE;
     if (psdo->replacement && ksp->its - lastreplaced >= psdo->replacement) {
       PetscCall(KSPPSDOReplaceResidual(ksp, &s, &gap));
       if (ksp->reason) break;
-      lastreplaced = ksp->its;
+      replaced = PETSC_TRUE;
     }
     PetscCall(KSPPSDONorm(ksp, &s, &norm));
     if (ksp->reason) break;
-    /* Between replacements the true residual differs from the recursive one by about what the last interval added, so a claim below
-       that would be rounding error. With the larger of the two the true norm is at most twice the reported one. */
-    if (psdo->replacement && ksp->its != lastreplaced && ksp->normtype == KSP_NORM_UNPRECONDITIONED) norm = PetscMax(norm, gap);
+    if (psdo->replacement && !replaced && ksp->normtype != KSP_NORM_NONE) {
+      if (norm <= KSPPSDO_DROP * top) {
+        PetscCall(KSPPSDOReplaceEarly(ksp, &s, &gap, &norm));
+        if (ksp->reason) break;
+        replaced = PETSC_TRUE;
+      } else if (ksp->normtype == KSP_NORM_UNPRECONDITIONED) {
+        /* Since the last replacement rounding has parted the true residual from the recursive one by about what it did before, or twice that.
+           With the larger of the two the true norm stays below twice the reported one. */
+        norm = PetscMax(norm, 2.0 * gap);
+      }
+    }
     ksp->rnorm = norm;
     PetscCall((*ksp->converged)(ksp, ksp->its, norm, &ksp->reason, ksp->cnvP));
-    if (ksp->reason > 0 && psdo->replacement && ksp->its != lastreplaced && ksp->normtype != KSP_NORM_NONE) {
-      PetscReal shortgap;
-
+    if (ksp->reason > 0 && psdo->replacement && !replaced && ksp->normtype != KSP_NORM_NONE) {
       /* Only the true residual may end the solve */
       ksp->reason = KSP_CONVERGED_ITERATING;
-      PetscCall(KSPPSDOReplaceResidual(ksp, &s, &shortgap));
+      PetscCall(KSPPSDOReplaceEarly(ksp, &s, &gap, &norm));
       if (ksp->reason) break;
-      gap          = PetscMax(gap, shortgap);
-      lastreplaced = ksp->its;
-      PetscCall(KSPPSDONorm(ksp, &s, &norm));
-      if (ksp->reason) break;
+      replaced   = PETSC_TRUE;
       ksp->rnorm = norm;
       PetscCall((*ksp->converged)(ksp, ksp->its, norm, &ksp->reason, ksp->cnvP));
     }
+    if (replaced) lastreplaced = ksp->its;
+    top = replaced ? norm : PetscMax(top, norm);
     PetscCall(KSPLogResidualHistory(ksp, norm));
     PetscCall(KSPMonitor(ksp, ksp->its, norm));
   }
@@ -515,9 +539,9 @@ PetscErrorCode KSPPSDOGetMmax(KSP ksp, PetscInt *mmax)
   Level: intermediate
 
   Notes:
-  Each replacement costs one product with the matrix. With replacement on, convergence is declared only on a true residual, and the
-  unpreconditioned norm that is reported in between is never below the rounding error that the last interval added to the recursion,
-  so that the true norm is at most about twice the reported one.
+  Each replacement costs one product with the matrix. With replacement on, the residual is also replaced when it has dropped by a factor of
+  1e6, convergence is declared only on a true residual, and the unpreconditioned norm that is reported in between is never below twice the
+  rounding error that the last interval added to the recursion, so that the true norm stays below twice the reported one.
 
   Errors:
   `PETSC_ERR_ARG_OUTOFRANGE` when k is negative.
