@@ -167,7 +167,7 @@ public:
     Handle attribute(H5Aopen(set.id, name, H5P_DEFAULT), H5Aclose), space(H5Aget_space(attribute.id), H5Sclose), type(H5Aget_type(attribute.id), H5Tclose);
 
     if (H5Sget_simple_extent_npoints(space.id) != 1 || H5Tget_class(type.id) != H5T_INTEGER || H5Aread(attribute.id, H5T_NATIVE_INT64, value) < 0)
-      return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: attribute %s of '%s' is not one whole number: %s", filename, name, group, Why().c_str());
+      return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: attribute %s of '%s' is not one whole number: it must hold the number of rows", filename, name, group);
     return true;
   }
 
@@ -238,7 +238,7 @@ bool ReadMatrix(const char filename[], Reader &reader, PetscMPIInt rank, PetscMP
 
   if (!reader.Exists("A")) return reader.Missing("A");
   if (!reader.Attribute("A", "MATLAB_sparse", &n) || !reader.Length("A/jc", &njc)) return false;
-  if (n < 1) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: matrix 'A' has %.0f rows", filename, (double)n);
+  if (n < 1) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: attribute MATLAB_sparse of 'A' announces %.0f rows: it must hold the number of rows", filename, (double)n);
   if (njc != (hsize_t)n + 1) return error->Set(PETSC_ERR_ARG_SIZ, "%s: matrix 'A' has %.0f rows and %.0f columns: a linear system needs a square matrix", filename, (double)n, (double)njc - 1.0);
   if (n > PETSC_MAX_INT) return error->Set(PETSC_ERR_ARG_OUTOFRANGE, "%s: matrix 'A' has %.0f rows: use a PETSc with 64-bit indices", filename, (double)n);
   /* A matrix without entries has no datasets for them */

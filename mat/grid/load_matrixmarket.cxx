@@ -127,7 +127,7 @@ private:
   bool Number(T *value)
   {
     Blank();
-    if (*p == '+') p++;
+    if (*p == '+' && p[1] != '-') p++;
     std::from_chars_result result = std::from_chars(p, p + strlen(p), *value);
 
     if (result.ec != std::errc() || (*result.ptr && !isspace((unsigned char)*result.ptr))) return false;
