@@ -11,6 +11,7 @@
 */
 #include "petlap.h"
 #include "mat/compat/petscversion.h"
+#include "mat/grid/load.h"
 #include <petscdmda.h>
 #include <cmath>
 #include <cstdint>
@@ -132,17 +133,19 @@ PetscErrorCode CheckSystem(Mat A, Vec b, Vec x)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-void Load(const char *name, bool vectors = true)
+bool Load(const char *name, bool vectors = true)
 {
   Mat A = nullptr;
   Vec b = nullptr, x = nullptr;
 
-  if (!PetlapLoadSystem(PETSC_COMM_WORLD, Path(name).c_str(), &A, vectors ? &b : nullptr, vectors ? &x : nullptr)) {
+  const bool good = !PetlapLoadSystem(PETSC_COMM_WORLD, Path(name).c_str(), &A, vectors ? &b : nullptr, vectors ? &x : nullptr);
+  if (good) {
     Expect(!CheckSystem(A, b, x), "PETSc does not accept what was loaded");
   } else {
     Expect(!A && !b && !x, "a failed load returned an object");
   }
   Expect(!MatDestroy(&A) && !VecDestroy(&b) && !VecDestroy(&x), "PETSc cannot destroy what was loaded");
+  return good;
 }
 
 void RunMarket(Bytes in)
@@ -504,6 +507,34 @@ void WriteHDF5(const char *path, const Content &content)
   H5Fclose(file);
 }
 
+/* What the reader does on each of three processes; together they must find what one process finds */
+void LoadShares(const char *name, bool good)
+{
+  const PetscMPIInt size = 3;
+  PetscInt          n = 0, nb = 0;
+  bool              all = true;
+
+  for (PetscMPIInt rank = 0; rank < size; rank++) {
+    LoadedSystem system;
+    LoadError    error;
+
+    if (!LoadReadHDF5(Path(name).c_str(), rank, size, &system, &error)) {
+      Expect(error.code && *error.text, "a reader fails without an error");
+      all = false;
+      continue;
+    }
+    n = system.n;
+    Expect(!all || !system.b.present || system.b.first == nb, "the shares of b do not follow each other");
+    nb += system.b.n;
+    for (PetscCount k = 0; k < system.nz; k++) {
+      Expect(system.i[k] >= 0 && system.i[k] < n && system.j[k] >= (PetscInt)((int64_t)n * rank / size) && system.j[k] < (PetscInt)((int64_t)n * (rank + 1) / size), "an entry lies outside the share");
+      Expect(!PetscIsInfOrNanScalar(system.v[k]), "an entry is not finite");
+    }
+  }
+  Expect(all == good, "the processes together do not find what one process finds");
+  Expect(!all || !nb || nb == n, "the shares of b do not make up b");
+}
+
 void RunHDF5(Bytes in)
 {
   const int nx = 1 + (int)in.Below(5), ny = 1 + (int)in.Below(4), nz = 1 + (int)in.Below(3);
@@ -511,7 +542,7 @@ void RunHDF5(Bytes in)
 
   while (in.More()) Edit(&in, &content);
   WriteHDF5(Path("s.h5").c_str(), content);
-  Load("s.h5");
+  LoadShares("s.h5", Load("s.h5"));
 }
 
 /* The bytes of a correct file, one of three kinds */
