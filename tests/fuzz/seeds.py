@@ -37,9 +37,10 @@ for letter, size in ("i", 4), ("q", 8):
 # HDF5: size of the grid, what is there, edits
 seed("h-plain", b"h\3\2\0\3")
 seed("h-dims", b"h\3\2\1\7")
+seed("h-shares", b"h\3\2\1\x17")
 seed("h-griddims", b"h\2\2\0\x0b")
 for layout in range(6):
-    seed("h-layout%d" % layout, b"h\2\2\0\7" + b"".join(bytes([4, w, layout, 8]) for w in range(6)))
+    seed("h-layout%d" % layout, b"h\2\2\0\x17" + b"".join(bytes([4, w, layout, 8]) for w in range(6)))
 for kind in range(9):
     seed("h-kind%d" % kind, b"h\1\1\0\7" + bytes([3, 3, kind, 4]))
 for group in range(6):
@@ -47,7 +48,7 @@ for group in range(6):
 for attribute in range(8):
     seed("h-attribute%d" % attribute, b"h\1\1\0\3" + bytes([7, attribute]))
 for kind in range(26):
-    seed("h-type%d" % kind, b"h\1\1\0\7" + bytes([0, 2, kind, 0, 0, kind]))
+    seed("h-type%d" % kind, b"h\1\1\0\x17" + bytes([0, 2, kind, 0, 0, kind]))
 seed("h-value", b"h\1\1\0\3" + bytes([2, 2, 3, 6]))
 seed("h-shape", b"h\1\1\0\3" + bytes([1, 3, 3, 2, 1, 2]))
 # 4 x (2^62 + 1) numbers: the product is 4 where it overflows
