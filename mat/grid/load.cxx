@@ -50,7 +50,9 @@ static LoadFormat LoadRecognize(const char filename[], LoadError *error)
     return format;
   }
   size_t got = fread(start, 1, sizeof(start), file);
+  if (ferror(file)) error->Set(PETSC_ERR_FILE_OPEN, "%s cannot be read: %s", filename, strerror(errno));
   fclose(file);
+  if (error->code) return format;
   if (got >= 8 && !memcmp(start, hdf5, 8))
     format = FORMAT_HDF5;
   else if (got == sizeof(start) && !strncasecmp((const char *)start, "%%MatrixMarket", sizeof(start)))

@@ -4,6 +4,7 @@
 #include "mat/grid/load.h"
 #include <petscvec.h>
 #include <cstdint>
+#include <new>
 #include <sys/stat.h>
 
 namespace {
@@ -20,6 +21,7 @@ public:
   ~BinaryFile()
   {
     if (fd >= 0) (void)!PetscBinaryClose(fd);
+    free(lengths);
   }
 
   bool Open()
@@ -69,7 +71,7 @@ public:
 
   bool Matrix(PetscInt *n)
   {
-    PetscInt header[4];
+    PetscInt header[4], row = 0, in = 0, last = 0;
     int64_t  sum = 0;
 
     if (!Read(header, 4, PETSC_INT, "the matrix header")) return false;
@@ -78,14 +80,13 @@ public:
     if (header[1] < 1 || header[1] != header[2]) return error->Set(PETSC_ERR_ARG_SIZ, "%s: the matrix has %.0f rows and %.0f columns: a linear system needs a square matrix", filename, (double)header[1], (double)header[2]);
     if (header[3] < 0) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s holds a dense matrix or a damaged header: store the matrix as a sparse one (type aij)", filename);
     if (!Expect((double)header[1] + (double)header[3], sizeof(PetscInt), "the matrix") || !Expect((double)header[3], sizeof(PetscScalar), "the matrix")) return false;
+    if (!LoadAllocate(header[1], &lengths, error)) return false;
     for (PetscInt k = 0; k < header[1]; k += Block) {
-      PetscInt m = PetscMin(Block, header[1] - k);
-
-      if (!Read(numbers, m, PETSC_INT, "the row lengths")) return false;
-      for (PetscInt l = 0; l < m; l++) {
-        if (numbers[l] < 0 || numbers[l] > header[2]) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: row %.0f has the length %.0f: the file is damaged", filename, (double)(k + l), (double)numbers[l]);
-        sum += numbers[l];
-      }
+      if (!Read(lengths + k, PetscMin(Block, header[1] - k), PETSC_INT, "the row lengths")) return false;
+    }
+    for (PetscInt k = 0; k < header[1]; k++) {
+      if (lengths[k] < 0 || lengths[k] > header[2]) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: row %.0f has the length %.0f: the file is damaged", filename, (double)k, (double)lengths[k]);
+      sum += lengths[k];
     }
     if (sum != header[3]) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: the row lengths add up to %.0f and the header announces %.0f entries: the file is damaged", filename, (double)sum, (double)header[3]);
     for (PetscInt k = 0; k < header[3]; k += Block) {
@@ -94,7 +95,15 @@ public:
       if (!Read(numbers, m, PETSC_INT, "the column numbers")) return false;
       for (PetscInt l = 0; l < m; l++) {
         if (numbers[l] < 0 || numbers[l] >= header[2])
-          return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: entry %.0f names column %.0f of a matrix with %.0f columns: the file is damaged", filename, (double)(k + l), (double)numbers[l], (double)header[2]);
+          return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: entry %.0f names column %.0f of a matrix with %.0f columns: the file is damaged", filename, (double)k + (double)l, (double)numbers[l], (double)header[2]);
+        /* MatLoad() keeps the order of the file on one process, and factorizations rely on rising columns */
+        while (in == lengths[row]) {
+          row++;
+          in = 0;
+        }
+        if (in++ && numbers[l] <= last)
+          return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: row %.0f lists column %.0f after column %.0f: sort the columns of each row and add up repeated entries before writing the file", filename, (double)row, (double)numbers[l], (double)last);
+        last = numbers[l];
       }
     }
     return Values(header[3], "the matrix");
@@ -113,8 +122,9 @@ public:
 private:
   const char *filename;
   LoadError  *error;
-  int         fd   = -1;
-  double      left = 0.0;
+  int         fd      = -1;
+  double      left    = 0.0;
+  PetscInt   *lengths = nullptr;
   PetscInt    numbers[Block];
   PetscScalar values[Block];
 };

@@ -88,15 +88,18 @@ public:
     Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
 
     if (set.id < 0) return Missing(name);
-    Handle   space(H5Dget_space(set.id), H5Sclose), type(H5Dget_type(set.id), H5Tclose);
-    hssize_t points = H5Sget_simple_extent_npoints(space.id);
-    size_t   bytes  = H5Tget_size(type.id);
-    hsize_t  stored = H5Dget_storage_size(set.id);
+    Handle  space(H5Dget_space(set.id), H5Sclose), type(H5Dget_type(set.id), H5Tclose);
+    hsize_t shape[H5S_MAX_RANK], stored = H5Dget_storage_size(set.id);
+    int     rank   = H5Sget_simple_extent_dims(space.id, shape, nullptr);
+    size_t  bytes  = H5Tget_size(type.id);
+    double  points = H5Sget_simple_extent_type(space.id) == H5S_NULL ? 0.0 : 1.0;
 
-    if (points < 0 || !bytes) return error->Set(PETSC_ERR_FILE_READ, "%s: dataset '%s' has no readable shape: %s", filename, name, Why().c_str());
+    if (rank < 0 || !bytes) return error->Set(PETSC_ERR_FILE_READ, "%s: dataset '%s' has no readable shape: %s", filename, name, Why().c_str());
+    /* In floating point, because HDF5's own product of a damaged shape may overflow to a small number */
+    for (int d = 0; d < rank; d++) points *= (double)shape[d];
     /* No filter in use packs numbers more tightly than this, and a wild length must not become a wild allocation */
-    if ((double)points * (double)bytes > 2000.0 * (double)stored + 4096.0)
-      return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' claims %.0f numbers, but the file stores only %.0f bytes for it: the file is damaged", filename, name, (double)points, (double)stored);
+    if (points * (double)bytes > 2000.0 * (double)stored + 4096.0)
+      return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' claims %.0f numbers, but the file stores only %.0f bytes for it: the file is damaged", filename, name, points, (double)stored);
     *n = (hsize_t)points;
     return true;
   }
@@ -164,7 +167,7 @@ public:
     Handle attribute(H5Aopen(set.id, name, H5P_DEFAULT), H5Aclose), space(H5Aget_space(attribute.id), H5Sclose), type(H5Aget_type(attribute.id), H5Tclose);
 
     if (H5Sget_simple_extent_npoints(space.id) != 1 || H5Tget_class(type.id) != H5T_INTEGER || H5Aread(attribute.id, H5T_NATIVE_INT64, value) < 0)
-      return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: attribute %s of '%s' is not one whole number: %s", filename, name, group, Why().c_str());
+      return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: attribute %s of '%s' is not one whole number: it must hold the number of rows", filename, name, group);
     return true;
   }
 
@@ -235,7 +238,7 @@ bool ReadMatrix(const char filename[], Reader &reader, PetscMPIInt rank, PetscMP
 
   if (!reader.Exists("A")) return reader.Missing("A");
   if (!reader.Attribute("A", "MATLAB_sparse", &n) || !reader.Length("A/jc", &njc)) return false;
-  if (n < 1) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: matrix 'A' has %.0f rows", filename, (double)n);
+  if (n < 1) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: attribute MATLAB_sparse of 'A' announces %.0f rows: it must hold the number of rows", filename, (double)n);
   if (njc != (hsize_t)n + 1) return error->Set(PETSC_ERR_ARG_SIZ, "%s: matrix 'A' has %.0f rows and %.0f columns: a linear system needs a square matrix", filename, (double)n, (double)njc - 1.0);
   if (n > PETSC_MAX_INT) return error->Set(PETSC_ERR_ARG_OUTOFRANGE, "%s: matrix 'A' has %.0f rows: use a PETSc with 64-bit indices", filename, (double)n);
   /* A matrix without entries has no datasets for them */

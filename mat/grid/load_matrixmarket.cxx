@@ -40,7 +40,7 @@ public:
     if (!Next(true)) return false;
     if (sscanf(text, "%31s %31s %31s %31s %31s", word[0], word[1], word[2], word[3], word[4]) != 5) return Bad("the first line must read '%%MatrixMarket matrix coordinate|array real|integer|complex general|symmetric|skew-symmetric|hermitian'");
     for (int w = 0; w < 5; w++) {
-      for (char *c = word[w]; *c; c++) *c = (char)tolower(*c);
+      for (char *c = word[w]; *c; c++) *c = (char)tolower((unsigned char)*c);
     }
     if (strcmp(word[0], "%%matrixmarket") || strcmp(word[1], "matrix")) return Bad("only files that start with '%%MatrixMarket matrix' can be read");
     array = !strcmp(word[2], "array");
@@ -68,6 +68,8 @@ public:
     if (rows > PETSC_MAX_INT || columns > PETSC_MAX_INT) return error->Set(PETSC_ERR_ARG_OUTOFRANGE, "%s has %.0f rows: use a PETSc with 64-bit indices", filename, (double)rows);
     /* The shortest entry takes two characters in an array and six in a coordinate file; no wild length may become a wild allocation */
     if (S_ISREG(st.st_mode) && (array ? 2.0 * (double)rows * (double)columns : 6.0 * (double)entries) > 2.0 * (double)st.st_size + 16.0) return Bad("the file is too short for the number of entries that this line announces");
+    /* Rows take memory too, and no file has to grow for them */
+    if (!array && (double)rows > 1000.0 * ((double)entries + 1.0)) return Bad("this line announces so few entries that nearly all rows must be empty: the sizes are damaged");
     return true;
   }
 
@@ -125,7 +127,7 @@ private:
   bool Number(T *value)
   {
     Blank();
-    if (*p == '+') p++;
+    if (*p == '+' && p[1] != '-') p++;
     std::from_chars_result result = std::from_chars(p, p + strlen(p), *value);
 
     if (result.ec != std::errc() || (*result.ptr && !isspace((unsigned char)*result.ptr))) return false;

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Writes the seed corpus for load_fuzz into the given folder; load_fuzz.cxx says what the bytes mean."""
+import os
+import struct
+import sys
+
+folder = sys.argv[1]
+os.makedirs(folder, exist_ok=True)
+
+
+def seed(name, data):
+    with open(os.path.join(folder, name), "wb") as f:
+        f.write(data)
+
+
+# Matrix Market
+general = b"%%MatrixMarket matrix coordinate real general\n% comment\n2 2 4\n1 1 2\n1 2 -1.5\n2 1 -1e0\n2 2 +2\n"
+vector = b"%%MatrixMarket matrix array real general\n2 1\n1\n0.5\n"
+sparse = b"%%MatrixMarket matrix coordinate integer general\n2 1 1\n2 1 3\n"
+seed("m-general", b"m" + general)
+seed("m-vectors", b"m" + general + b"\0" + vector + b"\0" + sparse)
+for kind in ("symmetric", "skew-symmetric", "hermitian"):
+    diagonal = b"" if kind == "skew-symmetric" else b"1 1 4\n"
+    seed("m-" + kind, b"m%%MatrixMarket matrix coordinate real " + kind.encode() + b"\n3 3 %d\n" % (2 + bool(diagonal)) + diagonal + b"2 1 1\n3 2 1\n")
+seed("m-complex", b"m%%MatrixMarket matrix coordinate complex general\n1 1 1\n1 1 2 -3\n")
+seed("m-pattern", b"m%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n")
+seed("m-dense", b"m%%MatrixMarket matrix array real general\n1 1\n1\n")
+seed("m-wide", b"m%%MatrixMarket matrix coordinate real general\n2147483647 2147483647 0\n")
+
+# PETSc binary, in both index sizes
+for letter, size in ("i", 4), ("q", 8):
+    matrix = struct.pack(">7" + letter, 2, 2, 3, 2, 1, 0, 1) + struct.pack(">" + letter, 1) + struct.pack(">3d", 4, -1, 4)
+    b = struct.pack(">2" + letter, 1211214, 2) + struct.pack(">2d", 1, 2)
+    seed("b-matrix%d" % size, b"b" + matrix)
+    seed("b-vectors%d" % size, b"b" + matrix + b + b)
+
+# HDF5: size of the grid, what is there, edits
+seed("h-plain", b"h\3\2\0\3")
+seed("h-dims", b"h\3\2\1\7")
+seed("h-shares", b"h\3\2\1\x17")
+seed("h-griddims", b"h\2\2\0\x0b")
+for layout in range(6):
+    seed("h-layout%d" % layout, b"h\2\2\0\x17" + b"".join(bytes([4, w, layout, 8]) for w in range(6)))
+for kind in range(9):
+    seed("h-kind%d" % kind, b"h\1\1\0\7" + bytes([3, 3, kind, 4]))
+for group in range(6):
+    seed("h-group%d" % group, b"h\1\1\0\3" + bytes([9, group]))
+for attribute in range(8):
+    seed("h-attribute%d" % attribute, b"h\1\1\0\3" + bytes([7, attribute]))
+for kind in range(26):
+    seed("h-type%d" % kind, b"h\1\1\0\x17" + bytes([0, 2, kind, 0, 0, kind]))
+seed("h-value", b"h\1\1\0\3" + bytes([2, 2, 3, 6]))
+seed("h-shape", b"h\1\1\0\3" + bytes([1, 3, 3, 2, 1, 2]))
+# 4 x (2^62 + 1) numbers: the product is 4 where it overflows
+seed("h-overflow", b"h\1\1\0\3" + bytes([4, 3, 3, 1, 1, 3, 2, 4, 250, 1]))
+for rows in -1, 0, 2**31, 2**62:
+    seed("h-rows%d" % rows, b"h\1\1\0\3" + bytes([8, 1]) + struct.pack(">q", rows))
+
+# HDF5 cut off
+for which in range(3):
+    for cut in 0, 7, 100, 2000, 2048, 4000:
+        seed("t-%d-%d" % (which, cut), b"t" + bytes([which]) + struct.pack(">H", cut))
+    seed("r-%d" % which, b"r" + bytes([which, 0, 0, 0, 40, 7]))
