@@ -196,7 +196,12 @@ static PetscErrorCode LoadBinary(MPI_Comm comm, const char filename[], PetscMPII
   if (rank == 0) LoadCheckBinary(filename, &nvectors, &error);
   PetscCall(LoadAgree(comm, &error));
   PetscCallMPI(MPI_Bcast(&nvectors, 1, MPIU_INT, 0, comm));
-  PetscCall(PetscViewerBinaryOpen(comm, filename, FILE_MODE_READ, &viewer));
+  PetscCall(PetscViewerCreate(comm, &viewer));
+  PetscCall(PetscViewerSetType(viewer, PETSCVIEWERBINARY));
+  /* A file NAME.info beside the matrix could set options of the program */
+  PetscCall(PetscViewerBinarySetSkipInfo(viewer, PETSC_TRUE));
+  PetscCall(PetscViewerFileSetMode(viewer, FILE_MODE_READ));
+  PetscCall(PetscViewerFileSetName(viewer, filename));
   PetscCall(MatCreate(comm, A));
   PetscCall(MatSetType(*A, MATAIJ));
   PetscCall(MatSetFromOptions(*A));

@@ -5,7 +5,8 @@ static char help[] = "Solves a Laplacian on a DMDA; the solution is known.\n\n\
   -negative       solves with -A\n\
   -phase          complex scalars: couplings exp(i phi), a Hermitian matrix\n\
   -guess          starts from a nonzero guess\n\
-  -nsolve <1>     solves as often, with a right-hand side of its own each time\n\n";
+  -nsolve <1>     solves as often, with a right-hand side of its own each time\n\
+  -expect <-1>    the number of iterations that is expected, give or take 5 %; printed when it differs\n\n";
 
 #include <petscdmda.h>
 #include <petscksp.h>
@@ -57,6 +58,24 @@ static PetscErrorCode Fill(DM da, Mat A, PetscBool neumann, PetscScalar sign, Pe
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
+/* Values that depend on the point of the grid alone, with high and low frequencies */
+static PetscErrorCode Wave(DM da, PetscReal frequency, Vec u)
+{
+  Vec      natural;
+  PetscInt start, end;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMDACreateNaturalVector(da, &natural));
+  PetscCall(VecGetOwnershipRange(natural, &start, &end));
+  for (PetscInt i = start; i < end; i++) PetscCall(VecSetValue(natural, i, PetscSinReal(0.01 * frequency * (PetscReal)i) + PetscCosReal((PetscReal)(i * i % 1013)), INSERT_VALUES));
+  PetscCall(VecAssemblyBegin(natural));
+  PetscCall(VecAssemblyEnd(natural));
+  PetscCall(DMDANaturalToGlobalBegin(da, natural, INSERT_VALUES, u));
+  PetscCall(DMDANaturalToGlobalEnd(da, natural, INSERT_VALUES, u));
+  PetscCall(VecDestroy(&natural));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
 int main(int argc, char **argv)
 {
   DM                 da;
@@ -66,8 +85,7 @@ int main(int argc, char **argv)
   PC                 pc;
   KSPConvergedReason reason;
   MatNullSpace       nullspace = nullptr;
-  PetscRandom        random;
-  PetscInt           dim = 2, size = 20, nsolve = 1, its;
+  PetscInt           dim = 2, size = 20, nsolve = 1, expect = -1, its;
   PetscReal          error, norm;
   PetscBool          neumann = PETSC_FALSE, negative = PETSC_FALSE, guess = PETSC_FALSE, phase = PETSC_FALSE;
 
@@ -75,6 +93,7 @@ int main(int argc, char **argv)
   PetscCall(PetscInitialize(&argc, &argv, nullptr, help));
   PetscCall(PetscOptionsGetInt(nullptr, nullptr, "-dim", &dim, nullptr));
   PetscCall(PetscOptionsGetInt(nullptr, nullptr, "-size", &size, nullptr));
+  PetscCall(PetscOptionsGetInt(nullptr, nullptr, "-expect", &expect, nullptr));
   PetscCall(PetscOptionsGetInt(nullptr, nullptr, "-nsolve", &nsolve, nullptr));
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-neumann", &neumann, nullptr));
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-negative", &negative, nullptr));
@@ -102,9 +121,8 @@ int main(int argc, char **argv)
   PetscCall(KSPSetTolerances(ksp, 1e-9, PETSC_DEFAULT, PETSC_DEFAULT, PETSC_DEFAULT));
   PetscCall(KSPSetInitialGuessNonzero(ksp, guess));
   PetscCall(KSPSetFromOptions(ksp));
-  PetscCall(PetscRandomCreate(PETSC_COMM_WORLD, &random));
   for (PetscInt s = 0; s < nsolve; s++) {
-    PetscCall(VecSetRandom(u, random));
+    PetscCall(Wave(da, 1.0 + (PetscReal)s, u));
     if (nullspace) PetscCall(MatNullSpaceRemove(nullspace, u));
     PetscCall(MatMult(A, u, b));
     PetscCall(VecSet(x, 1.0));
@@ -115,9 +133,12 @@ int main(int argc, char **argv)
     PetscCall(VecNorm(u, NORM_2, &norm));
     PetscCall(VecAXPY(x, -1.0, u));
     PetscCall(VecNorm(x, NORM_2, &error));
-    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s iterations %" PetscInt_FMT " error %s\n", KSPConvergedReasons[reason], its, error < 1e-6 * norm ? "< 1e-6" : "TOO LARGE"));
+    if (PetscAbsInt(its - expect) <= PetscMax(2, expect / 20))
+      PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s iterations as expected", KSPConvergedReasons[reason]));
+    else
+      PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s iterations %" PetscInt_FMT " expected %" PetscInt_FMT, KSPConvergedReasons[reason], its, expect));
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, " error %s\n", error < 1e-6 * norm ? "< 1e-6" : "> 1e-6"));
   }
-  PetscCall(PetscRandomDestroy(&random));
   PetscCall(MatNullSpaceDestroy(&nullspace));
   PetscCall(KSPDestroy(&ksp));
   PetscCall(VecDestroy(&x));
@@ -132,63 +153,81 @@ int main(int argc, char **argv)
 /*TEST
 
   testset:
-    nsize: {{1 2 4}separate output}
+    nsize: {{1 2 4}}
     args: -ksp_type psdo -pc_type jacobi
+    output_file: output/ex1_1.out
+    test:
+      suffix: mmax_0
+      args: -ksp_psdo_mmax 0 -size 8 -expect 383
     test:
       suffix: mmax
-      args: -ksp_psdo_mmax {{0 1 2 30}separate output} -size 8 -ksp_max_it 2000
+      args: -ksp_psdo_mmax {{1 2 30}} -size 8 -expect 38
     test:
       suffix: 3d
-      args: -dim 3 -size 7
+      args: -dim 3 -size 7 -expect 48
     test:
       suffix: neumann
-      args: -neumann
+      args: -neumann -expect 111
     test:
       suffix: negative
-      args: -negative
+      args: -negative -expect 82
     test:
-      suffix: guess
-      args: -guess -nsolve 3
+      suffix: preconditioned
+      args: -ksp_norm_type preconditioned -expect 82
     test:
-      suffix: norm
-      args: -ksp_norm_type {{unpreconditioned preconditioned natural}separate output} -pc_type bjacobi -sub_pc_type ilu
+      suffix: natural
+      args: -ksp_norm_type natural -expect 82
 
   testset:
-    nsize: {{1 2}separate output}
+    nsize: {{1 2 4}}
+    args: -ksp_type psdo
+    output_file: output/ex1_2.out
+    test:
+      suffix: guess
+      args: -pc_type jacobi -guess -nsolve 3 -expect 82
+
+  testset:
+    nsize: {{1 2}}
     args: -ksp_type psdo -pc_type jacobi -phase
     requires: complex
+    output_file: output/ex1_1.out
     test:
       suffix: hermitian
-      args: -ksp_psdo_mmax {{0 1 8}separate output} -size 8 -ksp_max_it 2000
+      args: -ksp_psdo_mmax {{1 8}} -size 8 -expect 38
+    test:
+      suffix: hermitian_0
+      args: -ksp_psdo_mmax 0 -size 8 -expect 383
 
   test:
     suffix: view
-    args: -ksp_type psdo -pc_type icc -ksp_psdo_mmax 7 -ksp_psdo_residual_replacement 5 -ksp_view -ksp_monitor_short -ksp_rtol 1e-6
-    filter: grep -A 9 -E "psdo|KSP Residual|iterations" | grep -v -E "tolerance|happy"
+    args: -ksp_type psdo -pc_type icc -ksp_psdo_mmax 7 -ksp_psdo_residual_replacement 5 -ksp_view -ksp_rtol 1e-6
+    filter: grep -A 2 -E "psdo"
     requires: !complex
 
   test:
     suffix: norm_none
-    args: -ksp_type psdo -pc_type icc -ksp_norm_type none -ksp_max_it 50
+    args: -ksp_type psdo -pc_type icc -ksp_norm_type none -ksp_max_it 50 -expect 50
     requires: !complex
 
   test:
     suffix: maxit
-    args: -ksp_type psdo -pc_type jacobi -ksp_max_it {{0 3}separate output}
+    args: -ksp_type psdo -pc_type jacobi -ksp_max_it {{0 1}} -expect 1
 
   test:
     suffix: smoother
-    nsize: {{1 2}separate output}
-    args: -da_refine 1 -size 17 -ksp_type fgmres -pc_type mg -pc_mg_levels 2 -pc_mg_galerkin both -mg_levels_ksp_type psdo -mg_levels_pc_type jacobi -mg_levels_ksp_max_it 2 -mg_coarse_ksp_type preonly -mg_coarse_pc_type redundant
+    nsize: {{1 2}}
+    args: -da_refine 1 -size 17 -ksp_type fgmres -pc_type mg -pc_mg_levels 2 -pc_mg_galerkin both -mg_levels_ksp_type psdo -mg_levels_pc_type jacobi -mg_levels_ksp_max_it 2 -mg_coarse_ksp_type preonly -mg_coarse_pc_type redundant -expect 13
+    output_file: output/ex1_1.out
 
   test:
     suffix: variable
-    nsize: {{1 2}separate output}
-    args: -ksp_type psdo -ksp_psdo_mmax 4 -pc_type ksp -ksp_ksp_type gmres -ksp_pc_type jacobi -ksp_ksp_rtol 1e-2
+    nsize: {{1 2}}
+    args: -ksp_type psdo -ksp_psdo_mmax 4 -pc_type ksp -ksp_ksp_type gmres -ksp_pc_type jacobi -ksp_ksp_rtol 1e-2 -expect 5
+    output_file: output/ex1_1.out
 
   test:
     suffix: help
-    args: -ksp_type psdo -pc_type none -help
-    filter: grep -E "psdo|PSDO"
+    args: -ksp_type psdo -pc_type none -help -expect 90
+    filter: grep -E "^ *-ksp_psdo|PSDO options" | sed "s/://"
 
 TEST*/
