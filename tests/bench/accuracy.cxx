@@ -34,7 +34,7 @@ static PetscErrorCode WatchResidual(KSP ksp, PetscInt, PetscReal reported, void 
 int main(int argc, char **argv)
 {
   PetscInt  nfiles, npc, nreplacement, replacement[BENCH_MAX_LIST], its = 100, mmax = 2, nrows = 0, nover = 0;
-  char     *files[BENCH_MAX_LIST], *pcs[BENCH_MAX_LIST], csv[PETSC_MAX_PATH_LEN] = "";
+  char     *files[BENCH_MAX_LIST], *pcs[BENCH_MAX_LIST], csv[PETSC_MAX_PATH_LEN] = "", method[64] = KSPPSDO;
   FILE     *file = nullptr;
   PetscBool tocsv;
 
@@ -44,6 +44,7 @@ int main(int argc, char **argv)
   PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "Accuracy that psdo reaches", nullptr);
   PetscCall(PetscOptionsBoundedInt("-bench_its", "Iterations of each run", "", its, &its, nullptr, 1));
   PetscCall(PetscOptionsBoundedInt("-bench_mmax", "Directions kept by psdo", "", mmax, &mmax, nullptr, 0));
+  PetscCall(PetscOptionsString("-bench_ksp", "Method, to see what others reach without residual replacement", "", method, method, sizeof(method), nullptr));
   PetscCall(PetscOptionsString("-bench_csv", "File for the results", "", csv, csv, sizeof(csv), &tocsv));
   PetscOptionsEnd();
   PetscCall(BenchStringList("-f", "Files with linear systems, comma separated", "", &nfiles, files));
@@ -51,7 +52,7 @@ int main(int argc, char **argv)
   PetscCall(BenchIntList("-bench_replacement", "Intervals of the residual replacement, 0 is never", "0,10,50", &nreplacement, replacement));
 
   PetscCall(BenchPrintPETSc(PETSC_COMM_WORLD));
-  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "psdo, mmax %" PetscInt_FMT ", at most %" PetscInt_FMT " iterations without a convergence test\n", mmax, its));
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s, mmax %" PetscInt_FMT ", at most %" PetscInt_FMT " iterations without a convergence test\n", method, mmax, its));
   if (tocsv) {
     PetscCall(PetscFOpen(PETSC_COMM_WORLD, csv, "w", &file));
     PetscCall(PetscFPrintf(PETSC_COMM_WORLD, file, "file,pc,mmax,replacement,its,reason,final,smallest,ratio,reported_at_ratio,over\n"));
@@ -81,7 +82,7 @@ int main(int argc, char **argv)
         PetscReal          final;
 
         PetscCall(VecNorm(system.b, NORM_2, &w.bnorm));
-        PetscCall(BenchCreateKSP(pc, KSPPSDO, mmax, &ksp));
+        PetscCall(BenchCreateKSP(pc, method, mmax, &ksp));
         PetscCall(KSPPSDOSetResidualReplacement(ksp, replacement[k]));
         PetscCall(KSPSetTolerances(ksp, PETSC_DEFAULT, PETSC_DEFAULT, PETSC_DEFAULT, its));
         PetscCall(KSPSetConvergenceTest(ksp, KSPConvergedSkip, nullptr, nullptr));
