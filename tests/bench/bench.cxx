@@ -24,7 +24,7 @@ PetscErrorCode BenchStringList(const char option[], const char help[], const cha
 
   PetscFunctionBegin;
   *n = BENCH_MAX_LIST;
-  PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, nullptr, nullptr);
+  PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "", nullptr);
   PetscCall(PetscOptionsStringArray(option, help, "", list, n, &set));
   PetscOptionsEnd();
   if (!set) {
@@ -57,7 +57,7 @@ PetscErrorCode BenchIntList(const char option[], const char help[], const char v
   for (int i = 0; i < count; i++) PetscCall(PetscOptionsStringToInt(word[i], &list[i]));
   PetscCall(PetscStrToArrayDestroy(count, word));
   *n = BENCH_MAX_LIST;
-  PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, nullptr, nullptr);
+  PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "", nullptr);
   PetscCall(PetscOptionsIntArray(option, help, "", list, n, &set));
   PetscOptionsEnd();
   if (!set) *n = count;
