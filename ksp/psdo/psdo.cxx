@@ -101,7 +101,7 @@ struct PSDOSolve {
 };
 
 /* What became of an attempt to find a direction */
-typedef enum { PSDO_ACCEPTED, PSDO_ZERO, PSDO_ORTHOGONAL, PSDO_CURVATURE } PSDOOutcome;
+typedef enum { PSDO_ACCEPTED, PSDO_ZERO, PSDO_ORTHOGONAL, PSDO_CURVATURE, PSDO_INDEFINITE } PSDOOutcome;
 
 /*
   Takes z as a direction: computes q = A z and the three inner products of the step in one reduction, and judges them. A direction that is
@@ -109,7 +109,7 @@ typedef enum { PSDO_ACCEPTED, PSDO_ZERO, PSDO_ORTHOGONAL, PSDO_CURVATURE } PSDOO
 */
 static PetscErrorCode KSPPSDOTryDirection(KSP ksp, PSDOSolve *s, Vec q, PetscReal *dAd, PetscScalar *rd, PSDOOutcome *outcome)
 {
-  const PetscReal eps = PETSC_MACHINE_EPSILON;
+  const PetscReal eps = PETSC_MACHINE_EPSILON, small = PETSC_SQRT_MACHINE_EPSILON;
   Vec             w[3];
   PetscScalar     v[3];
   PetscReal       dd, dnorm;
@@ -135,12 +135,14 @@ static PetscErrorCode KSPPSDOTryDirection(KSP ksp, PSDOSolve *s, Vec q, PetscRea
   }
   *outcome = PSDO_ACCEPTED;
   /* The exact test d'A d > eps |d| |A d| needs one more norm, so it is made only when the curvature is small beside what was seen */
-  if (s->sign * *dAd <= PETSC_SQRT_MACHINE_EPSILON * s->rayleigh * dd) {
+  if (s->sign * *dAd <= small * s->rayleigh * dd) {
     PetscReal qnorm;
 
     PetscCall(VecNorm(q, NORM_2, &qnorm));
     KSPCheckNorm(ksp, qnorm);
     if ((s->sign == 0.0 ? PetscAbsReal(*dAd) : s->sign * *dAd) <= eps * dnorm * qnorm) *outcome = PSDO_CURVATURE;
+    /* So far on the wrong side of zero that rounding cannot be the cause: no other direction will mend that */
+    if (-s->sign * *dAd > small * PetscMax(s->rayleigh * dd, dnorm * qnorm)) *outcome = PSDO_INDEFINITE;
   }
   if (*outcome == PSDO_ACCEPTED) {
     if (s->sign == 0.0) s->sign = *dAd > 0.0 ? 1.0 : -1.0;
@@ -155,33 +157,36 @@ static PetscErrorCode KSPPSDOTryDirection(KSP ksp, PSDOSolve *s, Vec q, PetscRea
 */
 static PetscErrorCode KSPPSDODirection(KSP ksp, PSDOSolve *s, PetscReal *dAd, PetscScalar *rd)
 {
-  KSP_PSDO   *psdo = (KSP_PSDO *)ksp->data;
-  PSDOOutcome outcome;
+  KSP_PSDO   *psdo    = (KSP_PSDO *)ksp->data;
+  PSDOOutcome outcome = PSDO_ZERO;
 
   PetscFunctionBegin;
   if (!s->zready) PetscCall(KSP_PCApply(ksp, s->r, s->z));
   s->zready = PETSC_FALSE;
   PetscCall(KSPPSDOGrow(ksp, s->next + 1));
-  if (s->count) {
-    PetscCall(PetscLogEventBegin(KSP_PSDOOrtho, ksp, 0, 0, 0));
-    PetscCall(VecMDot(s->z, s->count, psdo->q, psdo->dots));
-    for (PetscInt i = 0; i < s->count; i++) psdo->dots[i] /= -psdo->dAd[i];
-    PetscCall(VecMAXPY(s->z, s->count, psdo->dots, psdo->d));
-    PetscCall(PetscLogEventEnd(KSP_PSDOOrtho, ksp, 0, 0, 0));
+  for (PetscInt attempt = s->count ? 0 : 1; attempt < 3; attempt++) {
+    if (attempt == 0) {
+      PetscCall(PetscLogEventBegin(KSP_PSDOOrtho, ksp, 0, 0, 0));
+      PetscCall(VecMDot(s->z, s->count, psdo->q, psdo->dots));
+      for (PetscInt i = 0; i < s->count; i++) psdo->dots[i] /= -psdo->dAd[i];
+      PetscCall(VecMAXPY(s->z, s->count, psdo->dots, psdo->d));
+      PetscCall(PetscLogEventEnd(KSP_PSDOOrtho, ksp, 0, 0, 0));
+      /* What rounding left of the null space would pile up in the solution */
+      PetscCall(KSP_RemoveNullSpace(ksp, s->z));
+    } else if (attempt == 1 && s->count) {
+      PetscCall(PetscInfo(ksp, "Orthogonalised direction is unusable at iteration %" PetscInt_FMT ", dropping the history of %" PetscInt_FMT " directions\n", ksp->its, s->count));
+      psdo->nrestart++;
+      s->count = s->next = 0;
+      PetscCall(KSP_PCApply(ksp, s->r, s->z));
+    } else if (attempt == 2) {
+      PetscCall(PetscInfo(ksp, "Preconditioned residual is unusable as a direction at iteration %" PetscInt_FMT ", trying the residual\n", ksp->its));
+      PetscCall(VecCopy(s->r, s->z));
+      PetscCall(KSP_RemoveNullSpace(ksp, s->z));
+    }
     PetscCall(KSPPSDOTryDirection(ksp, s, psdo->q[s->next], dAd, rd, &outcome));
     if (ksp->reason || outcome == PSDO_ACCEPTED) PetscFunctionReturn(PETSC_SUCCESS);
-    PetscCall(PetscInfo(ksp, "Orthogonalised direction is unusable at iteration %" PetscInt_FMT ", dropping the history of %" PetscInt_FMT " directions\n", ksp->its, s->count));
-    psdo->nrestart++;
-    s->count = s->next = 0;
-    PetscCall(KSP_PCApply(ksp, s->r, s->z));
+    if (outcome == PSDO_INDEFINITE) break;
   }
-  PetscCall(KSPPSDOTryDirection(ksp, s, psdo->q[s->next], dAd, rd, &outcome));
-  if (ksp->reason || outcome == PSDO_ACCEPTED) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscInfo(ksp, "Preconditioned residual is unusable as a direction at iteration %" PetscInt_FMT ", trying the residual\n", ksp->its));
-  PetscCall(VecCopy(s->r, s->z));
-  PetscCall(KSP_RemoveNullSpace(ksp, s->z));
-  PetscCall(KSPPSDOTryDirection(ksp, s, psdo->q[s->next], dAd, rd, &outcome));
-  if (ksp->reason || outcome == PSDO_ACCEPTED) PetscFunctionReturn(PETSC_SUCCESS);
   if (outcome == PSDO_ZERO) {
     PetscReal rnorm;
 
@@ -193,7 +198,7 @@ static PetscErrorCode KSPPSDODirection(KSP ksp, PSDOSolve *s, PetscReal *dAd, Pe
     PetscCall(PetscInfo(ksp, "No direction with a component along the residual is left: the singular system is inconsistent, or its residual is at rounding level\n"));
   } else {
     ksp->reason = KSP_DIVERGED_INDEFINITE_MAT;
-    PetscCall(PetscInfo(ksp, "d'A d = %g has the wrong sign or vanishes for the residual itself: the matrix is indefinite or not Hermitian, use minres, gmres or bcgs\n", (double)*dAd));
+    PetscCall(PetscInfo(ksp, "d'A d = %g vanishes or has another sign than for earlier directions: the matrix is indefinite or not Hermitian, use minres, gmres or bcgs\n", (double)*dAd));
   }
   PetscCheck(ksp->reason > 0 || !ksp->errorifnotconverged, PetscObjectComm((PetscObject)ksp), PETSC_ERR_NOT_CONVERGED, "psdo found no usable direction at iteration %" PetscInt_FMT ": %s", ksp->its, KSPConvergedReasons[ksp->reason]);
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -321,8 +326,8 @@ static PetscErrorCode KSPSolve_PSDO(KSP ksp)
   PetscCall((*ksp->converged)(ksp, 0, norm, &ksp->reason, ksp->cnvP));
 
   while (!ksp->reason) {
-    PetscReal   dAd;
-    PetscScalar rd, alpha;
+    PetscReal   dAd = 0.0;
+    PetscScalar rd  = 0.0, alpha;
 
     if (ksp->its >= ksp->max_it) {
       ksp->reason = KSP_DIVERGED_ITS;

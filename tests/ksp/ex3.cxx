@@ -176,6 +176,6 @@ int main(int argc, char **argv)
 
   test:
     nsize: {{1 2 4}}
-    args: -ksp_psdo_mmax {{1 2 5}} -ksp_max_it 500
+    args: -ksp_psdo_mmax {{1 2 5}} -ksp_max_it 1500
 
 TEST*/

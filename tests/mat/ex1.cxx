@@ -104,7 +104,7 @@ int main(int argc, char **argv)
 {
   Mat       A;
   Vec       b, x;
-  PetscBool convert                      = PETSC_FALSE;
+  PetscBool convert                    = PETSC_FALSE;
   char      folder[PETSC_MAX_PATH_LEN] = "", name[PETSC_MAX_PATH_LEN] = "", filename[2 * PETSC_MAX_PATH_LEN];
 
   PetscFunctionBeginUser;
