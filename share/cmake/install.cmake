@@ -13,6 +13,7 @@ string(REGEX REPLACE "[0-9]+$" "${petlap_next}" PETSC_NEXT_SERIES "${PETSC_SERIE
 
 set(petlap_pcdir ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH petlap_pc_prefix ${petlap_pcdir} ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" petlap_pc_prefix "${petlap_pc_prefix}")
 file(RELATIVE_PATH petlap_pc_libdir ${CMAKE_INSTALL_PREFIX} ${CMAKE_INSTALL_FULL_LIBDIR})
 file(RELATIVE_PATH petlap_pc_includedir ${CMAKE_INSTALL_PREFIX} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 file(RELATIVE_PATH petlap_pc_datadir ${CMAKE_INSTALL_PREFIX} ${CMAKE_INSTALL_FULL_DATADIR})

@@ -20,7 +20,12 @@ step() { # step NAME COMMAND...: one line, and the command's output when it fail
     exit 1
   fi
 }
-solves() { "$@" | tee /dev/stderr | grep -q '^psdo: .* error < 1e-5$'; }
+solves() {
+  "$@" >"$work/out" 2>&1 || { cat "$work/out"; return 1; }
+  cat "$work/out"
+  grep -q '^psdo: .* error < 1e-5$' "$work/out"
+}
+preset() { solves "$@" -options_left && grep -q 'no unused options' "$work/out"; }
 absent() { ! grep -rIlF "$1" "$2"; }
 
 libdir=$(sed -n 's/^CMAKE_INSTALL_LIBDIR:[A-Z]*=//p' "$build/CMakeCache.txt")
@@ -33,6 +38,9 @@ try() { # try PREFIX NAME
   step "$name: sample builds with pkg-config" env PKG_CONFIG_PATH="$prefix/$libdir/pkgconfig:$petsc/lib/pkgconfig" make -C "$dir"
   step "$name: it solves" solves "$dir/main"
   step "$name: a program without petlap loads it" solves "$dir/plain" -dll_append "$prefix/$libdir/libpetlap.so" -ksp_type psdo
+  for preset in "$prefix"/share/petlap/presets/psdo*.petscrc; do
+    step "$name: preset $(basename "$preset" .petscrc)" preset "$dir/plain" -dll_append "$prefix/$libdir/libpetlap.so" -options_file "$preset"
+  done
 }
 
 step "installs" cmake --install "$build" --prefix "$work/first"
