@@ -10,6 +10,7 @@
 #
 # Variables: PETSC_DIR and PETSC_ARCH (the system's PETSc without them), PRESET, BUILD, CMAKE_FLAGS, JOBS.
 
+MAKEFLAGS   += --no-print-directory
 PRESET      ?= release
 BUILD       ?= $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 PREFIX      ?= /usr/local

@@ -39,6 +39,7 @@ need_check() {
   need python3-h5py module h5py
   need diffutils command -v diff
   need bc command -v bc
+  need_petsc python3-petsc4py module petsc4py
   need_petsc python3-petsc4py-real module petsc4py
   need_petsc "libpetsc$(pkg-config --modversion PETSc | cut -d. -f1,2)-dev-examples" petsc_examples
 }
