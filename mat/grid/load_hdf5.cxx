@@ -146,7 +146,7 @@ public:
   /* Splits n entries evenly and reads this process's part */
   bool Vector(const char *name, PetscInt n, PetscMPIInt rank, PetscMPIInt size, LoadVector *vector)
   {
-    hsize_t length;
+    hsize_t length = 0;
 
     if (!Exists(name)) return true;
     if (!Length(name, &length)) return false;
@@ -233,7 +233,7 @@ private:
 bool ReadMatrix(const char filename[], Reader &reader, PetscMPIInt rank, PetscMPIInt size, LoadedSystem *system, LoadError *error)
 {
   int64_t  n, *work = nullptr;
-  hsize_t  njc, nir, ndata;
+  hsize_t  njc = 0, nir = 0, ndata = 0;
   PetscInt c0, c1;
 
   if (!reader.Exists("A")) return reader.Missing("A");
@@ -284,8 +284,8 @@ bool ReadGrid(const char filename[], Reader &reader, LoadedSystem *system, LoadE
   const char *name = reader.Exists("dims") ? "dims" : reader.Exists("griddims") ? "griddims" : nullptr;
   int64_t     size[3];
   double      points = 1.0;
-  hsize_t     dim;
-  bool        all = name && !strcmp(name, "dims");
+  hsize_t     dim    = 0;
+  bool        all    = name && !strcmp(name, "dims");
 
   if (!name) return true;
   if (!reader.Length(name, &dim)) return false;

@@ -1,6 +1,6 @@
 # Finds PETSc through pkg-config. PETSC_DIR and PETSC_ARCH (CMake variables or environment) choose one; without them the system's is taken.
 #
-# Imported targets: PETSc::PETSc, and PETSc::HDF5 where PETSc was built with HDF5.
+# Imported targets: PETSc::PETSc and, when the component HDF5 is asked for and PETSc was built with it, PETSc::HDF5.
 # Variables: PETSC_VERSION, PETSC_PREFIX (the folder that holds include/ and lib/), PETSC_LIBRARY (the library file), and PETSC_HAVE_HDF5,
 # PETSC_USE_COMPLEX, PETSC_USE_64BIT_INDICES, PETSC_HAVE_MPIUNI, PETSC_USE_DEBUG.
 
@@ -11,6 +11,11 @@ foreach(v PETSC_DIR PETSC_ARCH)
 endforeach()
 set(PETSC_DIR "${PETSC_DIR}" CACHE PATH "PETSc's folder; empty for the system's PETSc")
 set(PETSC_ARCH "${PETSC_ARCH}" CACHE STRING "PETSc's architecture folder under PETSC_DIR; empty for an installed PETSc")
+# What was found for one PETSc stays in the cache and does not fit another
+if(DEFINED PETSC_FOUND_FOR AND NOT "${PETSC_DIR}:${PETSC_ARCH}" STREQUAL PETSC_FOUND_FOR)
+  message(FATAL_ERROR "PETSC_DIR or PETSC_ARCH has changed since this folder was configured: remove ${CMAKE_BINARY_DIR} or use another build folder")
+endif()
+set(PETSC_FOUND_FOR "${PETSC_DIR}:${PETSC_ARCH}" CACHE INTERNAL "")
 
 find_package(PkgConfig REQUIRED)
 set(_petsc_saved "$ENV{PKG_CONFIG_PATH}")
@@ -54,7 +59,7 @@ if(NOT TARGET PETSc::PETSc)
   endif()
 endif()
 
-if(PETSC_HAVE_HDF5 AND NOT TARGET PETSc::HDF5)
+if(PETSC_HAVE_HDF5 AND HDF5 IN_LIST PETSc_FIND_COMPONENTS AND NOT TARGET PETSc::HDF5)
   # Two HDF5 libraries in one process overwrite each other's symbols, so the one that libpetsc itself needs is taken
   find_program(PETLAP_READELF readelf REQUIRED)
   execute_process(COMMAND ${PETLAP_READELF} -d "${PETSC_LIBRARY}" OUTPUT_VARIABLE _petsc_elf)
