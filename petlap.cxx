@@ -3,6 +3,7 @@
 */
 #include "petlap.h"
 #include "mat/compat/petscversion.h"
+#include <cstdio>
 
 PETSC_INTERN PetscErrorCode KSPInitialize_PSDO(void);
 PETSC_INTERN PetscErrorCode PetlapLoadInitialize(void);
@@ -29,10 +30,14 @@ static PetscErrorCode PetlapCheckPETSc(void)
   size_t        intsize;
 
   PetscFunctionBegin;
-  /* Where the program uses another libpetsc, the one that came along with this library was never initialized */
-  PetscCheck(PETSC_COMM_WORLD != MPI_COMM_NULL, PETSC_COMM_SELF, PETSC_ERR_LIB,
-             "This libpetlap.so was built for another libpetsc (PETSc %d.%d.%d, %s scalars, %d-bit indices) than the program uses: build petlap with PETSC_DIR and PETSC_ARCH set to the program's PETSc, or call PetscInitialize() first",
-             PETSC_VERSION_MAJOR, PETSC_VERSION_MINOR, PETSC_VERSION_SUBMINOR, PetscDataTypes[PETSC_SCALAR], (int)(8 * sizeof(PetscInt)));
+  /* Where the program uses another libpetsc, the one that came along with this library was never initialized, and cannot print an error */
+  if (PETSC_COMM_WORLD == MPI_COMM_NULL) {
+    fprintf(stderr,
+            "libpetlap.so was built for another libpetsc (PETSc %d.%d.%d, %s scalars, %d-bit indices) than the program uses: build petlap with PETSC_DIR and PETSC_ARCH set to the program's PETSc. "
+            "In a program that links both, call PetscInitialize() before PetlapInitialize().\n",
+            PETSC_VERSION_MAJOR, PETSC_VERSION_MINOR, PETSC_VERSION_SUBMINOR, PetscDataTypes[PETSC_SCALAR], (int)(8 * sizeof(PetscInt)));
+    return PETSC_ERR_LIB;
+  }
   PetscCall(PetscGetVersionNumber(&major, &minor, &subminor, &release));
   PetscCheck(major == PETSC_VERSION_MAJOR && minor == PETSC_VERSION_MINOR, PETSC_COMM_SELF, PETSC_ERR_LIB,
              "This libpetlap.so was compiled for PETSc %d.%d and is loaded by PETSc %d.%d: configure petlap with PETSC_DIR set to the PETSc that your program uses and build it again", PETSC_VERSION_MAJOR, PETSC_VERSION_MINOR, (int)major, (int)minor);
