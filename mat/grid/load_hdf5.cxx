@@ -137,6 +137,11 @@ public:
       for (hsize_t k = n; k-- > 0;) values[k] = PetscCMPLX(re[k], 0.0);
   #endif
     }
+    return Finite(name, first, n, values);
+  }
+
+  bool Finite(const char *name, hsize_t first, hsize_t n, const PetscScalar *values)
+  {
     size_t bad = LoadFirstNotFinite(n, values);
 
     if (bad < n) return error->Set(PETSC_ERR_FP, "%s: dataset '%s' holds a NaN or an infinite value at position %.0f (counted from 0): repair the data", filename, name, (double)(first + bad));
@@ -147,15 +152,19 @@ public:
   bool Vector(const char *name, PetscInt n, PetscMPIInt rank, PetscMPIInt size, LoadVector *vector)
   {
     hsize_t length = 0;
+    bool    pairs;
 
     if (!Exists(name)) return true;
     if (!Length(name, &length)) return false;
-    if (length != (hsize_t)n) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' has %.0f entries and the matrix has %.0f rows: the vector must be as long as the matrix", filename, name, (double)length, (double)n);
+    /* PETSc writes complex vectors as pairs of reals, and says so */
+    pairs = PetscDefined(USE_COMPLEX) && length == 2 * (hsize_t)n && H5Aexists_by_name(file, name, "complex", H5P_DEFAULT) > 0;
+    if (length != (hsize_t)n && !pairs) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' has %.0f entries and the matrix has %.0f rows: the vector must be as long as the matrix", filename, name, (double)length, (double)n);
     vector->first = (PetscInt)((int64_t)n * rank / size);
     vector->n     = (PetscInt)((int64_t)n * (rank + 1) / size) - vector->first;
     if (!LoadAllocate(vector->n, &vector->v, error)) return false;
     vector->present = true;
-    return Scalars(name, vector->first, vector->n, vector->v);
+    if (!pairs) return Scalars(name, vector->first, vector->n, vector->v);
+    return Range(name, 2 * (hsize_t)vector->first, 2 * (hsize_t)vector->n, H5T_FLOAT, RealType(), vector->v) && Finite(name, vector->first, vector->n, vector->v);
   }
 
   /* Reads a group's attribute that is one whole number */
