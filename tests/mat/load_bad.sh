@@ -21,9 +21,9 @@ for name in $names; do
     ASAN_OPTIONS=$ASAN_OPTIONS:allocator_may_return_null=1:max_allocation_size_mb=4000
     ;;
   esac
-  line=$(ulimit -S -v $limit && "$@" "$program" -f "$folder/$name" -malloc_dump -options_left no 2>&1)
+  # Libraries below may warn on stderr about the machine; it matters only after a failure, and when a sanitizer speaks
+  line=$(ulimit -S -v $limit && "$@" "$program" -f "$folder/$name" -malloc_dump -options_left no 2>"$folder/stderr")
   code=$?
-  [ $asan ] && line=$(sed '/WARNING: AddressSanitizer failed to allocate/d' <<<"$line")
-  [ $code -eq 0 ] || line="exit $code: $line"
+  if [ $code -ne 0 ] || grep -E 'runtime error|ERROR: .*Sanitizer' "$folder/stderr"; then line="exit $code: $line $(cat "$folder/stderr")"; fi
   echo "$name: $line"
 done
