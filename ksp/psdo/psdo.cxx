@@ -208,6 +208,7 @@ static PetscErrorCode KSPPSDODirection(KSP ksp, PSDOSolve *s, PetscReal *dAd, Pe
 static PetscErrorCode KSPPSDONorm(KSP ksp, PSDOSolve *s, PetscReal *norm)
 {
   PetscScalar rz;
+  PetscReal   rnorm;
 
   PetscFunctionBegin;
   *norm     = 0.0;
@@ -244,6 +245,15 @@ static PetscErrorCode KSPPSDONorm(KSP ksp, PSDOSolve *s, PetscReal *norm)
     break;
   default:
     SETERRQ(PetscObjectComm((PetscObject)ksp), PETSC_ERR_SUP, "psdo does not compute the norm type %s: use -ksp_norm_type unpreconditioned, preconditioned, natural or none", KSPNormTypes[ksp->normtype]);
+  }
+  if (s->zready && *norm == 0.0) {
+    /* A preconditioner that returns zero is not a solution */
+    PetscCall(VecNorm(s->r, NORM_2, &rnorm));
+    if (rnorm != 0.0) {
+      PetscCheck(!ksp->errorifnotconverged, PetscObjectComm((PetscObject)ksp), PETSC_ERR_NOT_CONVERGED, "The %s norm is zero but the residual is not: use -ksp_norm_type unpreconditioned, or another preconditioner", KSPNormTypes[ksp->normtype]);
+      PetscCall(PetscInfo(ksp, "The %s norm is zero but the residual is not: use -ksp_norm_type unpreconditioned, or another preconditioner\n", KSPNormTypes[ksp->normtype]));
+      ksp->reason = KSP_DIVERGED_BREAKDOWN;
+    }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

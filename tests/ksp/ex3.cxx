@@ -142,6 +142,8 @@ int main(int argc, char **argv)
   }
 
   PetscCall(Solve("preconditioner that returns zero", A, b, PC_ZERO, KSP_NORM_UNPRECONDITIONED));
+  PetscCall(Solve("preconditioner that returns zero, preconditioned norm", A, b, PC_ZERO, KSP_NORM_PRECONDITIONED));
+  PetscCall(Solve("preconditioner that returns zero, natural norm", A, b, PC_ZERO, KSP_NORM_NATURAL));
   PetscCall(Solve("preconditioner that returns NaN", A, b, PC_NAN, KSP_NORM_UNPRECONDITIONED));
   PetscCall(Solve("preconditioner that returns NaN, preconditioned norm", A, b, PC_NAN, KSP_NORM_PRECONDITIONED));
   PetscCall(Solve("preconditioner that fails", A, b, PC_FAIL, KSP_NORM_UNPRECONDITIONED));

@@ -1,6 +1,7 @@
 static char help[] = "Loads a system with PetlapLoadSystem(), in every format, and looks at what came.\n\n\
   -dir <folder>   where it lies\n\
   -f <file>       an HDF5 file\n\
+  -binary         writes it as PETSc binary\n\
   -convert        writes it as PETSc binary and Matrix Market too, loads these and compares\n\n";
 
 #include "petlap.h"
@@ -104,7 +105,7 @@ int main(int argc, char **argv)
 {
   Mat       A;
   Vec       b, x;
-  PetscBool convert                    = PETSC_FALSE;
+  PetscBool binary = PETSC_FALSE, convert = PETSC_FALSE;
   char      folder[PETSC_MAX_PATH_LEN] = "", name[PETSC_MAX_PATH_LEN] = "", filename[2 * PETSC_MAX_PATH_LEN];
 
   PetscFunctionBeginUser;
@@ -113,19 +114,23 @@ int main(int argc, char **argv)
   PetscCall(PetscOptionsGetString(nullptr, nullptr, "-f", name, sizeof(name), nullptr));
   PetscCall(PetscOptionsGetString(nullptr, nullptr, "-dir", folder, sizeof(folder), nullptr));
   PetscCall(PetscSNPrintf(filename, sizeof(filename), "%s/%s", folder, name));
+  PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-binary", &binary, nullptr));
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-convert", &convert, nullptr));
   PetscCall(PetlapLoadSystem(PETSC_COMM_WORLD, filename, &A, &b, &x));
   PetscCall(Look(A, b, x));
-  if (convert) {
-    Mat         B;
-    Vec         c, y;
+  if (binary || convert) {
     PetscViewer viewer;
 
     PetscCall(PetscViewerBinaryOpen(PETSC_COMM_WORLD, "system.bin", FILE_MODE_WRITE, &viewer));
     PetscCall(MatView(A, viewer));
-    PetscCall(VecView(b, viewer));
-    PetscCall(VecView(x, viewer));
+    if (b) PetscCall(VecView(b, viewer));
+    if (x) PetscCall(VecView(x, viewer));
     PetscCall(PetscViewerDestroy(&viewer));
+  }
+  if (convert) {
+    Mat B;
+    Vec c, y;
+
     PetscCall(PetlapLoadSystem(PETSC_COMM_WORLD, "system.bin", &B, &c, &y));
     PetscCall(Look(B, c, y));
     PetscCall(Compare("PETSc binary", A, B));
