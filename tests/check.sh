@@ -13,7 +13,7 @@ check() {
   if { [ "$want" = 0 ] && [ $status -ne 0 ]; } || { [ "$want" = fails ] && [ $status -eq 0 ]; }; then
     printf 'not ok %s: exit status %d\n%s\n' "$name" $status "$output"
     failed=1
-  elif [ $status -ge 128 ] || grep -qE 'Segmentation|Sanitizer|runtime error' <<<"$output"; then
+  elif grep -qE 'Caught signal|Segmentation|Sanitizer|runtime error' <<<"$output" || { [ $status -ge 128 ] && ! grep -q 'PETSC ERROR' <<<"$output"; }; then
     printf 'not ok %s: crashed, exit status %d\n%s\n' "$name" $status "$output"
     failed=1
   elif ! grep -qE -- "$pattern" <<<"$output"; then
@@ -23,6 +23,16 @@ check() {
     printf 'ok %s\n' "$name"
   fi
 }
+
+# launch N COMMAND...: on N processes; $mpiexec is none where PETSc was built without MPI
+launch() {
+  local n=$1
+  shift
+  if [ "$mpiexec" != none ]; then "$mpiexec" -n "$n" "$@"; else "$@"; fi
+}
+
+# ranks N...: those numbers of processes that can be had
+ranks() { if [ "$mpiexec" != none ]; then echo "$@"; else echo 1; fi; }
 
 finish() {
   [ $count -gt 0 ] || { echo "no check was executed"; exit 1; }

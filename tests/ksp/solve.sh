@@ -13,7 +13,7 @@ check "missing file" fails 'missing.h5 cannot be opened: No such file' "$solve" 
 check "a folder" fails 'Is a directory|in no format|empty' "$solve" -f "$work" $psdo
 head -c 20000 "$good" >"$work/truncated.h5"
 check "truncated file" fails 'cannot be opened as HDF5: truncated file' "$solve" -f "$work/truncated.h5" $psdo
-check "truncated file on 4 processes" fails 'cannot be opened as HDF5: truncated file' "$mpiexec" -n 4 "$solve" -f "$work/truncated.h5" $psdo
+check "truncated file on 4 processes" fails 'cannot be opened as HDF5: truncated file' launch 4 "$solve" -f "$work/truncated.h5" $psdo
 check "unwritable x_out" fails 'nowhere' "$solve" -f "$good" $psdo -x_out "$work/nowhere/x.h5"
 check "unknown null space" fails 'nullspace' "$solve" -f "$good" $psdo -nullspace sideways
 check "divergence is an exit status" fails 'solve: psdo with jacobi did not converge after 3 iterations: DIVERGED_ITS' "$solve" -f "$good" $psdo -ksp_max_it 3
@@ -29,8 +29,8 @@ if command -v gnuplot >/dev/null; then
 fi
 # x_out holds the solution in the file's numbering, whatever the number of processes
 if "$python" -c 'import h5py' 2>/dev/null; then
-  for n in 1 3 4; do
-    check "x_out on $n processes" 0 '' "$mpiexec" -n $n "$solve" -f "$good" $psdo -ksp_rtol 1e-12 -x_out "$work/x$n.h5"
+  for n in $(ranks 1 3 4); do
+    check "x_out on $n processes" 0 '' launch $n "$solve" -f "$good" $psdo -ksp_rtol 1e-12 -x_out "$work/x$n.h5"
     check "x_out on $n processes is right" 0 'difference small' "$python" -c "
 import h5py, numpy, sys
 x = h5py.File(sys.argv[1])['x'][()].ravel()
@@ -46,7 +46,7 @@ shutil.copy(sys.argv[2], sys.argv[3])
 with h5py.File(sys.argv[1]) as x, h5py.File(sys.argv[3], 'r+') as system:
     del system['x']
     x.copy('x', system)
-" "$work/x3.h5" "$good" "$work/again.h5"
+" "$work/x$n.h5" "$good" "$work/again.h5"
   check "and read from there" 0 'error=[0-9.]+e-(0[7-9]|1)' "$solve" -f "$work/again.h5" $psdo -ksp_rtol 1e-12 -report
 else
   echo "skipped x_out: h5py is missing"

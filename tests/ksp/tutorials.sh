@@ -12,8 +12,8 @@ reason='-ksp_converged_reason'
 have() { [ -x "$folder/$1" ] || { echo "skipped $1: this PETSc does not have it"; return 1; }; }
 
 if have ex2; then
-  for n in 1 2 4; do
-    check "ex2 on $n processes" 0 'CONVERGED_RTOL' "$mpiexec" -n $n "$folder/ex2" -m 50 -n 50 -ksp_type psdo -pc_type bjacobi -sub_pc_type icc $reason
+  for n in $(ranks 1 2 4); do
+    check "ex2 on $n processes" 0 'CONVERGED_RTOL' launch $n "$folder/ex2" -m 50 -n 50 -ksp_type psdo -pc_type bjacobi -sub_pc_type icc $reason
   done
   check "ex2 with icc" 0 'CONVERGED_RTOL' "$folder/ex2" -m 50 -n 50 -ksp_type psdo -pc_type icc $reason
   check "ex2 -ksp_view" 0 'mmax=3 previous' "$folder/ex2" -ksp_type psdo -ksp_psdo_mmax 3 -ksp_view
@@ -26,17 +26,17 @@ if have ex2; then
   done
 fi
 if have ex10 && "$converter" -dir "$data" -f fluid_smokeopen_solid_32x48x32_f25.h5 -binary >/dev/null 2>&1; then
-  for n in 1 2; do
-    check "ex10 reads a matrix on $n processes" 0 'CONVERGED_RTOL' "$mpiexec" -n $n "$folder/ex10" -f system.bin -ksp_type psdo -pc_type bjacobi -sub_pc_type icc $reason
+  for n in $(ranks 1 2); do
+    check "ex10 reads a matrix on $n processes" 0 'CONVERGED_RTOL' launch $n "$folder/ex10" -f system.bin -ksp_type psdo -pc_type bjacobi -sub_pc_type icc $reason
   done
 fi
 if have ex45; then
-  for n in 1 4; do
-    check "ex45 with multigrid on $n processes" 0 'CONVERGED_RTOL' "$mpiexec" -n $n "$folder/ex45" -da_grid_x 9 -da_grid_y 9 -da_grid_z 9 -ksp_type psdo -pc_type mg -pc_mg_levels 2 -mg_levels_ksp_type psdo -mg_levels_pc_type jacobi $reason
+  for n in $(ranks 1 4); do
+    check "ex45 with multigrid on $n processes" 0 'CONVERGED_RTOL' launch $n "$folder/ex45" -da_grid_x 9 -da_grid_y 9 -da_grid_z 9 -ksp_type psdo -pc_type mg -pc_mg_levels 2 -mg_levels_ksp_type psdo -mg_levels_pc_type jacobi $reason
   done
 fi
 if have snes_ex5; then
-  check "snes ex5 with psdo inside" 0 'CONVERGED_FNORM' "$mpiexec" -n 2 "$folder/snes_ex5" -da_grid_x 17 -da_grid_y 17 -par 5 -snes_converged_reason -ksp_type psdo -pc_type bjacobi
+  check "snes ex5 with psdo inside" 0 'CONVERGED_FNORM' launch 2 "$folder/snes_ex5" -da_grid_x 17 -da_grid_y 17 -par 5 -snes_converged_reason -ksp_type psdo -pc_type bjacobi
 fi
 if have snes_ex19; then
   # The driven cavity is nonsymmetric: psdo smooths inside a method that can solve it
