@@ -152,23 +152,27 @@ static PetscErrorCode LoadAssembleVector(Mat A, AO ao, LoadVector *share, const 
 
 static PetscErrorCode LoadAssemble(MPI_Comm comm, LoadedSystem *system, Mat *A, Vec *b, Vec *x)
 {
-  DM       dm;
-  AO       ao     = nullptr;
-  PetscInt n      = PETSC_DECIDE;
-  PetscInt has[2] = {system->b.present, system->x.present}, any[2];
+  DM          dm;
+  AO          ao     = nullptr;
+  PetscInt    n      = PETSC_DECIDE;
+  PetscInt    has[2] = {system->b.present, system->x.present}, any[2];
+  PetscMPIInt nproc;
 
   PetscFunctionBegin;
   PetscCall(LoadCreateGrid(comm, system, &dm));
   if (dm) {
     Vec v;
 
-    /* A DMDA numbers box by box where there are several processes, the file line by line */
-    PetscCall(DMDAGetAO(dm, &ao));
     PetscCall(DMGetGlobalVector(dm, &v));
     PetscCall(VecGetLocalSize(v, &n));
     PetscCall(DMRestoreGlobalVector(dm, &v));
-    PetscCall(AOApplicationToPetsc(ao, (PetscInt)system->nz, system->i));
-    PetscCall(AOApplicationToPetsc(ao, (PetscInt)system->nz, system->j));
+    /* A DMDA numbers box by box, the file line by line; on one process there is one box and both agree */
+    PetscCallMPI(MPI_Comm_size(comm, &nproc));
+    if (nproc > 1) {
+      PetscCall(DMDAGetAO(dm, &ao));
+      PetscCall(AOApplicationToPetsc(ao, (PetscInt)system->nz, system->i));
+      PetscCall(AOApplicationToPetsc(ao, (PetscInt)system->nz, system->j));
+    }
   }
   PetscCall(MatCreate(comm, A));
   PetscCall(PetscObjectSetName((PetscObject)*A, "A"));
