@@ -7,6 +7,7 @@
 
 PETSC_INTERN PetscErrorCode KSPInitialize_PSDO(void);
 PETSC_INTERN PetscErrorCode PetlapLoadInitialize(void);
+PETSC_INTERN PetscErrorCode MatSolverTypeInitialize_SchwarzSchur(void);
 
 static PetscBool PetlapInitialized = PETSC_FALSE;
 
@@ -74,6 +75,7 @@ PetscErrorCode PetlapInitialize(void)
   PetscCall(PetscRegisterFinalize(PetlapFinalize));
   PetscCall(KSPInitialize_PSDO());
   PetscCall(PetlapLoadInitialize());
+  PetscCall(MatSolverTypeInitialize_SchwarzSchur());
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -22,6 +22,12 @@
 /* Name for KSPSetType() */
 #define KSPPSDO "psdo"
 
+/* Name for PCFactorSetMatSolverType() and MatGetFactor() */
+#define MATSOLVERSCHWARZSCHUR "schwarzschur"
+
+typedef enum { MATSCHWARZSCHUR_AUTO, MATSCHWARZSCHUR_LU, MATSCHWARZSCHUR_SYMMETRIC, MATSCHWARZSCHUR_SPD } MatSchwarzSchurMode;
+typedef enum { MATSCHWARZSCHUR_DOUBLE, MATSCHWARZSCHUR_SINGLE } MatSchwarzSchurPrecision;
+
 PETLAP_EXTERN PetscErrorCode PetlapInitialize(void);
 
 PETLAP_EXTERN PetscErrorCode KSPPSDOSetMmax(KSP, PetscInt);
@@ -30,3 +36,13 @@ PETLAP_EXTERN PetscErrorCode KSPPSDOSetResidualReplacement(KSP, PetscInt);
 PETLAP_EXTERN PetscErrorCode KSPPSDOGetResidualReplacement(KSP, PetscInt *);
 
 PETLAP_EXTERN PetscErrorCode PetlapLoadSystem(MPI_Comm, const char[], Mat *, Vec *, Vec *);
+
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetGrid(Mat, PetscInt, const PetscInt[], PetscInt);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetGrid(Mat, PetscInt *, PetscInt[], PetscInt *);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetMode(Mat, MatSchwarzSchurMode);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetMode(Mat, MatSchwarzSchurMode *);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetPrecision(Mat, MatSchwarzSchurPrecision);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetPrecision(Mat, MatSchwarzSchurPrecision *);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetRefine(Mat, PetscInt);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetRefine(Mat, PetscInt *, PetscInt *, PetscReal *);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSolveAdjoint(Mat, Mat, Vec, Vec, Vec, Mat);

@@ -32,6 +32,7 @@ need_lib() {
 }
 need_demo() {
   need gnuplot-nox command -v gnuplot
+  need libpng-dev pkg-config --exists libpng
 }
 need_check() {
   need python3 command -v python3

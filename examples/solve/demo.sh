@@ -42,6 +42,14 @@ row fluid_smoke_solid_32x48x32_f25 -ksp_type psdo -pc_type icc -ksp_psdo_mmax 4
 row color_row_chelsea_65x65 -ksp_type gmres -pc_type ilu -ksp_pc_side right
 row deconv_uniform_camera_65x65 -ksp_type preonly -pc_type lu -ksp_norm_type none
 row helmholtz_moon_81x49_k2_0.25 -ksp_type preonly -pc_type lu -ksp_norm_type none
+# Direct along the grid: Cholesky for symmetric matrices, definite or not, and LU for the others
+echo 'with -pc_factor_mat_solver_type schwarzschur:'
+for system in epd_coffee_97x65_lam1 color_sym_chelsea_65x65 darcy_coins_65x65_c10000 aniso_dir_brick_65x65 aniso_par_brick_65x65 helmholtz_moon_81x49_k2_0.25; do
+  row $system -ksp_type preonly -pc_type cholesky -pc_factor_mat_solver_type schwarzschur -ksp_norm_type none
+done
+for system in color_row_chelsea_65x65 deconv_uniform_camera_65x65; do
+  row $system -ksp_type preonly -pc_type lu -pc_factor_mat_solver_type schwarzschur -ksp_norm_type none
+done
 
 if "$solve" -f "$data/epd_coffee_97x65_lam1.h5" -ksp_type psdo -pc_type gamg -ksp_rtol 1e-8 -plot "$build/demo.png"; then
   echo "Residual history and solution of epd_coffee_97x65_lam1: $build/demo.png"

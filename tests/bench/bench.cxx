@@ -2,6 +2,84 @@
   What the benchmarks share.
 */
 #include "tests/bench/bench.h"
+#include <petsctime.h>
+#include <sys/resource.h>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+BenchSeconds BenchNow()
+{
+  struct rusage   usage;
+  struct timespec cpu;
+  PetscLogDouble  wall = 0.0;
+  BenchSeconds    t;
+
+  getrusage(RUSAGE_SELF, &usage);
+  /* Where user time is sampled at the ticks of a timer, only the sum with system time is exact */
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+  (void)PetscTime(&wall);
+  t.s[BENCH_CPU]  = cpu.tv_sec + 1e-9 * cpu.tv_nsec;
+  t.s[BENCH_USER] = usage.ru_utime.tv_sec + 1e-6 * usage.ru_utime.tv_usec;
+  t.s[BENCH_WALL] = wall;
+  return t;
+}
+
+BenchSeconds BenchSince(const BenchSeconds &start, PetscInt runs)
+{
+  BenchSeconds t = BenchNow();
+
+  for (int c = 0; c < BENCH_NCLOCKS; c++) t.s[c] = (t.s[c] - start.s[c]) / runs;
+  return t;
+}
+
+PetscErrorCode BenchPrintNumber(const char name[], double value)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s %.6g\n", name, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BenchPrintSeconds(const char phase[], const BenchSeconds &t)
+{
+  static const char *const clocks[] = {"cpu", "user", "wall"};
+
+  PetscFunctionBegin;
+  for (int c = 0; c < BENCH_NCLOCKS; c++) PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s_%s %.6g\n", phase, clocks[c], (double)t.s[c]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static char message[512];
+
+static PetscErrorCode KeepMessage(MPI_Comm, int, const char[], const char[], PetscErrorCode code, PetscErrorType type, const char text[], void *)
+{
+  if (type == PETSC_ERROR_INITIAL && !message[0]) std::snprintf(message, sizeof(message), "error %d: %s", (int)code, text ? text : "");
+  return code;
+}
+
+PetscErrorCode BenchKeepErrors()
+{
+  PetscFunctionBegin;
+  message[0] = 0;
+  PetscCall(PetscPushErrorHandler(KeepMessage, nullptr));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BenchPrintStatus(PetscErrorCode code)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscPopErrorHandler());
+  for (char *p = message; *p; p++) {
+    if (*p == '\n') *p = ' ';
+  }
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "status %s\n", code ? (message[0] ? message : "error") : "ok"));
+  if (code) {
+    /* What the error left behind could make PetscFinalize() fail with another one */
+    std::fflush(nullptr);
+    std::_Exit(1);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
 /* Which PETSc ran; the machine is named by the script that runs the benchmarks */
 PetscErrorCode BenchPrintPETSc(MPI_Comm comm)

@@ -1,5 +1,5 @@
 /*
-  What the benchmarks share: preconditioners and methods by name, systems from files, true residuals, lists on the command line.
+  What the benchmarks share: preconditioners and methods by name, systems from files, true residuals, lists on the command line, clocks, errors as results.
 */
 #pragma once
 
@@ -14,6 +14,20 @@ struct BenchSystem {
   PetscBool symmetric, singular;
   char      name[PETSC_MAX_PATH_LEN]; /* of the file, without folders */
 };
+
+/* cpu is user and system time of all threads */
+enum { BENCH_CPU, BENCH_USER, BENCH_WALL, BENCH_NCLOCKS };
+struct BenchSeconds {
+  PetscReal s[BENCH_NCLOCKS];
+};
+
+BenchSeconds   BenchNow();
+BenchSeconds   BenchSince(const BenchSeconds &start, PetscInt runs = 1);
+PetscErrorCode BenchPrintSeconds(const char phase[], const BenchSeconds &);
+PetscErrorCode BenchPrintNumber(const char name[], double value);
+/* Prints "status ok" or "status" with the first message of the errors since BenchKeepErrors(), and leaves the program after an error */
+PetscErrorCode BenchKeepErrors();
+PetscErrorCode BenchPrintStatus(PetscErrorCode);
 
 PetscErrorCode BenchPrintPETSc(MPI_Comm);
 PetscErrorCode BenchStringList(const char[], const char[], const char[], PetscInt *, char *[]);

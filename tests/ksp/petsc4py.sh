@@ -18,5 +18,6 @@ if [ "$has" != "$version $scalar" ]; then
 fi
 check "-dll_append on the command line" 0 '^psdo converged: True' "$python" "$script" -dll_append "$library" -ksp_type psdo -pc_type icc
 check "PETSC_OPTIONS" 0 '^psdo converged: True' env PETSC_OPTIONS="-dll_append $library" "$python" "$script" -ksp_type psdo -ksp_psdo_mmax 5
+check "schwarzschur" 0 '^preonly converged: True' "$python" "$script" -dll_append "$library" -ksp_type preonly -pc_type lu -pc_factor_mat_solver_type schwarzschur
 check "without the plug-in" fails 'psdo' "$python" "$script" -ksp_type psdo
 finish
