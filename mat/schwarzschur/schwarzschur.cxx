@@ -13,8 +13,9 @@
 #define SCHWARZSCHUR_DEFAULT_REFINE_SINGLE   10
 #define SCHWARZSCHUR_DEFAULT_THREADS         1
 #define SCHWARZSCHUR_DEFAULT_PIVOT_THRESHOLD 0.1
-/* Backward error that needs no refinement, and the one above which an answer is not given out */
+/* Backward errors: the one that refinement aims at, the one from which on it is worth its time, and the one above which no answer is given */
 #define SCHWARZSCHUR_GOOD    (8 * PETSC_MACHINE_EPSILON)
+#define SCHWARZSCHUR_FAIR    (256 * PETSC_MACHINE_EPSILON)
 #define SCHWARZSCHUR_USELESS 1e-8
 /* What refinement reaches when only pivots, and not the matrix, were zero */
 #define SCHWARZSCHUR_REGULAR 1e-12
@@ -50,6 +51,7 @@ typedef struct {
 
   /* Refinement needs the matrix as it was factored */
   Mat              A;
+  PetscObjectId    id; /* of the matrix whose values were read last, and of what state */
   PetscObjectState state;
   PetscReal        norm;
   PetscBool        check; /* off once a solve has shown that nothing needs refining */
@@ -71,19 +73,13 @@ static const char    SchwarzSchurCitation[] = "@inproceedings{wang2025schwarz,\n
                                               "  year      = {2025}\n"
                                               "}\n";
 
-static PetscErrorCode MatSchwarzSchurResetNumeric(Mat_SchwarzSchur *ss)
+static PetscErrorCode MatSchwarzSchurReset(Mat_SchwarzSchur *ss)
 {
   PetscFunctionBegin;
   FactorDestroy(ss->factor);
   ss->factor = nullptr;
+  ss->id     = 0;
   PetscCall(MatDestroy(&ss->A));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode MatSchwarzSchurReset(Mat_SchwarzSchur *ss)
-{
-  PetscFunctionBegin;
-  PetscCall(MatSchwarzSchurResetNumeric(ss));
   PlanDestroy(ss->plan);
   ss->plan = nullptr;
   PetscCall(PetscFree(ss->start));
@@ -319,12 +315,18 @@ static PetscErrorCode MatSchwarzSchurCreateFactor(Mat F)
 }
 
 /* The values in the form that the factorization reads, and whether they let boxes share their factors; lays the factors out when that has changed */
-static PetscErrorCode MatSchwarzSchurGetValues(Mat F, PetscInt n, const PetscInt *ia, const PetscInt *ja, const PetscScalar *aa, FactorValues *values)
+static PetscErrorCode MatSchwarzSchurGetValues(Mat F, Mat A, PetscInt n, const PetscInt *ia, const PetscInt *ja, const PetscScalar *aa, FactorValues *values)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+  PetscObjectId     id;
+  PetscObjectState  state;
+  PetscBool         changed;
 
   PetscFunctionBegin;
-  if (ss->slot) {
+  PetscCall(PetscObjectGetId((PetscObject)A, &id));
+  PetscCall(PetscObjectStateGet((PetscObject)A, &state));
+  changed = (PetscBool)(id != ss->id || state != ss->state);
+  if (changed && ss->slot) {
     const PetscInt dof = ss->grid.dof;
 
     if (!ss->full) PetscCall(PetscMalloc1(ss->start[n], &ss->full));
@@ -339,7 +341,7 @@ static PetscErrorCode MatSchwarzSchurGetValues(Mat F, PetscInt n, const PetscInt
   values->aa    = ss->slot ? ss->full : aa;
   values->slots = ss->slot != nullptr;
   values->glue  = aa;
-  if (ss->constant == CONSTANT_YES || (ss->constant == CONSTANT_AUTO && ss->plan->nfronts > 8 * (PetscInt)ss->plan->nclass)) {
+  if (changed && (ss->constant == CONSTANT_YES || (ss->constant == CONSTANT_AUTO && ss->plan->nfronts > 8 * (PetscInt)ss->plan->nclass))) {
     PetscInt   row      = 0;
     const bool constant = FactorIsConstant(ss->plan, values, &row);
 
@@ -348,11 +350,12 @@ static PetscErrorCode MatSchwarzSchurGetValues(Mat F, PetscInt n, const PetscInt
     if (constant != (bool)ss->shared) {
       PetscCall(PetscInfo(F, "Boxes of the same shape %s their factors\n", constant ? "share" : "no longer share"));
       ss->shared = (PetscBool)constant;
-      FactorDestroy(ss->factor);
-      ss->factor = nullptr;
+      PetscCall(MatSchwarzSchurCreateFactor(F));
     }
   }
   if (!ss->factor) PetscCall(MatSchwarzSchurCreateFactor(F));
+  ss->id    = id;
+  ss->state = state;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -411,7 +414,7 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
   ss->nsymbolic++;
   PetscCall(MatSchwarzSchurChooseMode(F, A));
   PetscCall(MatSeqAIJGetArrayRead(A, &aa));
-  PetscCall(MatSchwarzSchurGetValues(F, n, ia, ja, aa, &values));
+  PetscCall(MatSchwarzSchurGetValues(F, A, n, ia, ja, aa, &values));
   PetscCall(MatSeqAIJRestoreArrayRead(A, &aa));
   PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
   F->ops->lufactornumeric       = F->factortype == MAT_FACTOR_LU ? MatFactorNumeric_SchwarzSchur : nullptr;
@@ -477,11 +480,44 @@ static PetscErrorCode MatSchwarzSchurRun(Mat F, Mat A, int *failed)
     if (PetscIsInfOrNanReal(sum)) PetscCall(MatSchwarzSchurCheckFinite(n, ia, ja, aa));
     if (sum > ss->norm) ss->norm = sum;
   }
-  PetscCall(MatSchwarzSchurGetValues(F, n, ia, ja, aa, &values));
+  PetscCall(MatSchwarzSchurGetValues(F, A, n, ia, ja, aa, &values));
   *failed = FactorNumeric(ss->factor, &values, largest);
   PetscCall(MatSeqAIJRestoreArrayRead(A, &aa));
   PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
   PetscCheck(*failed != 3, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for the factors: use -mat_schwarzschur_precision single, or a smaller grid");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode MatSchwarzSchurUseDouble(Mat F)
+{
+  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+
+  PetscFunctionBegin;
+  ss->single   = PETSC_FALSE;
+  ss->toosmall = PETSC_TRUE;
+  PetscCall(MatSchwarzSchurCreateFactor(F));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Like MatSchwarzSchurRun(), and where precision or mode do not do and are not the caller's wish, again with those that do */
+static PetscErrorCode MatSchwarzSchurFactor(Mat F, Mat A, int *failed)
+{
+  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+
+  PetscFunctionBegin;
+  PetscCall(MatSchwarzSchurRun(F, A, failed));
+  if (*failed && ss->single) {
+    PetscCall(PetscInfo(F, "Single precision does not hold the factors: back to double\n"));
+    PetscCall(MatSchwarzSchurUseDouble(F));
+    PetscCall(MatSchwarzSchurRun(F, A, failed));
+  }
+  if (*failed == 1 && ss->mode == MATSCHWARZSCHUR_AUTO) {
+    PetscCall(PetscInfo(F, "The matrix is not positive definite: from now on it is factored as a symmetric indefinite one\n"));
+    ss->indefinite = PETSC_TRUE;
+    ss->used       = FACTOR_SYMMETRIC;
+    PetscCall(MatSchwarzSchurCreateFactor(F));
+    PetscCall(MatSchwarzSchurRun(F, A, failed));
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -562,25 +598,10 @@ static PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFacto
   (void)info;
   PetscCall(PetscLogEventBegin(MAT_SSNumeric, F, A, 0, 0));
   F->factorerrortype = MAT_FACTOR_NOERROR;
-  PetscCall(MatSchwarzSchurRun(F, A, &failed));
-  if (failed && ss->single) {
-    PetscCall(PetscInfo(F, "Single precision does not hold the factors: back to double\n"));
-    ss->single   = PETSC_FALSE;
-    ss->toosmall = PETSC_TRUE;
-    PetscCall(MatSchwarzSchurCreateFactor(F));
-    PetscCall(MatSchwarzSchurRun(F, A, &failed));
-  }
-  if (failed == 1 && ss->mode == MATSCHWARZSCHUR_AUTO) {
-    PetscCall(PetscInfo(F, "The matrix is not positive definite: from now on it is factored as a symmetric indefinite one\n"));
-    ss->indefinite = PETSC_TRUE;
-    ss->used       = FACTOR_SYMMETRIC;
-    PetscCall(MatSchwarzSchurCreateFactor(F));
-    PetscCall(MatSchwarzSchurRun(F, A, &failed));
-  }
+  PetscCall(MatSchwarzSchurFactor(F, A, &failed));
   PetscCall(MatDestroy(&ss->A));
   PetscCall(PetscObjectReference((PetscObject)A));
-  ss->A = A;
-  PetscCall(PetscObjectStateGet((PetscObject)A, &ss->state));
+  ss->A        = A;
   ss->check    = PETSC_TRUE;
   ss->error    = -1;
   ss->nrefined = 0;
@@ -589,11 +610,9 @@ static PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFacto
   if (!failed && (found.replaced > 0 || found.ratio < (ss->single ? 1e-5 : 1e-12))) {
     PetscCall(MatSchwarzSchurIsSingular(ss, &singular));
     if (singular && ss->single) {
-      ss->single   = PETSC_FALSE;
-      ss->toosmall = PETSC_TRUE;
       PetscCall(PetscInfo(F, "The matrix is singular to single precision: back to double\n"));
-      PetscCall(MatSchwarzSchurCreateFactor(F));
-      PetscCall(MatSchwarzSchurRun(F, A, &failed));
+      PetscCall(MatSchwarzSchurUseDouble(F));
+      PetscCall(MatSchwarzSchurFactor(F, A, &failed));
       found = FactorGetInfo(ss->factor);
       if (!failed && (found.replaced > 0 || found.ratio < 1e-12))
         PetscCall(MatSchwarzSchurIsSingular(ss, &singular));
@@ -668,19 +687,26 @@ static PetscErrorCode MatSchwarzSchurResidual(Mat_SchwarzSchur *ss, FactorTransp
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Most steps of refinement */
+static PetscInt MatSchwarzSchurSteps(const Mat_SchwarzSchur *ss)
+{
+  if (ss->refine >= 0) return ss->refine;
+  return ss->single || FactorGetInfo(ss->factor).replaced > 0 ? SCHWARZSCHUR_DEFAULT_REFINE_SINGLE : SCHWARZSCHUR_DEFAULT_REFINE;
+}
+
 static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx)
 {
-  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
-  const PetscInt    n  = F->rmap->n;
-  PetscInt          steps;
+  Mat_SchwarzSchur *ss    = (Mat_SchwarzSchur *)F->data;
+  const PetscInt    n     = F->rmap->n;
+  const PetscInt    steps = MatSchwarzSchurSteps(ss);
+  const PetscReal   good  = SCHWARZSCHUR_GOOD;
   PetscObjectState  state = -1;
   PetscScalar      *r, *d;
-  PetscReal         error, before, good = SCHWARZSCHUR_GOOD;
+  PetscReal         error, before;
 
   PetscFunctionBegin;
   PetscCheck(FactorSolve(ss->factor, trans, (int)nrhs, b, ldb, x, ldx) == 0, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for a solve with %" PetscInt_FMT " right-hand sides: solve for fewer at a time", nrhs);
   PetscCall(PetscLogFlops(4.0 * ss->nnz * nrhs));
-  steps = ss->refine >= 0 ? ss->refine : ss->single || FactorGetInfo(ss->factor).replaced > 0 ? SCHWARZSCHUR_DEFAULT_REFINE_SINGLE : SCHWARZSCHUR_DEFAULT_REFINE;
   if (ss->A) PetscCall(PetscObjectStateGet((PetscObject)ss->A, &state));
   /* Whoever has changed the matrix wants the old factors as they are */
   if (!ss->check || !steps || state != ss->state) PetscFunctionReturn(PETSC_SUCCESS);
@@ -689,7 +715,7 @@ static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, P
   ss->nrefined = 0;
   /* Cholesky's errors do not depend on the right-hand side as those of the others do, whose pivots are sought in the separators only */
   if (error <= (ss->used == FACTOR_SPD ? good : PETSC_MACHINE_EPSILON / 2)) ss->check = PETSC_FALSE;
-  while (error > good && ss->nrefined < steps) {
+  while (error > (ss->nrefined || ss->single ? good : SCHWARZSCHUR_FAIR) && ss->nrefined < steps) {
     before = error;
     PetscCheck(FactorSolve(ss->factor, trans, (int)nrhs, r, n, d, n) == 0, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for a solve");
     for (PetscInt q = 0; q < nrhs; q++) {
@@ -714,16 +740,8 @@ static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, P
     int failed;
 
     PetscCall(PetscInfo(F, "Refinement of the single precision factors stops at a backward error of %g: back to double\n", (double)error));
-    ss->single   = PETSC_FALSE;
-    ss->toosmall = PETSC_TRUE;
-    PetscCall(MatSchwarzSchurCreateFactor(F));
-    PetscCall(MatSchwarzSchurRun(F, ss->A, &failed));
-    if (failed == 1 && ss->mode == MATSCHWARZSCHUR_AUTO) {
-      ss->indefinite = PETSC_TRUE;
-      ss->used       = FACTOR_SYMMETRIC;
-      PetscCall(MatSchwarzSchurCreateFactor(F));
-      PetscCall(MatSchwarzSchurRun(F, ss->A, &failed));
-    }
+    PetscCall(MatSchwarzSchurUseDouble(F));
+    PetscCall(MatSchwarzSchurFactor(F, ss->A, &failed));
     if (failed) {
       PetscCall(MatSchwarzSchurZeroPivot(F, ss->A, "The factorization in double precision failed"));
       PetscFunctionReturn(PETSC_SUCCESS);
@@ -884,7 +902,7 @@ static PetscErrorCode MatView_SchwarzSchur(Mat F, PetscViewer viewer)
   PetscCall(PetscViewerASCIIPrintf(viewer, "tree: %" PetscInt_FMT " fronts of %d classes on %d levels, largest front %d, leaf %d, block %d, %s separators\n", ss->plan->nfronts, ss->plan->nclass, ss->plan->height + 1,
                                    ss->plan->maxfront * ss->plan->grid.dof, ss->plan->leaf, ss->plan->block, ss->plan->diagonal ? "diagonal" : "straight"));
   PetscCall(PetscViewerASCIIPrintf(viewer, "factors: %.0f entries, %.1f MB, and %.1f MB of work space; %.3g Gflop\n", ss->nnz, f.bytes * 1e-6, f.stack_bytes * 1e-6, 1e-9 * f.flops));
-  PetscCall(PetscViewerASCIIPrintf(viewer, "refinement: at most %" PetscInt_FMT " steps\n", ss->refine >= 0 ? ss->refine : ss->single ? (PetscInt)SCHWARZSCHUR_DEFAULT_REFINE_SINGLE : (PetscInt)SCHWARZSCHUR_DEFAULT_REFINE));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "refinement: at most %" PetscInt_FMT " steps\n", MatSchwarzSchurSteps(ss)));
   PetscCall(PetscViewerASCIIPrintf(viewer, "pivot threshold %g, pivots replaced: %.0f\n", (double)ss->threshold, f.replaced));
   PetscCall(PetscViewerASCIIPrintf(viewer, "backend: host, threads: %d\n", f.threads));
   if (format == PETSC_VIEWER_ASCII_INFO_DETAIL) {
@@ -1001,7 +1019,7 @@ static PetscErrorCode MatSchwarzSchurGetRefine_SchwarzSchur(Mat F, PetscInt *ste
   of the paper; boxes here do not overlap). Grids whose points are coupled to their four neighbours only are cut along diagonals instead, which makes
   the boundaries of the pieces shorter.
 
-  A solve is followed by refinement while the normwise backward error is above rounding, as long as the matrix has not been changed since it was factored.
+  A solve is followed by refinement to rounding where its normwise backward error is above 256 times the machine precision, as long as the matrix has not been changed since it was factored.
 
   The blocks of `PCASM` must be boxes too, numbered along x first: give `PCASMSetSortIndices()` `PETSC_FALSE` and take -pc_asm_dm_subdomains.
 
@@ -1264,7 +1282,8 @@ PetscErrorCode MatSchwarzSchurGetPrecision(Mat F, MatSchwarzSchurPrecision *prec
   Level: intermediate
 
   Notes:
-  Refinement ends when the normwise backward error is at rounding, or no longer halves. When the first solve after a factorization needs none, later
+  Double precision is refined when the normwise backward error is above 256 times the machine precision, where direct solvers that pivot at will
+  usually are, single precision always. Refinement ends when the error is at rounding, or no longer halves. When the first solve after a factorization needs none, later
   solves with the same factors do not look again. Without refinement, answers are not checked at all.
 
 .seealso: `MATSOLVERSCHWARZSCHUR`, `MatSchwarzSchurGetRefine()`
