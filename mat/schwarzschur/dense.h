@@ -50,20 +50,6 @@ struct DenseComplex {
   R re, im;
 };
 
-/* Rows (or columns) to, ..., to + length - 1 of a front are rows from, ... of another array */
-struct DenseRun {
-  int to, from, length;
-};
-
-/* An array that is added into a front, and where; runs are sorted by to and do not overlap */
-template <class T>
-struct DenseSource {
-  const T        *S;
-  ptrdiff_t       ld;
-  int             nrow, ncol;
-  const DenseRun *row, *col;
-};
-
 namespace {
 
 typedef double  DenseVd __attribute__((vector_size(DENSE_BYTES)));
@@ -808,32 +794,8 @@ static size_t DenseWorkSize()
   return DenseSize<T>::apack + DenseSize<T>::bpack + DenseSize<T>::tpack;
 }
 
-/* What C is before the product is subtracted from it: its own entries where there are no sources */
 template <class T>
-struct DenseAssembly {
-  int                   nsource;
-  const DenseSource<T> *source;
-  DenseTrans            mirror;
-};
-
-template <class T>
-static void DenseAssemble(const DenseAssembly<T> *s, int i0, int i1, int j0, int j1, T *C, ptrdiff_t ldc);
-
-/*
-  Columns of C that are put together at a time: as many as the first-level cache keeps until the product is subtracted, and not fewer than needed for the pieces to have left the
-  store buffer before they are read again, since loads that begin elsewhere than the stores did must wait for them. In a lower half they must not leave the blocks on the diagonal.
-*/
-#define DENSE_GROUP 64
-template <class T>
-static int DenseGroup(DensePart part, int M)
-{
-  const int most = part == DENSE_LOWER ? DENSE_TILE : DENSE_GROUP, n = (int)(16384 / sizeof(T)) / (M > 0 ? M : 1) / DENSE_TILE * DENSE_TILE;
-
-  return n < DENSE_TILE ? DENSE_TILE : (n < most ? n : most);
-}
-
-template <class T>
-static void DenseGemmBlocked(DensePart part, int M, int N, int K, DenseTrans ta, const T *A, ptrdiff_t lda, DenseTrans tb, const T *B, ptrdiff_t ldb, T *C, ptrdiff_t ldc, const DenseAssembly<T> *assembly, T *work)
+static void DenseGemmBlocked(DensePart part, int M, int N, int K, DenseTrans ta, const T *A, ptrdiff_t lda, DenseTrans tb, const T *B, ptrdiff_t ldb, T *C, ptrdiff_t ldc, T *work)
 {
   typedef typename DenseOf<T>::R R;
   const int                      comp = DenseSize<T>::comp, rows = DenseSize<T>::rows, lanes = DenseSize<T>::lanes, cols = DenseSize<T>::cols;
@@ -859,8 +821,6 @@ static void DenseGemmBlocked(DensePart part, int M, int N, int K, DenseTrans ta,
       const int iw = M - i < mc ? M - i : mc;
 
       if (packA) DensePackA(ta, iw, kw, ta == DENSE_N ? A + i + k * lda : A + k + i * lda, lda, pa);
-      const int group = DenseGroup<T>(part, iw);
-
       for (int j = 0; j < N; j += cols) {
         const int jw    = N - j < cols ? N - j : cols;
         int       first = part == DENSE_LOWER && j > i ? j - i : 0;
@@ -868,7 +828,6 @@ static void DenseGemmBlocked(DensePart part, int M, int N, int K, DenseTrans ta,
 
         if (packA) first = first / rows * rows;
         if (first >= iw) break;
-        if (assembly && k == 0 && j % group == 0) DenseAssemble(assembly, i + first, i + iw, j, j + group < N ? j + group : N, C, ldc);
         t.K   = kw;
         t.n   = jw * comp;
         t.c   = (R *)(C + i + first + j * ldc);
@@ -956,7 +915,7 @@ static void DenseGemm(DensePart part, int M, int N, int K, DenseTrans ta, const 
     }
     return;
   }
-  DenseGemmBlocked<T>(part, M, N, K, ta, A, lda, tb, B, ldb, C, ldc, nullptr, work);
+  DenseGemmBlocked<T>(part, M, N, K, ta, A, lda, tb, B, ldb, C, ldc, work);
 }
 
 /* The entry (i,j) of op(A) */
@@ -964,114 +923,6 @@ template <class T>
 DENSE_INLINE T DenseEntry(DenseTrans t, const T *A, ptrdiff_t lda, int i, int j)
 {
   return t == DENSE_N ? A[i + j * lda] : (t == DENSE_T ? A[j + i * lda] : DenseConj(A[j + i * lda]));
-}
-
-/* Rows i0 to i1 - 1 and columns j0 to j1 - 1 of C: what the first source has there or zero, plus what the others have. Rows are taken piece by piece, each in all columns. */
-template <class T>
-static void DenseAssemble(const DenseAssembly<T> *s, int i0, int i1, int j0, int j1, T *C, ptrdiff_t ldc)
-{
-  typedef typename DenseOf<T>::R  R;
-  typedef typename DenseVec<R>::V V;
-  const int                       lanes = DenseSize<T>::lanes, comp = DenseSize<T>::comp;
-  const T                        *from[DENSE_GROUP];   /* columns of the source, or null */
-  int                             column[DENSE_GROUP]; /* which ones */
-  bool                            first[DENSE_GROUP];  /* is this the first source of the column? */
-  T                              *c  = C + j0 * ldc;
-  const int                       nj = j1 - j0;
-
-  for (int j = 0; j < nj; j++) first[j] = true;
-  for (int q = 0; q <= s->nsource; q++) {
-    /* After the last source come the columns that none covers */
-    const bool            none = q == s->nsource;
-    const DenseSource<T> *S    = s->source + q;
-    const int             nrow = none ? 0 : S->nrow;
-    int                   at = i0, r = 0;
-    bool                  any = false, firsts = false;
-
-    for (int j = 0; j < nj; j++) {
-      from[j] = nullptr;
-      if (none)
-        any = any || first[j];
-      else {
-        for (; r < S->ncol && j0 + j >= S->col[r].to + S->col[r].length; r++) {}
-        if (r < S->ncol && j0 + j >= S->col[r].to) {
-          column[j] = S->col[r].from + j0 + j - S->col[r].to;
-          from[j]   = S->S + column[j] * S->ld;
-          any       = true;
-        }
-      }
-      firsts = firsts || (first[j] && (none || from[j]));
-    }
-    if (!any) continue;
-    for (int p = 0; p <= nrow && at < i1; p++) {
-      int to = i1, end = i1, row = 0;
-
-      if (p < nrow) {
-        end = S->row[p].to + S->row[p].length;
-        to  = S->row[p].to < i0 ? i0 : S->row[p].to;
-        if (end <= i0) continue;
-        if (to > i1) to = i1;
-        if (end > i1) end = i1;
-        row = S->row[p].from + to - S->row[p].to;
-      }
-      if (to > at && firsts) {
-        for (int j = 0; j < nj; j++)
-          if (first[j] && (none || from[j])) memset((void *)(c + at + j * ldc), 0, (to - at) * sizeof(T));
-      }
-      at = end;
-      if (end <= to) continue;
-
-      const int          rows = (end - to) * comp, full = rows / lanes * lanes;
-      const DenseMask<R> mask = DenseFirst<R>(rows - full);
-
-      for (int j = 0; j < nj; j++) {
-        if (!from[j]) continue;
-        const R *x = (const R *)(from[j] + row);
-        R       *y = (R *)(c + to + j * ldc);
-
-        if (s->mirror != DENSE_N && row < column[j]) {
-          /* Of a symmetric source only the lower half is there */
-          for (int i = 0; i < end - to; i++) {
-            const T v = row + i < column[j] ? DenseEntry(s->mirror, S->S, S->ld, row + i, column[j]) : from[j][row + i];
-            T      *z = (T *)y + i;
-
-            *z = first[j] ? v : DenseAdd(*z, v);
-          }
-        } else if (first[j]) {
-          for (int i = 0; i < full; i += lanes) DenseStore(y + i, DenseLoad(x + i));
-          if (full < rows) DenseStore(y + full, DenseLoad(x + full, mask), mask);
-        } else {
-          for (int i = 0; i < full; i += lanes) DenseStore(y + i, DenseLoad(y + i) + DenseLoad(x + i));
-          if (full < rows) {
-            V v = DenseLoad(y + full, mask) + DenseLoad(x + full, mask);
-
-            DenseStore(y + full, v, mask);
-          }
-        }
-      }
-    }
-    for (int j = 0; j < nj; j++)
-      if (from[j]) first[j] = false;
-  }
-}
-
-/*
-  C = S - op(A) op(B), where S is the sum of the sources: extend-add and Schur update in one pass. What no source covers starts at zero, and what C held does not matter. With
-  DENSE_LOWER, mirror says what an entry above the diagonal of a source is: DENSE_N: stored there, DENSE_T or DENSE_C: the (conjugate) transpose of what is below.
-*/
-template <class T>
-static void DenseSchurFrom(DensePart part, int M, int N, int K, DenseTrans ta, const T *A, ptrdiff_t lda, DenseTrans tb, const T *B, ptrdiff_t ldb, int nsource, const DenseSource<T> *source, DenseTrans mirror, T *C, ptrdiff_t ldc, T *work)
-{
-  const DenseAssembly<T> s = {nsource, source, mirror};
-
-  if (K > 0 && N > 16) {
-    DenseGemmBlocked<T>(part, M, N, K, ta, A, lda, tb, B, ldb, C, ldc, &s, work);
-    return;
-  }
-  const int group = DenseGroup<T>(part, M);
-
-  for (int j = 0; j < N; j += group) DenseAssemble(&s, part == DENSE_LOWER ? (j < M ? j : M) : 0, M, j, j + group < N ? j + group : N, C, ldc);
-  DenseGemm<T>(part, M, N, K, ta, A, lda, tb, B, ldb, C, ldc, work);
 }
 
 /*
@@ -1497,194 +1348,6 @@ static int DenseLU(int m, int f, T *F, ptrdiff_t ld, int *ipiv, double threshold
   if (!DenseLUColumns(m, m, F, ld, ipiv, &rule, work)) return -1;
   DenseSolveRight(DENSE_N, false, f - m, m, F, ld, F + m, ld, work);
   return rule.replaced;
-}
-
-/* One step of pivoting: row and column kk of the lower triangle W are exchanged with kp > kk; columns before k are rows of L */
-template <class T>
-static void DenseSwapSymmetric(int m, T *W, ptrdiff_t ld, int k, int kk, int kp)
-{
-  T s;
-
-#define DENSE_EXCHANGE(a, b) (s = (a), (a) = (b), (b) = s)
-  for (int j = 0; j < k; j++) DENSE_EXCHANGE(W[kk + j * ld], W[kp + j * ld]);
-#undef DENSE_EXCHANGE
-  /* Column kk is known to the caller already, so it is not written */
-  W[kp + kp * ld] = W[kk + kk * ld];
-  for (int j = kk + 1; j < kp; j++) W[kp + j * ld] = W[j + kk * ld];
-  for (int i = kp + 1; i < m; i++) W[i + kp * ld] = W[i + kk * ld];
-}
-
-/* Number of positive and of negative pivots; complex ones have no sign */
-DENSE_INLINE void DenseSign(double d, int *inertia)
-{
-  inertia[d > 0 ? 0 : 1]++;
-}
-DENSE_INLINE void DenseSign(float d, int *inertia)
-{
-  inertia[d > 0 ? 0 : 1]++;
-}
-template <class S>
-DENSE_INLINE void DenseSign(DenseComplex<S>, int *)
-{}
-
-/* Row b of the inverse of [d e; e g] times (x, y), in the form that does not overflow where e is the largest entry */
-template <class T>
-DENSE_INLINE void DensePair(T d, T e, T g, T *x, T *y)
-{
-  const T ie = DenseInv(e), p = DenseMul(g, ie), q = DenseMul(d, ie);
-  T       one, t, u, v;
-
-  DenseSet(&one, 1);
-  t  = DenseMul(DenseInv(DenseSub(DenseMul(p, q), one)), ie);
-  u  = DenseMul(t, DenseSub(DenseMul(p, *x), *y));
-  v  = DenseMul(t, DenseSub(DenseMul(q, *y), *x));
-  *x = u;
-  *y = v;
-}
-
-/* B := D^-1 B for n columns, D as DenseLDLT() returns it */
-template <class T>
-static void DenseLDLTSolveD(int m, int n, const T *D, T *B, ptrdiff_t ldb)
-{
-  for (int j = 0; j < n; j++) {
-    T *b = B + j * ldb;
-
-    for (int k = 0; k < m; k++) {
-      if (k + 1 < m && DenseAbs1(D[m + k]) != 0) {
-        DensePair(D[k], D[m + k], D[k + 1], &b[k], &b[k + 1]);
-        k++;
-      } else
-        b[k] = DenseMul(b[k], DenseInv(D[k]));
-    }
-  }
-}
-
-/*
-  Symmetric indefinite factorization (complex: symmetric, not Hermitian) of the first m columns of a front with f rows, [W; Y]: P W P^T = L D L^T with Bunch-Kaufman pivoting inside W.
-  On return
-  - F holds the unit lower triangular L with its ones, and below it L21 = Y P^T L^-T D^-1;
-  - D[0..m) is the diagonal of D, and D[m + k] the entry (k+1,k): not zero if and only if a 2 x 2 block begins at k;
-  - the rows of G (f x m, leading dimension ldg) from m on are L21 D; those above are scratch;
-  - ipiv is for DenseSwapRows(): P b is DenseSwapRows(m, n, b, ldb, ipiv, true), P^T b the same with false;
-  - inertia[0] and inertia[1] count the positive and negative eigenvalues of D (real entries only; replaced pivots count with the sign that they got).
-  The Schur update is DenseGemm(DENSE_LOWER, r, r, m, DENSE_N, F + m, ld, DENSE_T, G + m, ldg, ...). A solve with the front is b_S := L^-1 P b_S, b_R -= L21 b_S, then
-  D^-1 (DenseLDLTSolveD()), and backwards b_S -= L21^T x_R, x_S = P^T L^-T b_S.
-  A 1 x 1 pivot of modulus below tiny is replaced by one of modulus replacement. Returns how many were, or -1 where a pivot is not finite.
-*/
-template <class T>
-static int DenseLDLT(int m, int f, T *F, ptrdiff_t ld, int *ipiv, T *D, T *G, ptrdiff_t ldg, double tiny, double replacement, int inertia[2], T *work)
-{
-  typedef typename DenseOf<T>::R R;
-  const double                   alpha = 0.6403882032022076; /* (1 + sqrt(17)) / 8 bounds the growth */
-  const int                      nb = m > 64 ? 32 : 16, r = f - m;
-  int                            replaced = 0;
-
-  inertia[0] = inertia[1] = 0;
-  for (int k0 = 0, k = 0; k < m; k0 = k) {
-    while (k < m && k < k0 + nb) {
-      T     *g = G + k * ldg, *h = G + (k + 1) * ldg;
-      R      colmax = 0, rowmax = 0, other;
-      int    step = 1, kp = k, imax = k, kk;
-      double diag;
-
-      memcpy(g + k, F + k + k * ld, (m - k) * sizeof(T));
-      DenseGemm<T>(DENSE_ALL, m - k, 1, k - k0, DENSE_N, F + k + k0 * ld, ld, DENSE_T, G + k + k0 * ldg, ldg, g + k, ldg, work);
-      diag = (double)DenseAbs1(g[k]);
-      if (!(diag - diag == 0)) return -1;
-      if (k + 1 < m) imax = k + 1 + DenseLargest(m - k - 1, g + k + 1, &colmax);
-      if (diag < alpha * (double)colmax && (double)colmax >= tiny) {
-        for (int j = k; j < imax; j++) h[j] = F[imax + j * ld];
-        memcpy(h + imax, F + imax + imax * ld, (m - imax) * sizeof(T));
-        DenseGemm<T>(DENSE_ALL, m - k, 1, k - k0, DENSE_N, F + k + k0 * ld, ld, DENSE_T, G + imax + k0 * ldg, ldg, h + k, ldg, work);
-        DenseLargest(imax - k, h + k, &rowmax);
-        if (imax + 1 < m) {
-          DenseLargest(m - imax - 1, h + imax + 1, &other);
-          if (other > rowmax) rowmax = other;
-        }
-        if (diag >= alpha * (double)colmax * ((double)colmax / (double)rowmax)) {
-          kp = k;
-        } else if ((double)DenseAbs1(h[imax]) >= alpha * (double)rowmax) {
-          kp = imax;
-          memcpy(g + k, h + k, (m - k) * sizeof(T));
-        } else {
-          kp   = imax;
-          step = 2;
-        }
-      }
-      kk = k + step - 1;
-      if (kp != kk) {
-        DenseSwapSymmetric(m, F, ld, k, kk, kp);
-        for (int j = k0; j <= kk; j++) {
-          T s             = G[kk + j * ldg];
-          G[kk + j * ldg] = G[kp + j * ldg];
-          G[kp + j * ldg] = s;
-        }
-      }
-      D[m + k] = T{};
-      ipiv[k]  = k;
-      ipiv[kk] = kp;
-      if (step == 1) {
-        T d = g[k];
-
-        if (!(DenseAbs1(d) - DenseAbs1(d) == 0)) return -1;
-        if (DenseModulus(d) < tiny) {
-          d = DensePhase(d, replacement);
-          replaced++;
-        }
-        D[k] = d;
-        DenseSign(d, inertia);
-        DenseSet(&F[k + k * ld], 1);
-        d = DenseInv(d);
-        for (int i = k + 1; i < m; i++) F[i + k * ld] = DenseMul(g[i], d);
-      } else {
-        const T d = g[k], e = g[k + 1], q = h[k + 1];
-
-        if (!(DenseAbs1(d) - DenseAbs1(d) == 0) || !(DenseAbs1(e) - DenseAbs1(e) == 0) || !(DenseAbs1(q) - DenseAbs1(q) == 0)) return -1;
-        D[k]         = d;
-        D[m + k]     = e;
-        D[k + 1]     = q;
-        D[m + k + 1] = T{};
-        /* Such a block is indefinite */
-        if (DenseSize<T>::comp == 1) {
-          inertia[0]++;
-          inertia[1]++;
-        }
-        for (int i = k + 2; i < m; i++) {
-          F[i + k * ld]       = g[i];
-          F[i + (k + 1) * ld] = h[i];
-          DensePair(d, e, q, &F[i + k * ld], &F[i + (k + 1) * ld]);
-        }
-        F[k + 1 + k * ld] = T{};
-        DenseSet(&F[k + k * ld], 1);
-        DenseSet(&F[k + 1 + (k + 1) * ld], 1);
-      }
-      k += step;
-    }
-    DenseGemm<T>(DENSE_LOWER, m - k, m - k, k - k0, DENSE_N, F + k + k0 * ld, ld, DENSE_T, G + k + k0 * ldg, ldg, F + k + k * ld, ld, work);
-  }
-  if (r > 0) {
-    for (int k = 0; k < m; k++)
-      if (ipiv[k] != k)
-        for (int i = m; i < f; i++) {
-          T s                 = F[i + k * ld];
-          F[i + k * ld]       = F[i + ipiv[k] * ld];
-          F[i + ipiv[k] * ld] = s;
-        }
-    DenseSolveRight(DENSE_T, true, r, m, F, ld, F + m, ld, work);
-    for (int k = 0; k < m; k++) {
-      memcpy(G + m + k * ldg, F + m + k * ld, r * sizeof(T));
-      if (k + 1 < m && DenseAbs1(D[m + k]) != 0) {
-        memcpy(G + m + (k + 1) * ldg, F + m + (k + 1) * ld, r * sizeof(T));
-        for (int i = m; i < f; i++) DensePair(D[k], D[m + k], D[k + 1], &F[i + k * ld], &F[i + (k + 1) * ld]);
-        k++;
-      } else {
-        const T d = DenseInv(D[k]);
-
-        for (int i = m; i < f; i++) F[i + k * ld] = DenseMul(F[i + k * ld], d);
-      }
-    }
-  }
-  return replaced;
 }
 
 } // namespace

@@ -138,17 +138,6 @@ static DenseComplex<R> Number(DenseComplex<R>, double v)
   return {(R)v, 0};
 }
 
-template <class R>
-static void Add(int n, const R *a, R *b)
-{
-  for (int i = 0; i < n; i++) b[i] += a[i];
-}
-template <class R>
-static void Add(int n, const DenseComplex<R> *a, DenseComplex<R> *b)
-{
-  Add(2 * n, &a->re, &b->re);
-}
-
 struct Isa {
   const DenseKernels *k;
   bool                ok;
@@ -283,45 +272,6 @@ struct Bench {
           },
           [=] { memcpy(c, a, sizeof(T) * f * m); });
       }
-      if (kernel == "ldlt") {
-        fill(m, f, false);
-        for (int j = 0; j < m; j++) a[j + (size_t)j * f] = Number(T{}, j % 2 ? 3 : -3);
-        line(
-          "ldlt", m, r, 1. / 3 * m * m * m + 1. * r * m * m,
-          [=](auto &k) {
-            int inertia[2];
-
-            k.ldlt(m, f, c, f, ipiv, w + k.worksize(), b, f, 0, 0, inertia, w);
-          },
-          [=] {
-            getrf(m, m, c, f, ipiv);
-            trsm("R", "U", "N", "N", r, m, one, c, f, c + m, f);
-          },
-          [=] { memcpy(c, a, sizeof(T) * f * m); });
-      }
-      /* Two children, each on about two thirds of the front in six pieces; beside it zeros, two additions and a product */
-      if (kernel == "schurfrom") {
-        const int             piece = r / 9 > 0 ? r / 9 : 1, n = 6 * piece;
-        std::vector<DenseRun> run;
-        DenseSource<T>        source[2];
-
-        for (int q = 0; q < 2; q++)
-          for (int i = 0; i < 6; i++) run.push_back({(i + (i > 2 ? 2 : 0) + q) * piece, (i + 3) % 6 * piece, piece});
-        source[0] = {b, n, 6, 6, &run[0], &run[0]};
-        source[1] = {b + (size_t)n * n, n, 6, 6, &run[6], &run[6]};
-        line(
-          "schurfrom", m, r, 2. * m * r * r, [=](auto &k) { k.schurfrom(DENSE_ALL, r, r, m, DENSE_N, a, f, DENSE_N, w + k.worksize(), m, 2, source, DENSE_N, c, r, w); },
-          [=] {
-            const DenseTable<T> &k = Table(isas.back().k, T{});
-
-            memset((void *)c, 0, sizeof(T) * r * r);
-            for (auto &q : source)
-              for (int y = 0; y < q.ncol; y++)
-                for (int j = 0; j < q.col[y].length; j++)
-                  for (int x = 0; x < q.nrow; x++) Add(q.row[x].length, q.S + q.row[x].from + (size_t)(q.col[y].from + j) * n, c + q.row[x].to + (size_t)(q.col[y].to + j) * r);
-            k.gemm(DENSE_ALL, r, r, m, DENSE_N, a, f, DENSE_N, w + k.worksize(), m, c, r, w);
-          });
-      }
       if (r == 96 || r == 192 || r == 384) continue;
       if (kernel == "square") {
         fill(m, m, false);
@@ -365,9 +315,9 @@ int main(int argc, char **argv)
       kernels.push_back(argv[i]);
   }
   if (types.empty()) types = "d";
-  if (kernels.empty()) kernels = {"peak", "gemm", "update", "updatelow", "cholesky", "lu", "square", "trsm", "trsv", "gemv", "ldlt", "schurfrom"};
+  if (kernels.empty()) kernels = {"peak", "gemm", "update", "updatelow", "cholesky", "lu", "square", "trsm", "trsv", "gemv"};
   isas.push_back({&DenseKernels_portable, true});
-#if defined(DENSE_HAVE_X86)
+#if defined(PETLAP_HAVE_X86)
   isas.push_back({&DenseKernels_avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")});
   isas.push_back({&DenseKernels_avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")});
 #endif

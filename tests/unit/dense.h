@@ -13,9 +13,6 @@ struct DenseTable {
   int (*lu)(int, int, T *, ptrdiff_t, int *, double, double, double, T *);
   void (*swaprows)(int, int, T *, ptrdiff_t, const int *, bool);
   void (*trsm)(bool, DenseTrans, bool, int, int, const T *, ptrdiff_t, T *, ptrdiff_t, T *);
-  void (*schurfrom)(DensePart, int, int, int, DenseTrans, const T *, ptrdiff_t, DenseTrans, const T *, ptrdiff_t, int, const DenseSource<T> *, DenseTrans, T *, ptrdiff_t, T *);
-  int (*ldlt)(int, int, T *, ptrdiff_t, int *, T *, T *, ptrdiff_t, double, double, int[2], T *);
-  void (*ldltsolved)(int, int, const T *, T *, ptrdiff_t);
 };
 
 struct DenseKernels {
@@ -27,6 +24,6 @@ struct DenseKernels {
 };
 
 extern const DenseKernels DenseKernels_portable;
-#if defined(DENSE_HAVE_X86)
+#if defined(PETLAP_HAVE_X86)
 extern const DenseKernels DenseKernels_avx2, DenseKernels_avx512;
 #endif

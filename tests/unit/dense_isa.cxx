@@ -7,9 +7,9 @@
 #define PASTE(a, b)   PASTE_(a, b)
 #define STRINGIFY_(a) #a
 #define STRINGIFY(a)  STRINGIFY_(a)
-#define TABLE(T)                                                                                                                                      \
-  {                                                                                                                                                   \
-    DenseWorkSize<T>, DenseGemm<T>, DenseCholesky<T>, DenseLU<T>, DenseSwapRows<T>, DenseTrsm<T>, DenseSchurFrom<T>, DenseLDLT<T>, DenseLDLTSolveD<T> \
+#define TABLE(T)                                                                                 \
+  {                                                                                              \
+    DenseWorkSize<T>, DenseGemm<T>, DenseCholesky<T>, DenseLU<T>, DenseSwapRows<T>, DenseTrsm<T> \
   }
 
 extern const DenseKernels PASTE(DenseKernels_, PETLAP_ISA);
