@@ -8,13 +8,15 @@
 #   make install PREFIX=/usr/local
 #   make clean     removes the build folders
 #
-# Variables: PETSC_DIR and PETSC_ARCH (the system's PETSc without them), PRESET, BUILD, CMAKE_FLAGS, JOBS.
+# Variables: PETSC_DIR and PETSC_ARCH (the system's PETSc without them), PRESET, BUILD, CMAKE_FLAGS, JOBS, TEST_JOBS.
 
 MAKEFLAGS   += --no-print-directory
 PRESET      ?= release
 BUILD       ?= $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 PREFIX      ?= /usr/local
 JOBS        ?= $(shell nproc)
+# Processes wait for each other while MPI starts and ends
+TEST_JOBS   ?= $(shell expr 2 '*' $$(nproc))
 CMAKE_FLAGS ?=
 
 # Open MPI refuses to run as root, and to start more processes than there are cores, unless told otherwise
@@ -43,7 +45,7 @@ check:
 	@share/setup.sh lib demo check
 	$(call configure,-DPETLAP_TESTS=ON -DPETLAP_BENCH=ON)
 	cmake --build $(BUILD) -j$(JOBS)
-	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j2
+	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j$(TEST_JOBS)
 
 bench:
 	@share/setup.sh lib demo
