@@ -18,6 +18,7 @@ module() { test_module /usr/bin/python3 "$1" || test_module python3 "$1"; }
 test_module() { "$1" -c "import importlib.util as u, sys; sys.exit(u.find_spec('$2') is None)"; }
 recent_cmake() { printf '%s\n' "$(cmake --version | sed -n 's/^cmake version //p')" 3.25 | sort -VC -r; }
 hdf5() { ls /usr/include/hdf5/openmpi/hdf5.h || [ -z "$(command -v dpkg)" ]; }
+slepc() { [ -z "$(command -v dpkg)" ] || deb python3-slepc4py-real; }
 petsc_examples() { ls "$(pkg-config --variable=prefix PETSc)/share/petsc/examples/config/gmakegentest.py"; }
 
 need_lib() {
@@ -42,6 +43,7 @@ need_check() {
   need bc command -v bc
   need_petsc python3-petsc4py module petsc4py
   need_petsc python3-petsc4py-real module petsc4py
+  need_petsc python3-slepc4py-real slepc
   need_petsc "libpetsc$(pkg-config --modversion PETSc | cut -d. -f1,2)-dev-examples" petsc_examples
 }
 need_ci() {
