@@ -6,9 +6,9 @@
 #include <cfloat>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <map>
 #include <memory>
-#include <new>
 #include <vector>
 #if defined(_OPENMP)
   #include <omp.h>
@@ -573,7 +573,7 @@ Factor *FactorCreate(const Plan *plan, const FactorOptions *options)
     F->segment.resize(plan->nclass);
     for (int i = 0; i < plan->nclass; i++) BuildClass(F.get(), i);
     Scheduler(F.get()).Run();
-  } catch (const std::bad_alloc &) {
+  } catch (const std::exception &) {
     return nullptr;
   }
   for (size_t i = 0; i < F->program.size(); i++) F->program[i].node = F->node[i].data();

@@ -7,9 +7,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <map>
 #include <memory>
-#include <new>
 #include <unordered_map>
 #include <vector>
 
@@ -882,7 +882,7 @@ Plan *PlanCreate(const PlanGrid *grid, int leaf, int block, char *error, size_t 
     else
       StraightBuilder(plan.get(), arena.get()).Build();
     PlanFinish(plan.get(), arena.get());
-  } catch (const std::bad_alloc &) {
+  } catch (const std::exception &) {
     snprintf(error, length, "out of memory while the elimination tree of the grid was built");
     return nullptr;
   }
