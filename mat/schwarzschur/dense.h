@@ -727,6 +727,16 @@ static void DenseGemvColumns(int M, const T *A, ptrdiff_t lda, const T *x, T *y)
   }
 }
 
+/* The same for up to NC columns */
+template <class T, int NC>
+static void DenseGemvUpTo(int nc, int M, const T *A, ptrdiff_t lda, const T *x, T *y)
+{
+  if (nc == NC)
+    DenseGemvColumns<T, NC>(M, A, lda, x, y);
+  else if constexpr (NC > 1)
+    DenseGemvUpTo<T, NC - 1>(nc, M, A, lda, x, y);
+}
+
 /* C(NI x NJ) -= op(A) B with op not the identity: inner products of columns, steps in lanes */
 template <class T, int NI, int NJ>
 static void DenseDots(DenseTrans ta, int K, const T *A, ptrdiff_t lda, const T *B, ptrdiff_t ldb, T *C, ptrdiff_t ldc)
@@ -776,6 +786,16 @@ static void DenseDots(DenseTrans ta, int K, const T *A, ptrdiff_t lda, const T *
       }
     }
   }
+}
+
+/* The same for up to NI rows of C */
+template <class T, int NI, int NJ>
+static void DenseDotsUpTo(int ni, DenseTrans ta, int K, const T *A, ptrdiff_t lda, const T *B, ptrdiff_t ldb, T *C, ptrdiff_t ldc)
+{
+  if (ni == NI)
+    DenseDots<T, NI, NJ>(ta, K, A, lda, B, ldb, C, ldc);
+  else if constexpr (NI > 1)
+    DenseDotsUpTo<T, NI - 1, NJ>(ni, ta, K, A, lda, B, ldb, C, ldc);
 }
 
 /* Pages of memory that n columns touch in one row: more than the processor translates at once are packed */
@@ -869,49 +889,31 @@ static void DenseGemm(DensePart part, int M, int N, int K, DenseTrans ta, const 
   const int comp = DenseSize<T>::comp;
 
   if (M <= 0 || N <= 0 || K <= 0) return;
+  /* Products of factors that come from memory with few vectors: many columns at a time, which the processor then fetches ahead of their use */
   if (N == 1 && ta == DENSE_N) {
     const int nc = 8 / comp;
 
-    for (int k = 0; k < K;) {
-      T x[8] = {};
+    for (int k = 0; k < K; k += nc) {
+      const int n    = K - k < nc ? K - k : nc;
+      T         x[8] = {};
 
-      for (int j = 0; j < nc && k + j < K; j++) {
+      for (int j = 0; j < n; j++) {
         x[j] = tb == DENSE_N ? B[k + j] : B[(k + j) * ldb];
         if (tb == DENSE_C) x[j] = DenseConj(x[j]);
       }
-      if (K - k >= nc) {
-        DenseGemvColumns<T, nc>(M, A + k * lda, lda, x, C);
-        k += nc;
-      } else if (K - k >= 2) {
-        DenseGemvColumns<T, 2>(M, A + k * lda, lda, x, C);
-        k += 2;
-      } else {
-        DenseGemvColumns<T, 1>(M, A + k * lda, lda, x, C);
-        k += 1;
-      }
+      DenseGemvUpTo<T, nc>(n, M, A + k * lda, lda, x, C);
     }
     return;
   }
   if (ta != DENSE_N && tb == DENSE_N && N <= 16 && part == DENSE_ALL) {
-    const int ni = 4 / comp;
+    const int ni = N < 4 ? 8 / comp : 4 / comp;
 
-    for (int i = 0; i < M;) {
-      const int w = M - i >= ni ? ni : 1;
+    for (int i = 0; i < M; i += ni) {
+      const int n = M - i < ni ? M - i : ni;
       int       j = 0;
 
-      for (; j + 4 <= N; j += 4) {
-        if (w == ni)
-          DenseDots<T, ni, 4>(ta, K, A + i * lda, lda, B + j * ldb, ldb, C + i + j * ldc, ldc);
-        else
-          DenseDots<T, 1, 4>(ta, K, A + i * lda, lda, B + j * ldb, ldb, C + i + j * ldc, ldc);
-      }
-      for (; j < N; j++) {
-        if (w == ni)
-          DenseDots<T, ni, 1>(ta, K, A + i * lda, lda, B + j * ldb, ldb, C + i + j * ldc, ldc);
-        else
-          DenseDots<T, 1, 1>(ta, K, A + i * lda, lda, B + j * ldb, ldb, C + i + j * ldc, ldc);
-      }
-      i += w;
+      for (; j + 4 <= N; j += 4) DenseDotsUpTo<T, 4 / comp, 4>(n, ta, K, A + i * lda, lda, B + j * ldb, ldb, C + i + j * ldc, ldc);
+      for (; j < N; j++) DenseDotsUpTo<T, 8 / comp, 1>(n, ta, K, A + i * lda, lda, B + j * ldb, ldb, C + i + j * ldc, ldc);
     }
     return;
   }

@@ -1008,52 +1008,69 @@ inline void ChildVector(const FactorClass *c, int k, const E *front, E *v)
   }
 }
 
+/* y -= A x with N columns, and y -= A^T x with N rows of A^T */
+template <class P, int N, bool CONJ>
+inline void LaneColumns(int rows, const P *A, ptrdiff_t lda, const P *x, P *y)
+{
+  P u[N];
+
+  for (int q = 0; q < N; q++) u[q] = x[q];
+  for (int i = 0; i < rows; i++) {
+    P s = y[i];
+
+    for (int q = 0; q < N; q++) SubMul(s, CONJ ? Conj(A[i + q * lda]) : A[i + q * lda], u[q]);
+    y[i] = s;
+  }
+}
+template <class P, int N, bool CONJ>
+inline void LaneDots(int rows, const P *A, ptrdiff_t lda, const P *x, P *y)
+{
+  P s[N];
+
+  for (int q = 0; q < N; q++) s[q] = y[q];
+  for (int i = 0; i < rows; i++) {
+    const P u = x[i];
+
+    for (int q = 0; q < N; q++) SubMul(s[q], CONJ ? Conj(A[i + q * lda]) : A[i + q * lda], u);
+  }
+  for (int q = 0; q < N; q++) y[q] = s[q];
+}
+
+template <class P, int N, bool CONJ, bool DOTS>
+inline void LaneUpTo(int n, int rows, const P *A, ptrdiff_t lda, const P *x, P *y)
+{
+  if (n == N) {
+    if constexpr (DOTS)
+      LaneDots<P, N, CONJ>(rows, A, lda, x, y);
+    else
+      LaneColumns<P, N, CONJ>(rows, A, lda, x, y);
+  } else if constexpr (N > 1)
+    LaneUpTo<P, N - 1, CONJ, DOTS>(n, rows, A, lda, x, y);
+}
+
+/* Many columns at a time, which the processor then fetches ahead of their use */
+template <class P>
+constexpr int LaneWidth()
+{
+  return sizeof(P) > VECTOR ? 4 : 8;
+}
+
 /* y -= A x, A is rows x cols, column-major */
 template <class P, bool CONJ>
 inline void LaneGemv(int rows, int cols, const P *A, ptrdiff_t lda, const P *x, P *y)
 {
-  int j = 0;
+  enum { N = LaneWidth<P>() };
 
-  for (; j + 4 <= cols; j += 4) {
-    const P *a = A + j * lda, x0 = x[j], x1 = x[j + 1], x2 = x[j + 2], x3 = x[j + 3];
-
-    for (int i = 0; i < rows; i++) {
-      P s = y[i];
-
-      SubMul(s, CONJ ? Conj(a[i]) : a[i], x0);
-      SubMul(s, CONJ ? Conj(a[i + lda]) : a[i + lda], x1);
-      SubMul(s, CONJ ? Conj(a[i + 2 * lda]) : a[i + 2 * lda], x2);
-      SubMul(s, CONJ ? Conj(a[i + 3 * lda]) : a[i + 3 * lda], x3);
-      y[i] = s;
-    }
-  }
-  for (; j < cols; j++) {
-    for (int i = 0; i < rows; i++) SubMul(y[i], CONJ ? Conj(A[i + j * lda]) : A[i + j * lda], x[j]);
-  }
+  for (int j = 0; j < cols; j += N) LaneUpTo<P, N, CONJ, false>(cols - j < N ? cols - j : (int)N, rows, A + j * lda, lda, x + j, y);
 }
 
 /* y -= A^T x, A is rows x cols; with CONJ, A^H */
 template <class P, bool CONJ>
 inline void LaneGemvT(int rows, int cols, const P *A, ptrdiff_t lda, const P *x, P *y)
 {
-  for (int j = 0; j < cols; j++) {
-    P   s0 = y[j], s1 = Zero<P>(), s2 = Zero<P>(), s3 = Zero<P>();
-    int i = 0;
+  enum { N = LaneWidth<P>() };
 
-    for (; i + 4 <= rows; i += 4) {
-      const P *a = A + i + j * lda;
-
-      SubMul(s0, CONJ ? Conj(a[0]) : a[0], x[i]);
-      SubMul(s1, CONJ ? Conj(a[1]) : a[1], x[i + 1]);
-      SubMul(s2, CONJ ? Conj(a[2]) : a[2], x[i + 2]);
-      SubMul(s3, CONJ ? Conj(a[3]) : a[3], x[i + 3]);
-    }
-    for (; i < rows; i++) SubMul(s0, CONJ ? Conj(A[i + j * lda]) : A[i + j * lda], x[i]);
-    AddTo(s0, s1);
-    AddTo(s2, s3);
-    AddTo(s0, s2);
-    y[j] = s0;
-  }
+  for (int j = 0; j < cols; j += N) LaneUpTo<P, N, CONJ, true>(cols - j < N ? cols - j : (int)N, rows, A + j * lda, lda, x, y + j);
 }
 
 template <class T>
@@ -1076,41 +1093,72 @@ inline void LaneSwap(int m, typename Lanes<T>::pack *x, const int *pivot, bool f
   }
 }
 
-/* Triangular solves with one vector in each lane; A holds L below and U on and above the diagonal */
+/*
+  Triangular solves with one vector in each lane; A holds L below and U on and above the diagonal. Columns of L go on below the triangle to row f, where x
+  follows what is solved for.
+*/
 template <class P, bool UNIT>
-inline void LaneLower(int m, const P *A, ptrdiff_t ld, P *x)
+inline void LaneLower(int m, int f, const P *A, ptrdiff_t ld, P *x)
 {
-  for (int k = 0; k < m; k++) {
-    if (!UNIT) x[k] = Mul(x[k], Reciprocal(A[k + k * ld]));
-    for (int i = k + 1; i < m; i++) SubMul(x[i], A[i + k * ld], x[k]);
+  enum { N = LaneWidth<P>() };
+
+  for (int j = 0; j < m; j += N) {
+    const int e = m - j < N ? m : j + N;
+
+    for (int k = j; k < e; k++) {
+      if (!UNIT) x[k] = Mul(x[k], Reciprocal(A[k + k * ld]));
+      for (int i = k + 1; i < e; i++) SubMul(x[i], A[i + k * ld], x[k]);
+    }
+    LaneUpTo<P, N, false, false>(e - j, f - e, A + e + j * ld, ld, x + j, x + e);
   }
 }
 template <class P>
 inline void LaneUpper(int m, const P *A, ptrdiff_t ld, P *x)
 {
-  for (int k = m - 1; k >= 0; k--) {
-    x[k] = Mul(x[k], Reciprocal(A[k + k * ld]));
-    for (int i = 0; i < k; i++) SubMul(x[i], A[i + k * ld], x[k]);
+  enum { N = LaneWidth<P>() };
+
+  for (int j = (m - 1) / N * N; j >= 0; j -= N) {
+    const int e = m - j < N ? m : j + N;
+
+    for (int k = e - 1; k >= j; k--) {
+      x[k] = Mul(x[k], Reciprocal(A[k + k * ld]));
+      for (int i = j; i < k; i++) SubMul(x[i], A[i + k * ld], x[k]);
+    }
+    LaneUpTo<P, N, false, false>(e - j, j, A + j * ld, ld, x + j, x);
   }
 }
 template <class P, bool UNIT, bool CONJ>
-inline void LaneLowerT(int m, const P *A, ptrdiff_t ld, P *x)
+inline void LaneLowerT(int m, int f, const P *A, ptrdiff_t ld, P *x)
 {
-  for (int k = m - 1; k >= 0; k--) {
-    P s = x[k];
+  enum { N = LaneWidth<P>() };
 
-    for (int i = k + 1; i < m; i++) SubMul(s, CONJ ? Conj(A[i + k * ld]) : A[i + k * ld], x[i]);
-    x[k] = UNIT ? s : Mul(s, Reciprocal(CONJ ? Conj(A[k + k * ld]) : A[k + k * ld]));
+  for (int j = (m - 1) / N * N; j >= 0; j -= N) {
+    const int e = m - j < N ? m : j + N;
+
+    LaneUpTo<P, N, CONJ, true>(e - j, f - e, A + e + j * ld, ld, x + e, x + j);
+    for (int k = e - 1; k >= j; k--) {
+      P s = x[k];
+
+      for (int i = k + 1; i < e; i++) SubMul(s, CONJ ? Conj(A[i + k * ld]) : A[i + k * ld], x[i]);
+      x[k] = UNIT ? s : Mul(s, Reciprocal(CONJ ? Conj(A[k + k * ld]) : A[k + k * ld]));
+    }
   }
 }
 template <class P>
 inline void LaneUpperT(int m, const P *A, ptrdiff_t ld, P *x)
 {
-  for (int k = 0; k < m; k++) {
-    P s = x[k];
+  enum { N = LaneWidth<P>() };
 
-    for (int i = 0; i < k; i++) SubMul(s, A[i + k * ld], x[i]);
-    x[k] = Mul(s, Reciprocal(A[k + k * ld]));
+  for (int j = 0; j < m; j += N) {
+    const int e = m - j < N ? m : j + N;
+
+    LaneUpTo<P, N, false, true>(e - j, j, A + j * ld, ld, x, x + j);
+    for (int k = j; k < e; k++) {
+      P s = x[k];
+
+      for (int i = j; i < k; i++) SubMul(s, A[i + k * ld], x[i]);
+      x[k] = Mul(s, Reciprocal(A[k + k * ld]));
+    }
   }
 }
 
@@ -1122,8 +1170,7 @@ inline void LaneForward(const FactorData *data, const FactorClass *c, const type
   const int                       m = c->m, r = c->r, f = c->f;
 
   if (data->mode == FACTOR_SPD) {
-    LaneLower<P, false>(m, A, f, x);
-    LaneGemv<P, false>(r, m, A + m, f, x, x + m);
+    LaneLower<P, false>(m, f, A, f, x);
   } else if (data->mode == FACTOR_SYMMETRIC) {
     if (data->hermitian)
       LaneGemvT<P, true>(m, r, A + (size_t)m * m, m, x, x + m);
@@ -1131,8 +1178,7 @@ inline void LaneForward(const FactorData *data, const FactorClass *c, const type
       LaneGemvT<P, false>(m, r, A + (size_t)m * m, m, x, x + m);
   } else if (data->trans == FACTOR_NOTRANS) {
     LaneSwap<T>(m, x, pivot, true);
-    LaneLower<P, true>(m, A, f, x);
-    LaneGemv<P, false>(r, m, A + m, f, x, x + m);
+    LaneLower<P, true>(m, f, A, f, x);
   } else {
     LaneUpperT<P>(m, A, f, x);
     LaneGemvT<P, false>(m, r, A + (size_t)f * m, m, x, x + m);
@@ -1146,24 +1192,20 @@ inline void LaneBackward(const FactorData *data, const FactorClass *c, const typ
   const int                       m = c->m, r = c->r, f = c->f;
 
   if (data->mode == FACTOR_SPD) {
-    if (data->hermitian) {
-      LaneGemvT<P, true>(r, m, A + m, f, x + m, x);
-      LaneLowerT<P, false, true>(m, A, f, x);
-    } else {
-      LaneGemvT<P, false>(r, m, A + m, f, x + m, x);
-      LaneLowerT<P, false, false>(m, A, f, x);
-    }
+    if (data->hermitian)
+      LaneLowerT<P, false, true>(m, f, A, f, x);
+    else
+      LaneLowerT<P, false, false>(m, f, A, f, x);
   } else if (data->mode == FACTOR_SYMMETRIC) {
     LaneSwap<T>(m, x, pivot, true);
-    LaneLower<P, true>(m, A, m, x);
+    LaneLower<P, true>(m, m, A, m, x);
     LaneUpper<P>(m, A, m, x);
     LaneGemv<P, false>(m, r, A + (size_t)m * m, m, x + m, x);
   } else if (data->trans == FACTOR_NOTRANS) {
     LaneGemv<P, false>(m, r, A + (size_t)f * m, m, x + m, x);
     LaneUpper<P>(m, A, f, x);
   } else {
-    LaneGemvT<P, false>(r, m, A + m, f, x + m, x);
-    LaneLowerT<P, true, false>(m, A, f, x);
+    LaneLowerT<P, true, false>(m, f, A, f, x);
     LaneSwap<T>(m, x, pivot, false);
   }
 }
