@@ -30,14 +30,14 @@ struct FactorClass {
 struct FactorNode {
   int      cls, nchild;
   PetscInt shift;
-  size_t   factor, d, cd[2], v, cv[2];
+  size_t   factor, d, cd[2], v, cv[2], x;
   int      pivot;
 };
 
 struct FactorProgram {
   int         nnode;
   FactorNode *node;
-  size_t      factor, d, v; /* sizes */
+  size_t      factor, d, v, x; /* sizes; x of the separators of all nodes */
   int         pivot;
 };
 
@@ -53,7 +53,7 @@ struct FactorStep {
   PetscInt    *origin; /* n */
   FactorPlace *place;  /* n */
   FactorPlace  child[2];
-  size_t       factor, pivot;
+  size_t       factor, pivot, x;
 };
 
 /* Steps that one thread does in this order. A task starts when its children have ended. */
@@ -86,6 +86,7 @@ struct FactorData {
   FactorProgram     *program;
   FactorTask        *task;
   void              *factor, *shared_d, *shared_v;
+  void              *packed; /* the separators of the batches, V vectors in the lanes, nrhs of each after the other */
   int               *pivot;
   FactorValues       values;
   double             threshold, tiny, replacement;

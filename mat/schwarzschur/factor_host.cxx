@@ -106,7 +106,7 @@ struct Factor {
   std::vector<FactorStep>                 solve; /* where the fronts of a class share their factors, solves have steps of their own */
   std::vector<PetscInt>                   origin;
   std::vector<FactorPlace>                place;
-  size_t                                  nfactor = 0, npivot = 0;                          /* entries */
+  size_t                                  nfactor = 0, npivot = 0, npacked = 0;             /* entries */
   size_t                                  own_d = 0, own_v = 0, shared_d = 0, shared_v = 0; /* entries */
   size_t                                  lanes = 0, vlanes = 0, work = 0;                  /* entries */
   std::vector<FactorThread>               thread;
@@ -118,6 +118,7 @@ struct Factor {
   {
     free(data.factor);
     free(data.pivot);
+    free(data.packed);
     free(data.shared_d);
     free(data.shared_v);
     free(x);
@@ -198,7 +199,9 @@ int BuildProgram(Factor *F, int cls, PetscInt shift, FactorProgram *program, std
   n.shift  = shift;
   n.factor = program->factor;
   n.pivot  = program->pivot;
+  n.x      = program->x;
   program->factor += c.size;
+  program->x += c.m;
   program->pivot += 1 + c.m * F->kernels->lanes;
   /* The panel of the symmetric mode is a passing thing and stands behind the front's own block */
   const size_t panel = F->options.mode == FACTOR_SYMMETRIC ? (size_t)c.m * c.f : 0, size = (size_t)c.r * c.r;
@@ -427,7 +430,9 @@ class Scheduler {
           }
           s.factor = F->nfactor;
           s.pivot  = F->npivot;
+          s.x      = F->npacked;
           F->nfactor += Align(F->program[s.program].factor * V);
+          F->npacked += F->program[s.program].x * V;
           F->npivot += F->program[s.program].pivot;
           F->batches++;
           F->blocks += (double)n;
@@ -652,7 +657,9 @@ bool AllocateVectors(Factor *F, int nrhs)
   for (const FactorClass &c : F->cls) m = std::max(m, (size_t)c.m * nrhs);
   free(F->data.shared_v);
   F->data.shared_v = Allocate((double)F->shared_v * scalar * nrhs);
-  if (!F->data.shared_v) return false;
+  free(F->data.packed);
+  F->data.packed = Allocate((double)F->npacked * scalar * nrhs);
+  if (!F->data.shared_v || !F->data.packed) return false;
   for (FactorThread &t : F->thread) {
     free(t.v);
     free(t.work);
@@ -839,7 +846,7 @@ FactorInfo FactorGetInfo(const Factor *F)
   info.isa         = F->kernels->isa;
   info.lanes       = F->kernels->lanes;
   info.bytes       = (double)F->nfactor * scalar + (double)F->npivot * sizeof(int);
-  info.stack_bytes = (double)F->shared_d * scalar + threads * scalar * ((double)F->own_d + (double)(F->lanes + F->vlanes) * F->kernels->lanes + (double)F->work + (double)F->kernels->worksize);
+  info.stack_bytes = ((double)F->shared_d + (double)F->npacked) * scalar + threads * scalar * ((double)F->own_d + (double)(F->lanes + F->vlanes) * F->kernels->lanes + (double)F->work + (double)F->kernels->worksize);
   info.batches     = F->batches;
   info.blocks      = F->blocks;
   info.replaced    = F->replaced;

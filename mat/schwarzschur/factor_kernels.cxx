@@ -437,10 +437,13 @@ inline void AssembleEntries(const FactorData *data, const FactorClass *c, const 
 
 /* ---- V fronts at once ---- */
 
-template <class P, int M, int N, bool CONJ>
+enum LaneOp { LANE_PLAIN, LANE_CONJ_B, LANE_TRANS_A, LANE_HERM_A }; /* A B, A conj(B), A^T B, A^H B */
+
+template <class P, int M, int N, LaneOp OP>
 inline void LaneTile(int K, const P *A, ptrdiff_t lda, const P *B, ptrdiff_t bk, ptrdiff_t bn, P *C, ptrdiff_t ldc)
 {
-  P c[N][M];
+  const ptrdiff_t am = OP >= LANE_TRANS_A ? lda : 1, ak = OP >= LANE_TRANS_A ? 1 : lda;
+  P               c[N][M];
 
   for (int n = 0; n < N; n++) {
     for (int m = 0; m < M; m++) c[n][m] = C[m + n * ldc];
@@ -448,9 +451,9 @@ inline void LaneTile(int K, const P *A, ptrdiff_t lda, const P *B, ptrdiff_t bk,
   for (int k = 0; k < K; k++) {
     P a[M];
 
-    for (int m = 0; m < M; m++) a[m] = A[m + k * lda];
+    for (int m = 0; m < M; m++) a[m] = OP == LANE_HERM_A ? Conj(A[m * am + k * ak]) : A[m * am + k * ak];
     for (int n = 0; n < N; n++) {
-      const P b = CONJ ? Conj(B[k * bk + n * bn]) : B[k * bk + n * bn];
+      const P b = OP == LANE_CONJ_B ? Conj(B[k * bk + n * bn]) : B[k * bk + n * bn];
 
       for (int m = 0; m < M; m++) SubMul(c[n][m], a[m], b);
     }
@@ -460,28 +463,30 @@ inline void LaneTile(int K, const P *A, ptrdiff_t lda, const P *B, ptrdiff_t bk,
   }
 }
 
-template <class P, int M, int N, bool CONJ>
+template <class P, int M, int N, LaneOp OP>
 inline void LaneRows(int rows, int K, const P *A, ptrdiff_t lda, const P *B, ptrdiff_t bk, ptrdiff_t bn, P *C, ptrdiff_t ldc)
 {
-  int i = 0;
+  const ptrdiff_t am = OP >= LANE_TRANS_A ? lda : 1;
+  int             i  = 0;
 
-  for (; i + M <= rows; i += M) LaneTile<P, M, N, CONJ>(K, A + i, lda, B, bk, bn, C + i, ldc);
+  for (; i + M <= rows; i += M) LaneTile<P, M, N, OP>(K, A + i * am, lda, B, bk, bn, C + i, ldc);
   if constexpr (M > 2) {
-    if (rows - i == 3) LaneTile<P, 3, N, CONJ>(K, A + i, lda, B, bk, bn, C + i, ldc);
-    if (rows - i == 2) LaneTile<P, 2, N, CONJ>(K, A + i, lda, B, bk, bn, C + i, ldc);
+    if (rows - i == 3) LaneTile<P, 3, N, OP>(K, A + i * am, lda, B, bk, bn, C + i, ldc);
+    if (rows - i == 2) LaneTile<P, 2, N, OP>(K, A + i * am, lda, B, bk, bn, C + i, ldc);
   }
-  if (rows - i == 1) LaneTile<P, 1, N, CONJ>(K, A + i, lda, B, bk, bn, C + i, ldc);
+  if (rows - i == 1) LaneTile<P, 1, N, OP>(K, A + i * am, lda, B, bk, bn, C + i, ldc);
 }
 
 /* C (rows x cols) -= A B, where B(k, n) = B[k bk + n bn] */
-template <class P, int M, int N, bool CONJ>
+template <class P, LaneOp OP>
 inline void LaneGemm(int rows, int cols, int K, const P *A, ptrdiff_t lda, const P *B, ptrdiff_t bk, ptrdiff_t bn, P *C, ptrdiff_t ldc)
 {
+  enum { M = sizeof(P) > VECTOR ? TILE_CM : TILE_M, N = sizeof(P) > VECTOR ? TILE_CN : TILE_N };
   int j = 0;
 
-  for (; j + N <= cols; j += N) LaneRows<P, M, N, CONJ>(rows, K, A, lda, B + j * bn, bk, bn, C + j * ldc, ldc);
-  for (; j + 2 <= cols; j += 2) LaneRows<P, M, 2, CONJ>(rows, K, A, lda, B + j * bn, bk, bn, C + j * ldc, ldc);
-  for (; j < cols; j++) LaneRows<P, M, 1, CONJ>(rows, K, A, lda, B + j * bn, bk, bn, C + j * ldc, ldc);
+  for (; j + N <= cols; j += N) LaneRows<P, M, N, OP>(rows, K, A, lda, B + j * bn, bk, bn, C + j * ldc, ldc);
+  for (; j + 2 <= cols; j += 2) LaneRows<P, M, 2, OP>(rows, K, A, lda, B + j * bn, bk, bn, C + j * ldc, ldc);
+  for (; j < cols; j++) LaneRows<P, M, 1, OP>(rows, K, A, lda, B + j * bn, bk, bn, C + j * ldc, ldc);
 }
 
 /* The smallest ratio of pivots that one lane has met, as a hint at a singular matrix */
@@ -763,11 +768,11 @@ void LaneFront(const FactorData *data, const FactorNode *node, const PetscInt or
     const P *A = F + m + top;
     if (data->mode == FACTOR_SPD) {
       if (CX && herm)
-        LaneGemm<P, M, N, true>(r - top, n, m, A, f, F + j0, f, 1, strip + top, r);
+        LaneGemm<P, LANE_CONJ_B>(r - top, n, m, A, f, F + j0, f, 1, strip + top, r);
       else
-        LaneGemm<P, M, N, false>(r - top, n, m, A, f, F + j0, f, 1, strip + top, r);
+        LaneGemm<P, LANE_PLAIN>(r - top, n, m, A, f, F + j0, f, 1, strip + top, r);
     } else {
-      LaneGemm<P, M, N, false>(r - top, n, m, A, f, Z + (ptrdiff_t)(j0 - m) * m, 1, m, strip + top, r);
+      LaneGemm<P, LANE_PLAIN>(r - top, n, m, A, f, Z + (ptrdiff_t)(j0 - m) * m, 1, m, strip + top, r);
     }
   }
 }
@@ -1055,26 +1060,54 @@ constexpr int LaneWidth()
   return sizeof(P) > VECTOR ? 4 : 8;
 }
 
-/* y -= A x, A is rows x cols, column-major */
-template <class P, bool CONJ>
-inline void LaneGemv(int rows, int cols, const P *A, ptrdiff_t lda, const P *x, P *y)
-{
-  enum { N = LaneWidth<P>() };
+/* Vectors of one front, ld apart */
+struct LaneVectors {
+  int       n;
+  ptrdiff_t ld;
+};
 
-  for (int j = 0; j < cols; j += N) LaneUpTo<P, N, CONJ, false>(cols - j < N ? cols - j : (int)N, rows, A + j * lda, lda, x + j, y);
+/* y -= A x, A is rows x cols, column-major; cols is at most LaneWidth() */
+template <class P>
+inline void LaneSome(int rows, int cols, const P *A, ptrdiff_t lda, LaneVectors v, const P *x, P *y)
+{
+  if (v.n == 1)
+    LaneUpTo<P, LaneWidth<P>(), false, false>(cols, rows, A, lda, x, y);
+  else
+    LaneGemm<P, LANE_PLAIN>(rows, v.n, cols, A, lda, x, 1, v.ld, y, v.ld);
 }
 
-/* y -= A^T x, A is rows x cols; with CONJ, A^H */
+/* y -= A^T x, A is rows x cols and cols at most LaneWidth(); with CONJ, A^H */
 template <class P, bool CONJ>
-inline void LaneGemvT(int rows, int cols, const P *A, ptrdiff_t lda, const P *x, P *y)
+inline void LaneSomeT(int rows, int cols, const P *A, ptrdiff_t lda, LaneVectors v, const P *x, P *y)
+{
+  if (v.n == 1)
+    LaneUpTo<P, LaneWidth<P>(), CONJ, true>(cols, rows, A, lda, x, y);
+  else
+    LaneGemm<P, CONJ ? LANE_HERM_A : LANE_TRANS_A>(cols, v.n, rows, A, lda, x, 1, v.ld, y, v.ld);
+}
+
+template <class P>
+inline void LaneGemv(int rows, int cols, const P *A, ptrdiff_t lda, LaneVectors v, const P *x, P *y)
 {
   enum { N = LaneWidth<P>() };
 
-  for (int j = 0; j < cols; j += N) LaneUpTo<P, N, CONJ, true>(cols - j < N ? cols - j : (int)N, rows, A + j * lda, lda, x, y + j);
+  if (v.n > 1) {
+    LaneGemm<P, LANE_PLAIN>(rows, v.n, cols, A, lda, x, 1, v.ld, y, v.ld);
+    return;
+  }
+  for (int j = 0; j < cols; j += N) LaneSome<P>(rows, cols - j < N ? cols - j : (int)N, A + j * lda, lda, v, x + j, y);
+}
+
+template <class P, bool CONJ>
+inline void LaneGemvT(int rows, int cols, const P *A, ptrdiff_t lda, LaneVectors v, const P *x, P *y)
+{
+  enum { N = LaneWidth<P>() };
+
+  for (int j = 0; j < cols; j += N) LaneSomeT<P, CONJ>(rows, cols - j < N ? cols - j : (int)N, A + j * lda, lda, v, x, y + j);
 }
 
 template <class T>
-inline void LaneSwap(int m, typename Lanes<T>::pack *x, const int *pivot, bool forward)
+inline void LaneSwap(int m, LaneVectors v, typename Lanes<T>::pack *x, const int *pivot, bool forward)
 {
   enum { V = Lanes<T>::V };
 
@@ -1086,19 +1119,23 @@ inline void LaneSwap(int m, typename Lanes<T>::pack *x, const int *pivot, bool f
       const int p = pivot[1 + k * V + l];
 
       if (p == k) continue;
-      const T a = GetLane((T *)(x + k), l), b = GetLane((T *)(x + p), l);
-      SetLane((T *)(x + k), l, b);
-      SetLane((T *)(x + p), l, a);
+      for (int q = 0; q < v.n; q++) {
+        T      *y = (T *)(x + q * v.ld + k), *z = (T *)(x + q * v.ld + p);
+        const T a = GetLane(y, l), b = GetLane(z, l);
+
+        SetLane(y, l, b);
+        SetLane(z, l, a);
+      }
     }
   }
 }
 
 /*
-  Triangular solves with one vector in each lane; A holds L below and U on and above the diagonal. Columns of L go on below the triangle to row f, where x
+  Triangular solves with vectors in each lane; A holds L below and U on and above the diagonal. Columns of L go on below the triangle to row f, where x
   follows what is solved for.
 */
 template <class P, bool UNIT>
-inline void LaneLower(int m, int f, const P *A, ptrdiff_t ld, P *x)
+inline void LaneLower(int m, int f, const P *A, ptrdiff_t ld, LaneVectors v, P *x)
 {
   enum { N = LaneWidth<P>() };
 
@@ -1106,14 +1143,20 @@ inline void LaneLower(int m, int f, const P *A, ptrdiff_t ld, P *x)
     const int e = m - j < N ? m : j + N;
 
     for (int k = j; k < e; k++) {
-      if (!UNIT) x[k] = Mul(x[k], Reciprocal(A[k + k * ld]));
-      for (int i = k + 1; i < e; i++) SubMul(x[i], A[i + k * ld], x[k]);
+      const P d = UNIT ? Zero<P>() : Reciprocal(A[k + k * ld]);
+
+      for (int q = 0; q < v.n; q++) {
+        P *y = x + q * v.ld;
+
+        if (!UNIT) y[k] = Mul(y[k], d);
+        for (int i = k + 1; i < e; i++) SubMul(y[i], A[i + k * ld], y[k]);
+      }
     }
-    LaneUpTo<P, N, false, false>(e - j, f - e, A + e + j * ld, ld, x + j, x + e);
+    LaneSome<P>(f - e, e - j, A + e + j * ld, ld, v, x + j, x + e);
   }
 }
 template <class P>
-inline void LaneUpper(int m, const P *A, ptrdiff_t ld, P *x)
+inline void LaneUpper(int m, const P *A, ptrdiff_t ld, LaneVectors v, P *x)
 {
   enum { N = LaneWidth<P>() };
 
@@ -1121,92 +1164,106 @@ inline void LaneUpper(int m, const P *A, ptrdiff_t ld, P *x)
     const int e = m - j < N ? m : j + N;
 
     for (int k = e - 1; k >= j; k--) {
-      x[k] = Mul(x[k], Reciprocal(A[k + k * ld]));
-      for (int i = j; i < k; i++) SubMul(x[i], A[i + k * ld], x[k]);
+      const P d = Reciprocal(A[k + k * ld]);
+
+      for (int q = 0; q < v.n; q++) {
+        P *y = x + q * v.ld;
+
+        y[k] = Mul(y[k], d);
+        for (int i = j; i < k; i++) SubMul(y[i], A[i + k * ld], y[k]);
+      }
     }
-    LaneUpTo<P, N, false, false>(e - j, j, A + j * ld, ld, x + j, x);
+    LaneSome<P>(j, e - j, A + j * ld, ld, v, x + j, x);
   }
 }
 template <class P, bool UNIT, bool CONJ>
-inline void LaneLowerT(int m, int f, const P *A, ptrdiff_t ld, P *x)
+inline void LaneLowerT(int m, int f, const P *A, ptrdiff_t ld, LaneVectors v, P *x)
 {
   enum { N = LaneWidth<P>() };
 
   for (int j = (m - 1) / N * N; j >= 0; j -= N) {
     const int e = m - j < N ? m : j + N;
 
-    LaneUpTo<P, N, CONJ, true>(e - j, f - e, A + e + j * ld, ld, x + e, x + j);
+    LaneSomeT<P, CONJ>(f - e, e - j, A + e + j * ld, ld, v, x + e, x + j);
     for (int k = e - 1; k >= j; k--) {
-      P s = x[k];
+      const P d = UNIT ? Zero<P>() : Reciprocal(CONJ ? Conj(A[k + k * ld]) : A[k + k * ld]);
 
-      for (int i = k + 1; i < e; i++) SubMul(s, CONJ ? Conj(A[i + k * ld]) : A[i + k * ld], x[i]);
-      x[k] = UNIT ? s : Mul(s, Reciprocal(CONJ ? Conj(A[k + k * ld]) : A[k + k * ld]));
+      for (int q = 0; q < v.n; q++) {
+        P *y = x + q * v.ld, s = y[k];
+
+        for (int i = k + 1; i < e; i++) SubMul(s, CONJ ? Conj(A[i + k * ld]) : A[i + k * ld], y[i]);
+        y[k] = UNIT ? s : Mul(s, d);
+      }
     }
   }
 }
 template <class P>
-inline void LaneUpperT(int m, const P *A, ptrdiff_t ld, P *x)
+inline void LaneUpperT(int m, const P *A, ptrdiff_t ld, LaneVectors v, P *x)
 {
   enum { N = LaneWidth<P>() };
 
   for (int j = 0; j < m; j += N) {
     const int e = m - j < N ? m : j + N;
 
-    LaneUpTo<P, N, false, true>(e - j, j, A + j * ld, ld, x, x + j);
+    LaneSomeT<P, false>(j, e - j, A + j * ld, ld, v, x, x + j);
     for (int k = j; k < e; k++) {
-      P s = x[k];
+      const P d = Reciprocal(A[k + k * ld]);
 
-      for (int i = j; i < k; i++) SubMul(s, A[i + k * ld], x[i]);
-      x[k] = Mul(s, Reciprocal(A[k + k * ld]));
+      for (int q = 0; q < v.n; q++) {
+        P *y = x + q * v.ld, s = y[k];
+
+        for (int i = j; i < k; i++) SubMul(s, A[i + k * ld], y[i]);
+        y[k] = Mul(s, d);
+      }
     }
   }
 }
 
-/* The vector of V fronts on their way up: S has been gathered in front[0, m), the ring in front[m, f) */
+/* The vectors of V fronts on their way up: S has been gathered in x[0, m), the ring in x[m, f) */
 template <class T>
-inline void LaneForward(const FactorData *data, const FactorClass *c, const typename Lanes<T>::pack *A, const int *pivot, typename Lanes<T>::pack *x)
+inline void LaneForward(const FactorData *data, const FactorClass *c, const typename Lanes<T>::pack *A, const int *pivot, LaneVectors v, typename Lanes<T>::pack *x)
 {
   typedef typename Lanes<T>::pack P;
   const int                       m = c->m, r = c->r, f = c->f;
 
   if (data->mode == FACTOR_SPD) {
-    LaneLower<P, false>(m, f, A, f, x);
+    LaneLower<P, false>(m, f, A, f, v, x);
   } else if (data->mode == FACTOR_SYMMETRIC) {
     if (data->hermitian)
-      LaneGemvT<P, true>(m, r, A + (size_t)m * m, m, x, x + m);
+      LaneGemvT<P, true>(m, r, A + (size_t)m * m, m, v, x, x + m);
     else
-      LaneGemvT<P, false>(m, r, A + (size_t)m * m, m, x, x + m);
+      LaneGemvT<P, false>(m, r, A + (size_t)m * m, m, v, x, x + m);
   } else if (data->trans == FACTOR_NOTRANS) {
-    LaneSwap<T>(m, x, pivot, true);
-    LaneLower<P, true>(m, f, A, f, x);
+    LaneSwap<T>(m, v, x, pivot, true);
+    LaneLower<P, true>(m, f, A, f, v, x);
   } else {
-    LaneUpperT<P>(m, A, f, x);
-    LaneGemvT<P, false>(m, r, A + (size_t)f * m, m, x, x + m);
+    LaneUpperT<P>(m, A, f, v, x);
+    LaneGemvT<P, false>(m, r, A + (size_t)f * m, m, v, x, x + m);
   }
 }
 
 template <class T>
-inline void LaneBackward(const FactorData *data, const FactorClass *c, const typename Lanes<T>::pack *A, const int *pivot, typename Lanes<T>::pack *x)
+inline void LaneBackward(const FactorData *data, const FactorClass *c, const typename Lanes<T>::pack *A, const int *pivot, LaneVectors v, typename Lanes<T>::pack *x)
 {
   typedef typename Lanes<T>::pack P;
   const int                       m = c->m, r = c->r, f = c->f;
 
   if (data->mode == FACTOR_SPD) {
     if (data->hermitian)
-      LaneLowerT<P, false, true>(m, f, A, f, x);
+      LaneLowerT<P, false, true>(m, f, A, f, v, x);
     else
-      LaneLowerT<P, false, false>(m, f, A, f, x);
+      LaneLowerT<P, false, false>(m, f, A, f, v, x);
   } else if (data->mode == FACTOR_SYMMETRIC) {
-    LaneSwap<T>(m, x, pivot, true);
-    LaneLower<P, true>(m, m, A, m, x);
-    LaneUpper<P>(m, A, m, x);
-    LaneGemv<P, false>(m, r, A + (size_t)m * m, m, x + m, x);
+    LaneSwap<T>(m, v, x, pivot, true);
+    LaneLower<P, true>(m, m, A, m, v, x);
+    LaneUpper<P>(m, A, m, v, x);
+    LaneGemv<P>(m, r, A + (size_t)m * m, m, v, x + m, x);
   } else if (data->trans == FACTOR_NOTRANS) {
-    LaneGemv<P, false>(m, r, A + (size_t)f * m, m, x + m, x);
-    LaneUpper<P>(m, A, f, x);
+    LaneGemv<P>(m, r, A + (size_t)f * m, m, v, x + m, x);
+    LaneUpper<P>(m, A, f, v, x);
   } else {
-    LaneLowerT<P, true, false>(m, f, A, f, x);
-    LaneSwap<T>(m, x, pivot, false);
+    LaneLowerT<P, true, false>(m, f, A, f, v, x);
+    LaneSwap<T>(m, v, x, pivot, false);
   }
 }
 
@@ -1217,67 +1274,89 @@ inline T Entering(const FactorData *data, Value v)
   return Convert<T>(data->hermitian && data->trans == FACTOR_TRANS ? Conj(v) : v);
 }
 
-/* The separators' entries of a vector, to the lanes and back */
+/* A vector's entries in a batch of blocks, to the lanes and back */
 template <class T>
-inline void LaneRead(const FactorStep *step, const FactorNode *node, const FactorClass *c, int dof, const T *x, typename Lanes<T>::pack *front)
+inline void LaneRead(const FactorData *data, const FactorStep *step, const Value *b, typename Lanes<T>::pack *S)
 {
-  for (int i = 0; i < c->plan->m; i++) {
-    for (int l = 0; l < step->n; l++) {
-      const size_t at = (size_t)(step->origin[l] + node->shift + c->plan->offset[i]) * dof;
+  typedef typename Lanes<T>::pack P;
+  const FactorProgram            *program = &data->program[step->program];
+  const int                       dof     = data->plan->grid.dof;
 
-      for (int a = 0; a < dof; a++) SetLane((T *)(front + i * dof + a), l, x[at + a]);
+  for (int k = 0; k < program->nnode; k++) {
+    const FactorNode *node = &program->node[k];
+    const PlanClass  *p    = data->cls[node->cls].plan;
+
+    for (int i = 0; i < p->m; i++) {
+      P *to = S + node->x + i * dof;
+
+      for (int a = 0; a < dof && step->n < Lanes<T>::V; a++) to[a] = Zero<P>();
+      for (int l = 0; l < step->n; l++) {
+        const size_t at = (size_t)(step->origin[l] + node->shift + p->offset[i]) * dof;
+
+        for (int a = 0; a < dof; a++) SetLane((T *)(to + a), l, Entering<T>(data, b[at + a]));
+      }
     }
   }
 }
 template <class T>
-inline void LaneWrite(const FactorStep *step, const FactorNode *node, const FactorClass *c, int dof, const typename Lanes<T>::pack *front, T *x)
+inline void LaneWrite(const FactorData *data, const FactorStep *step, const typename Lanes<T>::pack *S, T *x)
 {
-  for (int i = 0; i < c->plan->m; i++) {
-    for (int l = 0; l < step->n; l++) {
-      const size_t at = (size_t)(step->origin[l] + node->shift + c->plan->offset[i]) * dof;
+  const FactorProgram *program = &data->program[step->program];
+  const int            dof     = data->plan->grid.dof;
 
-      for (int a = 0; a < dof; a++) x[at + a] = GetLane((const T *)(front + i * dof + a), l);
+  for (int k = 0; k < program->nnode; k++) {
+    const FactorNode *node = &program->node[k];
+    const PlanClass  *p    = data->cls[node->cls].plan;
+
+    for (int i = 0; i < p->m; i++) {
+      for (int l = 0; l < step->n; l++) {
+        const size_t at = (size_t)(step->origin[l] + node->shift + p->offset[i]) * dof;
+
+        for (int a = 0; a < dof; a++) x[at + a] = GetLane((const T *)(S + node->x + i * dof + a), l);
+      }
     }
   }
 }
 
-/* A front's factors are read once for all right-hand sides. The vector of a node's ring begins at nrhs times its place. */
+/* Vectors that go through a front together; more would drive its factors out of the cache */
+enum { LANE_VECTORS = 24 };
+
+/* The vector of a node's ring begins at nrhs times its place */
 template <class T>
 void LaneStepForward(const FactorData *data, const FactorStep *step, FactorThread *thread)
 {
   typedef typename Lanes<T>::pack P;
   enum { V = Lanes<T>::V };
   const FactorProgram *program = &data->program[step->program];
-  const int            dof = data->plan->grid.dof, nrhs = data->nrhs;
-  P                   *work = (P *)thread->vlanes, *front = work + program->v * nrhs;
+  const int            nrhs    = data->nrhs;
+  P                   *work = (P *)thread->vlanes, *front = work + program->v * nrhs, *S = (P *)((T *)data->packed + step->x * nrhs);
   const P             *factor = (const P *)((const T *)data->factor + step->factor);
   const int           *pivot  = data->pivot + step->pivot;
 
+  for (int q = 0; q < nrhs; q++) LaneRead<T>(data, step, (const Value *)data->b + q * data->ldb, S + q * program->x);
   for (int k = 0; k < program->nnode; k++) {
     const FactorNode  *node = &program->node[k];
     const FactorClass *c    = &data->cls[node->cls];
 
-    for (int q = 0; q < nrhs; q++) {
-      const Value *b = (const Value *)data->b + q * data->ldb;
-      const P     *v[2];
+    for (int q0 = 0; q0 < nrhs; q0 += LANE_VECTORS) {
+      const LaneVectors vectors = {nrhs - q0 < LANE_VECTORS ? nrhs - q0 : (int)LANE_VECTORS, c->f};
 
-      for (int n = 0; n < node->nchild; n++) v[n] = work + node->cv[n] * nrhs + (size_t)q * data->cls[c->plan->child[n]].r;
-      AssembleVector(c, 0, c->nsegment, front, v);
-      for (int i = 0; i < c->plan->m; i++) {
-        for (int l = 0; l < step->n; l++) {
-          const size_t at = (size_t)(step->origin[l] + node->shift + c->plan->offset[i]) * dof;
+      for (int q = q0; q < q0 + vectors.n; q++) {
+        const P *v[2], *s = S + q * program->x + node->x;
+        P       *x = front + (q - q0) * vectors.ld;
 
-          for (int a = 0; a < dof; a++) {
-            T w = GetLane((T *)(front + i * dof + a), l);
-
-            AddTo(w, Entering<T>(data, b[at + a]));
-            SetLane((T *)(front + i * dof + a), l, w);
-          }
-        }
+        for (int n = 0; n < node->nchild; n++) v[n] = work + node->cv[n] * nrhs + (size_t)q * data->cls[c->plan->child[n]].r;
+        AssembleVector(c, 0, c->nsegment, x, v);
+        for (int i = 0; i < c->m; i++) AddTo(x[i], s[i]);
       }
-      LaneForward<T>(data, c, factor + node->factor, pivot + node->pivot, front);
-      LaneWrite<T>(step, node, c, dof, front, (T *)data->x + q * data->ldx);
-      for (int i = 0; i < c->r; i++) work[node->v * nrhs + (size_t)q * c->r + i] = front[c->m + i];
+      LaneForward<T>(data, c, factor + node->factor, pivot + node->pivot, vectors, front);
+      for (int q = q0; q < q0 + vectors.n; q++) {
+        const P *x = front + (q - q0) * vectors.ld;
+        P       *s = S + q * program->x + node->x;
+
+        for (int i = 0; i < c->m; i++) s[i] = x[i];
+        for (int i = 0; i < c->r; i++) work[node->v * nrhs + (size_t)q * c->r + i] = x[c->m + i];
+      }
     }
   }
   const ptrdiff_t n = (ptrdiff_t)data->cls[step->cls].r * nrhs;
@@ -1291,8 +1370,9 @@ void LaneStepBackward(const FactorData *data, const FactorStep *step, FactorThre
 {
   typedef typename Lanes<T>::pack P;
   const FactorProgram            *program = &data->program[step->program];
-  const int                       dof = data->plan->grid.dof, nrhs = data->nrhs;
+  const int                       nrhs    = data->nrhs;
   P                              *work = (P *)thread->vlanes, *front = work + program->v * nrhs, *top = work + program->node[program->nnode - 1].v * nrhs;
+  P                              *S      = (P *)((T *)data->packed + step->x * nrhs);
   const P                        *factor = (const P *)((const T *)data->factor + step->factor);
   const int                      *pivot  = data->pivot + step->pivot;
   const ptrdiff_t                 n      = (ptrdiff_t)data->cls[step->cls].r * nrhs;
@@ -1306,16 +1386,27 @@ void LaneStepBackward(const FactorData *data, const FactorStep *step, FactorThre
     const FactorNode  *node = &program->node[k];
     const FactorClass *c    = &data->cls[node->cls];
 
-    for (int q = 0; q < nrhs; q++) {
-      T *x = (T *)data->x + q * data->ldx;
+    for (int q0 = 0; q0 < nrhs; q0 += LANE_VECTORS) {
+      const LaneVectors vectors = {nrhs - q0 < LANE_VECTORS ? nrhs - q0 : (int)LANE_VECTORS, c->f};
 
-      LaneRead<T>(step, node, c, dof, x, front);
-      for (int i = 0; i < c->r; i++) front[c->m + i] = work[node->v * nrhs + (size_t)q * c->r + i];
-      LaneBackward<T>(data, c, factor + node->factor, pivot + node->pivot, front);
-      LaneWrite<T>(step, node, c, dof, front, x);
-      for (int a = 0; a < node->nchild; a++) ChildVector(c, a, front, work + node->cv[a] * nrhs + (size_t)q * data->cls[c->plan->child[a]].r);
+      for (int q = q0; q < q0 + vectors.n; q++) {
+        const P *s = S + q * program->x + node->x;
+        P       *x = front + (q - q0) * vectors.ld;
+
+        for (int i = 0; i < c->m; i++) x[i] = s[i];
+        for (int i = 0; i < c->r; i++) x[c->m + i] = work[node->v * nrhs + (size_t)q * c->r + i];
+      }
+      LaneBackward<T>(data, c, factor + node->factor, pivot + node->pivot, vectors, front);
+      for (int q = q0; q < q0 + vectors.n; q++) {
+        const P *x = front + (q - q0) * vectors.ld;
+        P       *s = S + q * program->x + node->x;
+
+        for (int i = 0; i < c->m; i++) s[i] = x[i];
+        for (int a = 0; a < node->nchild; a++) ChildVector(c, a, x, work + node->cv[a] * nrhs + (size_t)q * data->cls[c->plan->child[a]].r);
+      }
     }
   }
+  for (int q = 0; q < nrhs; q++) LaneWrite<T>(data, step, S + q * program->x, (T *)data->x + q * data->ldx);
 }
 
 /* Fronts above the blocks: S in one array (m x nrhs), the ring where the parent finds it (r x nrhs) */
