@@ -262,7 +262,8 @@ def cases(options):
 
 
 def sizes(options, family):
-    return numbers(environment("BENCH_SIZES_3D", "17,33,49")) if family in SOLID else numbers(environment("BENCH_SIZES", options.sizes))
+    usual = environment("BENCH_SIZES_3D", "17,33,49") if family in SOLID else environment("BENCH_SIZES", options.sizes)
+    return numbers(environment("BENCH_SIZES_" + family, usual))
 
 
 def exponent(points):
