@@ -1,6 +1,6 @@
 static char help[] = "Factors matrices on structured grids with schwarzschur, and checks every kind of solve by its backward error.\n\
   -n nx,ny,nz -dof d -width w -star -periodic px,py,pz: the grid and its stencil\n\
-  -kind random|spd|indefinite|hermitian|constant: the values\n\
+  -kind random|spd|indefinite|hermitian|constant|absorbing: the values; absorbing is a Helmholtz problem whose waves die away near the boundary\n\
   -gaps: leaves entries out; -dirichlet: identity rows on the boundary; -attach: gives the matrix a DMDA\n\
   -factor lu|cholesky, -tolerance for the backward errors\n\n";
 
@@ -9,7 +9,7 @@ static char help[] = "Factors matrices on structured grids with schwarzschur, an
 
 typedef struct {
   PetscInt  n[3], dim, dof, width;
-  PetscBool star, periodic[3], gaps, dirichlet, symmetric, hermitian, constant;
+  PetscBool star, periodic[3], gaps, dirichlet, symmetric, hermitian, constant, absorbing;
   PetscReal diagonal;
 } Problem;
 
@@ -30,6 +30,20 @@ static PetscScalar Value(const Problem *p, PetscInt i, PetscInt j, PetscInt coup
   const PetscReal r = Hash(a, b, salt);
   PetscScalar     v;
 
+#if defined(PETSC_USE_COMPLEX)
+  if (p->absorbing) {
+    const PetscInt  q = i / p->dof, c[3] = {q % p->n[0], q / p->n[0] % p->n[1], q / p->n[0] / p->n[1]};
+    const PetscReal wave    = 0.3 + 0.05 * salt; /* wave number squared, in units of the mesh */
+    PetscReal       damping = 0.0;
+
+    for (PetscInt d = 0; d < p->dim; d++) {
+      const PetscReal depth = 10.0 - PetscMin(c[d], p->n[d] - 1 - c[d]);
+
+      if (depth > 0.0) damping += 0.02 * depth * depth;
+    }
+    return i == j ? PetscCMPLX(p->star ? 2.0 * p->dim : PetscPowInt(3, p->dim) - 1.0, 0.0) - wave * PetscCMPLX(1.0, damping) : (PetscScalar)(-1.0);
+  }
+#endif
   if (p->constant) return i == j ? (PetscScalar)(3.0 * PetscPowInt(2 * p->width + 1, p->dim) * p->dof) : (PetscScalar)(-Hash(j - i, i % p->dof, salt));
   if (i == j)
     v = p->diagonal * couplings * (p->diagonal > 0.5 ? 1.0 : 2.0 * r - 1.0) + (p->diagonal == 0 ? 2.0 * r - 1.0 : 0.0);
@@ -196,6 +210,8 @@ int main(int argc, char **argv)
   PetscCall(PetscStrcmp(kind, "constant", &p.constant));
   p.symmetric = (PetscBool)(!flag && !p.constant);
   PetscCall(PetscStrcmp(kind, "hermitian", &p.hermitian));
+  PetscCall(PetscStrcmp(kind, "absorbing", &p.absorbing));
+  PetscCheck(!p.absorbing || PetscDefined(USE_COMPLEX), PETSC_COMM_SELF, PETSC_ERR_SUP, "-kind absorbing needs complex scalars");
   PetscCall(PetscStrcmp(kind, "spd", &flag));
   p.diagonal = flag || p.hermitian ? 1.01 : p.symmetric ? 0.3 : 0.0;
   PetscCall(PetscStrcmp(factor, "cholesky", &cholesky));
@@ -362,6 +378,10 @@ int main(int argc, char **argv)
       suffix: hermitian
       requires: complex
       args: -n 50,40 -kind hermitian -factor {{lu cholesky}}
+    test:
+      suffix: absorbing
+      requires: complex
+      args: -kind absorbing -n {{65,65 123,87 14,15,16}} -star {{0 1}} -factor {{lu cholesky}}
     test:
       suffix: hermitian_single
       requires: complex
