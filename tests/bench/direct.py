@@ -98,6 +98,7 @@ class Table:
         self.file = open(name, "w", encoding="utf-8")
 
     def __call__(self, text=""):
+        text = text.rstrip()
         print(text, flush=True)
         print(text, file=self.file, flush=True)
 
