@@ -6,9 +6,9 @@
 library=$1 python=$2 version=$3 scalar=$4
 script=$(dirname "$0")/slepc4py_laplacian.py
 unset PETSC_OPTIONS
-# Debian's package is found only where its headers are installed too
-for folder in /usr/lib/slepcdir/slepc"$version"/*-"$scalar"; do
-  [ -n "$SLEPC_DIR" ] || [ -e /usr/lib/slepc ] || [ ! -d "$folder" ] || export SLEPC_DIR=$folder
+# Debian's modules stand beside SLEPc, and are found there only where its headers are installed too
+for folder in /usr/lib/slepcdir/slepc"$version"/*-"$scalar"/lib/python3/dist-packages; do
+  [ ! -d "$folder" ] || export PYTHONPATH=$folder${PYTHONPATH:+:$PYTHONPATH}
 done
 if ! has=$("$python" -c 'import slepc4py.SLEPc; from petsc4py import PETSc; import numpy; print("%d.%d" % PETSc.Sys.getVersion()[:2], "complex" if numpy.issubdtype(PETSc.ScalarType, numpy.complexfloating) else "real")' 2>/dev/null); then
   echo "skipped: slepc4py is missing (Debian: apt-get install python3-slepc4py-real)"
