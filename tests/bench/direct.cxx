@@ -311,8 +311,6 @@ static PetscErrorCode Measure(const Case &c)
 int main(int argc, char **argv)
 {
   Case      c;
-  char      family[64] = "aniso9", picture[PETSC_MAX_PATH_LEN] = "";
-  PetscInt  n    = 257, nx, ny, nz;
   PetscBool blas = PETSC_FALSE, cholesky, set;
 
   c.type      = MAT_FACTOR_LU;
@@ -326,13 +324,6 @@ int main(int argc, char **argv)
   PetscFunctionBeginUser;
   PetscCall(PetscInitialize(&argc, &argv, nullptr, help));
   PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "Direct solvers", nullptr);
-  PetscCall(PetscOptionsString("-bench_family", BenchFamilyNames, "", family, family, sizeof(family), nullptr));
-  PetscCall(PetscOptionsString("-bench_picture", "Picture of the family matting", "", picture, picture, sizeof(picture), nullptr));
-  PetscCall(PetscOptionsInt("-bench_n", "Points in each direction", "", n, &n, nullptr));
-  nx = ny = nz = n;
-  PetscCall(PetscOptionsInt("-bench_nx", "Points in x", "", nx, &nx, nullptr));
-  PetscCall(PetscOptionsInt("-bench_ny", "Points in y", "", ny, &ny, nullptr));
-  PetscCall(PetscOptionsInt("-bench_nz", "Points in z, of families in three dimensions", "", nz, &nz, nullptr));
   PetscCall(PetscOptionsString("-bench_solver", "MatSolverType", "", c.solver, c.solver, sizeof(c.solver), nullptr));
   PetscCall(PetscOptionsBool("-bench_cholesky", "Cholesky (LDL' of indefinite matrices) instead of LU", "", PETSC_FALSE, &cholesky, &set));
   if (set && cholesky) c.type = MAT_FACTOR_CHOLESKY;
@@ -349,7 +340,7 @@ int main(int argc, char **argv)
   if (blas) {
     PetscCall(PrintBLAS());
   } else {
-    PetscCall(BenchFamilyCreate(family, nx, ny, nz, picture, &c.family));
+    PetscCall(BenchFamilyFromOptions("aniso9", &c.family));
     PetscCall(BenchKeepErrors());
     PetscCall(BenchPrintStatus(Measure(c)));
   }

@@ -333,6 +333,26 @@ PetscErrorCode BenchFamilySetValues(const BenchFamily &f, PetscInt version, Mat 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode BenchFamilyFromOptions(const char name[], BenchFamily *f)
+{
+  char     family[64], picture[PETSC_MAX_PATH_LEN] = "";
+  PetscInt n = 257, nx, ny, nz;
+
+  PetscFunctionBegin;
+  PetscCall(PetscStrncpy(family, name, sizeof(family)));
+  PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "Matrix families", nullptr);
+  PetscCall(PetscOptionsString("-bench_family", BenchFamilyNames, "", family, family, sizeof(family), nullptr));
+  PetscCall(PetscOptionsString("-bench_picture", "Picture of the family matting", "", picture, picture, sizeof(picture), nullptr));
+  PetscCall(PetscOptionsInt("-bench_n", "Points in each direction", "", n, &n, nullptr));
+  nx = ny = nz = n;
+  PetscCall(PetscOptionsInt("-bench_nx", "Points in x", "", nx, &nx, nullptr));
+  PetscCall(PetscOptionsInt("-bench_ny", "Points in y", "", ny, &ny, nullptr));
+  PetscCall(PetscOptionsInt("-bench_nz", "Points in z, of families in three dimensions", "", nz, &nz, nullptr));
+  PetscOptionsEnd();
+  PetscCall(BenchFamilyCreate(family, nx, ny, nz, picture, f));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode BenchFamilyCreateMat(const BenchFamily &f, PetscInt version, PetscBool dm, PetscBool flags, Mat *A)
 {
   const Grid     g(f);

@@ -26,6 +26,8 @@ struct BenchFamily {
 extern const char *const BenchFamilyNames;
 
 PetscErrorCode BenchFamilyCreate(const char name[], PetscInt nx, PetscInt ny, PetscInt nz, const char picture[], BenchFamily *);
+/* From -bench_family, -bench_n and so on; name is the family where none is asked for */
+PetscErrorCode BenchFamilyFromOptions(const char name[], BenchFamily *);
 /* Values of another version have the pattern of version 0 and none of its values. With flags PETSc is told that a matrix is symmetric or definite. */
 PetscErrorCode BenchFamilyCreateMat(const BenchFamily &, PetscInt version, PetscBool dm, PetscBool flags, Mat *);
 PetscErrorCode BenchFamilySetValues(const BenchFamily &, PetscInt version, Mat);

@@ -53,23 +53,14 @@ static PetscErrorCode Measure(const BenchFamily &family, PetscBool dm)
 int main(int argc, char **argv)
 {
   BenchFamily family;
-  char        name[64] = "lap5", picture[PETSC_MAX_PATH_LEN] = "";
-  PetscInt    n  = 257, nx, ny, nz;
   PetscBool   dm = PETSC_FALSE;
 
   PetscFunctionBeginUser;
   PetscCall(PetscInitialize(&argc, &argv, nullptr, help));
   PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "Iterative solvers", nullptr);
-  PetscCall(PetscOptionsString("-bench_family", BenchFamilyNames, "", name, name, sizeof(name), nullptr));
-  PetscCall(PetscOptionsString("-bench_picture", "Picture of the family matting", "", picture, picture, sizeof(picture), nullptr));
-  PetscCall(PetscOptionsInt("-bench_n", "Points in each direction", "", n, &n, nullptr));
-  nx = ny = nz = n;
-  PetscCall(PetscOptionsInt("-bench_nx", "Points in x", "", nx, &nx, nullptr));
-  PetscCall(PetscOptionsInt("-bench_ny", "Points in y", "", ny, &ny, nullptr));
-  PetscCall(PetscOptionsInt("-bench_nz", "Points in z, of families in three dimensions", "", nz, &nz, nullptr));
   PetscCall(PetscOptionsBool("-bench_dm", "The matrix carries its DMDA", "", dm, &dm, nullptr));
   PetscOptionsEnd();
-  PetscCall(BenchFamilyCreate(name, nx, ny, nz, picture, &family));
+  PetscCall(BenchFamilyFromOptions("lap5", &family));
   PetscCall(BenchKeepErrors());
   PetscCall(BenchPrintStatus(Measure(family, dm)));
   PetscCall(PetscFinalize());
