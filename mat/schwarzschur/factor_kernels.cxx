@@ -1002,10 +1002,11 @@ inline void AssembleVector(const FactorClass *c, int s0, int s1, E *dst, const E
   }
 }
 
+/* And back: the rows of these segments to child k */
 template <class E>
-inline void ChildVector(const FactorClass *c, int k, const E *front, E *v)
+inline void ChildVector(const FactorClass *c, int s0, int s1, int k, const E *front, E *v)
 {
-  for (int s = 0; s < c->nsegment; s++) {
+  for (int s = s0; s < s1; s++) {
     const FactorSegment *seg = &c->segment[s];
 
     if (seg->src[k] < 0) continue;
@@ -1402,11 +1403,29 @@ void LaneStepBackward(const FactorData *data, const FactorStep *step, FactorThre
         P       *s = S + q * program->x + node->x;
 
         for (int i = 0; i < c->m; i++) s[i] = x[i];
-        for (int a = 0; a < node->nchild; a++) ChildVector(c, a, x, work + node->cv[a] * nrhs + (size_t)q * data->cls[c->plan->child[a]].r);
+        for (int a = 0; a < node->nchild; a++) ChildVector(c, 0, c->nsegment, a, x, work + node->cv[a] * nrhs + (size_t)q * data->cls[c->plan->child[a]].r);
       }
     }
   }
   for (int q = 0; q < nrhs; q++) LaneWrite<T>(data, step, S + q * program->x, (T *)data->x + q * data->ldx);
+}
+
+/* What a front has of its own, to x */
+template <class T>
+inline void FrontWrite(const FactorData *data, const FactorStep *step, const T *S)
+{
+  const FactorClass *c   = &data->cls[step->cls];
+  const int          dof = data->plan->grid.dof;
+
+  for (int q = 0; q < data->nrhs; q++) {
+    T *x = (T *)data->x + q * data->ldx;
+
+    for (int i = 0; i < c->plan->m; i++) {
+      const size_t at = (size_t)(step->origin[0] + c->plan->offset[i]) * dof;
+
+      for (int a = 0; a < dof; a++) x[at + a] = S[(size_t)q * c->m + i * dof + a];
+    }
+  }
 }
 
 /* Fronts above the blocks: S in one array (m x nrhs), the ring where the parent finds it (r x nrhs) */
@@ -1416,7 +1435,7 @@ void FrontStepForward(const FactorData *data, const FactorStep *step, FactorThre
   const FactorClass *c = &data->cls[step->cls];
   const int          m = c->m, r = c->r, f = c->f, dof = data->plan->grid.dof, nrhs = data->nrhs, *pivot = data->pivot + step->pivot;
   const T           *A    = (const T *)data->factor + step->factor;
-  T                 *ring = Place<T>(&step->place[0], thread->v, data->shared_v, true, nrhs), *S = (T *)thread->work + DenseWorkSize<T>(), *x = (T *)data->x;
+  T                 *ring = Place<T>(&step->place[0], thread->v, data->shared_v, true, nrhs), *S = (T *)thread->work + DenseWorkSize<T>();
 
   for (int q = 0; q < nrhs; q++) {
     const Value *b = (const Value *)data->b + q * data->ldb;
@@ -1444,13 +1463,7 @@ void FrontStepForward(const FactorData *data, const FactorStep *step, FactorThre
     DenseTrsm<T>(true, DENSE_T, false, m, nrhs, A, f, S, m, (T *)thread->work);
     DenseGemm<T>(DENSE_ALL, r, nrhs, m, DENSE_T, A + (size_t)f * m, m, DENSE_N, S, m, ring, r, (T *)thread->work);
   }
-  for (int q = 0; q < nrhs; q++) {
-    for (int i = 0; i < c->plan->m; i++) {
-      const size_t at = (size_t)(step->origin[0] + c->plan->offset[i]) * dof + q * data->ldx;
-
-      for (int a = 0; a < dof; a++) x[at + a] = S[(size_t)q * m + i * dof + a];
-    }
-  }
+  FrontWrite(data, step, S);
 }
 
 template <class T>
@@ -1486,25 +1499,14 @@ void FrontStepBackward(const FactorData *data, const FactorStep *step, FactorThr
     DenseTrsm<T>(false, DENSE_T, true, m, nrhs, A, f, S, m, (T *)thread->work);
     DenseSwapRows<T>(m, nrhs, S, m, pivot, false);
   }
-  for (int q = 0; q < nrhs; q++) {
-    for (int i = 0; i < c->plan->m; i++) {
-      const size_t at = (size_t)(step->origin[0] + c->plan->offset[i]) * dof + q * data->ldx;
-
-      for (int a = 0; a < dof; a++) x[at + a] = S[(size_t)q * m + i * dof + a];
-    }
-  }
+  FrontWrite(data, step, S);
   for (int k = 0; k < step->nchild; k++) {
     const int rk = data->cls[c->plan->child[k]].r;
     T        *v  = Place<T>(&step->child[k], thread->v, data->shared_v, true, nrhs);
 
     for (int q = 0; q < nrhs; q++) {
-      for (int s = 0; s < c->nsegment; s++) {
-        const FactorSegment *seg  = &c->segment[s];
-        const T             *from = s < c->nsegment_s ? S + (size_t)q * m + seg->at : ring + (size_t)q * r + seg->at - m;
-
-        if (seg->src[k] < 0) continue;
-        for (int i = 0; i < seg->n; i++) v[(size_t)q * rk + seg->src[k] + i] = from[i];
-      }
+      ChildVector(c, 0, c->nsegment_s, k, S + (size_t)q * m, v + (size_t)q * rk);
+      ChildVector(c, c->nsegment_s, c->nsegment, k, ring + (size_t)q * r - m, v + (size_t)q * rk);
     }
   }
 }

@@ -736,7 +736,7 @@ static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, P
   }
   ss->error = error;
   PetscCall(PetscFree2(r, d));
-  if (error > (ss->single ? 100 * good : SCHWARZSCHUR_USELESS) && ss->single) {
+  if (ss->single && error > 100 * good) {
     int failed;
 
     PetscCall(PetscInfo(F, "Refinement of the single precision factors stops at a backward error of %g: back to double\n", (double)error));

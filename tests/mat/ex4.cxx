@@ -6,6 +6,7 @@ static char help[] = "Factors matrices on structured grids with schwarzschur, an
 
 #include <petlap.h>
 #include <petscdmda.h>
+#include "tests/mat/backwarderror.h"
 
 typedef struct {
   PetscInt  n[3], dim, dof, width;
@@ -126,25 +127,12 @@ static PetscErrorCode Fill(const Problem *p, Mat A, unsigned salt)
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
-/* Normwise backward error of x as solution of A x = b, or of A^T x = b */
 static PetscErrorCode Check(Mat A, PetscBool transpose, Vec b, Vec x, const char what[], PetscReal tolerance, PetscReal *worst)
 {
-  Vec       r;
-  PetscReal nr, nx, nb, na, e;
+  PetscReal e;
 
   PetscFunctionBeginUser;
-  PetscCall(VecDuplicate(b, &r));
-  if (transpose)
-    PetscCall(MatMultTranspose(A, x, r));
-  else
-    PetscCall(MatMult(A, x, r));
-  PetscCall(VecAYPX(r, -1.0, b));
-  PetscCall(VecNorm(r, NORM_INFINITY, &nr));
-  PetscCall(VecNorm(x, NORM_INFINITY, &nx));
-  PetscCall(VecNorm(b, NORM_INFINITY, &nb));
-  PetscCall(MatNorm(A, transpose ? NORM_1 : NORM_INFINITY, &na));
-  PetscCall(VecDestroy(&r));
-  e      = nr / (na * nx + nb);
+  PetscCall(BackwardError(A, transpose, b, x, &e));
   *worst = PetscMax(*worst, e);
   if (!(e <= tolerance)) PetscCall(PetscPrintf(PETSC_COMM_SELF, "%s: backward error %.1e\n", what, (double)e));
   PetscFunctionReturn((PetscErrorCode)0);

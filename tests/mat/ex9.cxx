@@ -3,18 +3,17 @@ static char help[] = "Solves a system from a file with schwarzschur and with MUM
   -show: prints the errors\n\n";
 
 #include <petlap.h>
+#include "tests/mat/backwarderror.h"
 
 static PetscErrorCode Solve(Mat A, Vec b, PCType type, const char solver[], PetscReal *error)
 {
   KSP                ksp;
   PC                 pc;
-  Vec                x, r;
-  PetscReal          nr, nx, nb, na;
+  Vec                x;
   KSPConvergedReason reason;
 
   PetscFunctionBeginUser;
   PetscCall(VecDuplicate(b, &x));
-  PetscCall(VecDuplicate(b, &r));
   PetscCall(KSPCreate(PetscObjectComm((PetscObject)A), &ksp));
   PetscCall(KSPSetType(ksp, KSPPREONLY));
   PetscCall(KSPSetNormType(ksp, KSP_NORM_NONE));
@@ -25,16 +24,10 @@ static PetscErrorCode Solve(Mat A, Vec b, PCType type, const char solver[], Pets
   PetscCall(KSPSetFromOptions(ksp));
   PetscCall(KSPSolve(ksp, b, x));
   PetscCall(KSPGetConvergedReason(ksp, &reason));
-  PetscCall(MatMult(A, x, r));
-  PetscCall(VecAYPX(r, -1.0, b));
-  PetscCall(VecNorm(r, NORM_INFINITY, &nr));
-  PetscCall(VecNorm(x, NORM_INFINITY, &nx));
-  PetscCall(VecNorm(b, NORM_INFINITY, &nb));
-  PetscCall(MatNorm(A, NORM_INFINITY, &na));
-  *error = reason > 0 ? nr / (na * nx + nb) : PETSC_MAX_REAL;
+  PetscCall(BackwardError(A, PETSC_FALSE, b, x, error));
+  if (reason <= 0) *error = PETSC_MAX_REAL;
   PetscCall(KSPDestroy(&ksp));
   PetscCall(VecDestroy(&x));
-  PetscCall(VecDestroy(&r));
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
