@@ -654,6 +654,7 @@ bool AllocateVectors(Factor *F, int nrhs)
   size_t       m      = F->work;
 
   if (nrhs <= F->nrhs) return true;
+  F->nrhs = 0; /* unless all of it is found */
   for (const FactorClass &c : F->cls) m = std::max(m, (size_t)c.m * nrhs);
   free(F->data.shared_v);
   F->data.shared_v = Allocate((double)F->shared_v * scalar * nrhs);
@@ -761,7 +762,7 @@ int FactorSolve(Factor *F, FactorTranspose trans, int nrhs, const PetscScalar *b
   if (!AllocateVectors(F, nrhs)) return 3;
   if (!same && (!F->x || old < nrhs)) {
     free(F->x);
-    F->x = Allocate((double)n * nrhs * (double)F->kernels->scalar);
+    F->x = Allocate((double)n * F->nrhs * (double)F->kernels->scalar);
     if (!F->x) return 3;
   }
   F->data.trans = trans;
