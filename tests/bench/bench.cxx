@@ -4,8 +4,10 @@
 #include "tests/bench/bench.h"
 #include <petsctime.h>
 #include <sys/resource.h>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 
 BenchSeconds BenchNow()
@@ -31,6 +33,40 @@ BenchSeconds BenchSince(const BenchSeconds &start, PetscInt runs)
 
   for (int c = 0; c < BENCH_NCLOCKS; c++) t.s[c] = (t.s[c] - start.s[c]) / runs;
   return t;
+}
+
+BenchSeconds BenchMedian(std::vector<BenchSeconds> &v)
+{
+  BenchSeconds t;
+
+  for (int c = 0; c < BENCH_NCLOCKS; c++) {
+    std::sort(v.begin(), v.end(), [c](const BenchSeconds &a, const BenchSeconds &b) { return a.s[c] < b.s[c]; });
+    t.s[c] = 0.5 * (v[(v.size() - 1) / 2].s[c] + v[v.size() / 2].s[c]);
+  }
+  return t;
+}
+
+double BenchMemory(const char key[])
+{
+  FILE  *file = std::fopen("/proc/self/status", "r");
+  char   line[256];
+  double kB = 0.0;
+
+  if (!file) return 0.0;
+  while (std::fgets(line, sizeof(line), file)) {
+    if (!std::strncmp(line, key, std::strlen(key))) kB = std::atof(line + std::strlen(key) + 1);
+  }
+  std::fclose(file);
+  return kB / 1024.0;
+}
+
+void BenchForgetPeak()
+{
+  FILE *file = std::fopen("/proc/self/clear_refs", "w");
+
+  if (!file) return;
+  std::fputs("5", file);
+  std::fclose(file);
 }
 
 PetscErrorCode BenchPrintNumber(const char name[], double value)

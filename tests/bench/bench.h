@@ -5,6 +5,7 @@
 
 #include <petscksp.h>
 #include "mat/compat/petscversion.h"
+#include <vector>
 
 #define BENCH_MAX_LIST 64
 
@@ -23,8 +24,12 @@ struct BenchSeconds {
 
 BenchSeconds   BenchNow();
 BenchSeconds   BenchSince(const BenchSeconds &start, PetscInt runs = 1);
+BenchSeconds   BenchMedian(std::vector<BenchSeconds> &);
 PetscErrorCode BenchPrintSeconds(const char phase[], const BenchSeconds &);
 PetscErrorCode BenchPrintNumber(const char name[], double value);
+/* Megabytes of a line of /proc/self/status; 0 where there is none. After BenchForgetPeak() VmHWM tells the peak of what follows. */
+double BenchMemory(const char key[]);
+void   BenchForgetPeak();
 /* Prints "status ok" or "status" with the first message of the errors since BenchKeepErrors(), and leaves the program after an error */
 PetscErrorCode BenchKeepErrors();
 PetscErrorCode BenchPrintStatus(PetscErrorCode);

@@ -12,31 +12,6 @@ threads, user is user time alone, wall the clock. Every number stands for one pr
 #include <cstring>
 #include <functional>
 
-/* Megabytes of a line of /proc/self/status; 0 where there is none */
-static double Memory(const char key[])
-{
-  FILE  *file = std::fopen("/proc/self/status", "r");
-  char   line[256];
-  double kB = 0.0;
-
-  if (!file) return 0.0;
-  while (std::fgets(line, sizeof(line), file)) {
-    if (!std::strncmp(line, key, std::strlen(key))) kB = std::atof(line + std::strlen(key) + 1);
-  }
-  std::fclose(file);
-  return kB / 1024.0;
-}
-
-/* From here on VmHWM tells the peak of what follows */
-static void ForgetPeak()
-{
-  FILE *file = std::fopen("/proc/self/clear_refs", "w");
-
-  if (!file) return;
-  std::fputs("5", file);
-  std::fclose(file);
-}
-
 /* Long enough for the clocks; the first run touches memory and is not counted */
 static PetscErrorCode Repeat(PetscReal least, BenchSeconds *t, const std::function<PetscErrorCode()> &body)
 {
@@ -52,17 +27,6 @@ static PetscErrorCode Repeat(PetscReal least, BenchSeconds *t, const std::functi
   } while (BenchSince(start).s[BENCH_CPU] < least);
   *t = BenchSince(start, runs);
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static BenchSeconds Median(std::vector<BenchSeconds> &v)
-{
-  BenchSeconds t;
-
-  for (int c = 0; c < BENCH_NCLOCKS; c++) {
-    std::sort(v.begin(), v.end(), [c](const BenchSeconds &a, const BenchSeconds &b) { return a.s[c] < b.s[c]; });
-    t.s[c] = 0.5 * (v[(v.size() - 1) / 2].s[c] + v[v.size() / 2].s[c]);
-  }
-  return t;
 }
 
 /* |b - A x|_2/|b|_2 and |b - A x|/(|A| |x| + |b|) in the infinity norm; with the transpose, of A' x = b */
@@ -192,6 +156,7 @@ static PetscErrorCode Measure(const Case &c)
   PetscBool                 available, has;
   PetscLogDouble            flops[2];
   BenchSeconds              start, begin, t;
+  PetscInt                  rows;
   std::vector<BenchSeconds> refactor;
   double                    before, entries, memory, counted;
 
@@ -200,13 +165,14 @@ static PetscErrorCode Measure(const Case &c)
   PetscCall(BenchFamilyCreateVec(c.family, A, 0, &b));
   PetscCall(VecDuplicate(b, &x));
   PetscCall(MatGetInfo(A, MAT_LOCAL, &mat));
-  PetscCall(BenchPrintNumber("rows", (double)c.family.nx * c.family.ny * c.family.nz));
+  PetscCall(MatGetSize(A, &rows, nullptr));
+  PetscCall(BenchPrintNumber("rows", (double)rows));
   PetscCall(BenchPrintNumber("nnz", mat.nz_used));
 
   PetscCall(MatGetFactorAvailable(A, c.solver, c.type, &available));
   PetscCheck(available, PETSC_COMM_SELF, PETSC_ERR_MISSING_FACTOR, "this PETSc has no %s factorization by %s", MatFactorTypes[c.type], c.solver);
-  ForgetPeak();
-  before = Memory("VmRSS");
+  BenchForgetPeak();
+  before = BenchMemory("VmRSS");
   PetscCall(MatFactorInfoInitialize(&info));
   info.fill = 5.0;
   start     = BenchNow();
@@ -221,8 +187,8 @@ static PetscErrorCode Measure(const Case &c)
   t = BenchSince(start);
   PetscCall(BenchPrintSeconds("factor", t));
   PetscCall(PetscGetFlops(&flops[1]));
-  PetscCall(BenchPrintNumber("peak_MB", Memory("VmHWM") - before));
-  PetscCall(BenchPrintNumber("rss_MB", Memory("VmRSS") - before));
+  PetscCall(BenchPrintNumber("peak_MB", BenchMemory("VmHWM") - before));
+  PetscCall(BenchPrintNumber("rss_MB", BenchMemory("VmRSS") - before));
 
   /* Two sets of values take turns, so that every factorization has new ones; the last to stay are those of version 0 */
   begin = BenchNow();
@@ -233,7 +199,7 @@ static PetscErrorCode Measure(const Case &c)
     PetscCall(Numeric(A, F, c.type, &info));
     refactor.push_back(BenchSince(start));
   }
-  if (!refactor.empty()) PetscCall(BenchPrintSeconds("refactor", Median(refactor)));
+  if (!refactor.empty()) PetscCall(BenchPrintSeconds("refactor", BenchMedian(refactor)));
 
   PetscCall(MatGetInfo(F, MAT_LOCAL, &mat));
   entries = mat.nz_used;

@@ -4,14 +4,12 @@
 Parts: direct (one thread), threads (one and two threads), table3 (direct and iterative solvers on six problems)."""
 import argparse
 import csv
-import math
 import os
-import resource
-import signal
-import statistics
-import subprocess
 import sys
 import time
+
+import measure
+from measure import MISSING, Runner, Table, cell, environment, exponent, numbers
 
 # What the others are compared with
 OURS = os.environ.get("BENCH_REFERENCE") or "schwarzschur"
@@ -35,74 +33,6 @@ SOLID = ("lap7", "fem27")
 PHASES = ["first", "refactor", "solve", "matsolve", "transpose"]
 
 
-def environment(name, default):
-    return os.environ.get(name) or default
-
-
-def numbers(text):
-    return [int(word) for word in text.replace(",", " ").split()]
-
-
-class Runner:
-    """Runs one program once, within limits of time and memory, and returns what it prints as a dictionary."""
-
-    def __init__(self, options):
-        self.options = options
-        self.seconds = float(environment("BENCH_TIMEOUT", "60" if options.part == "table3" else "300"))
-        self.gigabytes = float(environment("BENCH_MEMORY", "20"))
-
-    def __call__(self, program, arguments, threads, least=0.0):
-        """At least so many seconds are given, whatever the limit is"""
-        env = dict(os.environ)
-        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"):
-            env[name] = str(threads)
-        command = [os.path.join(self.options.build, "bin", program), "-dll_append", os.path.join(self.options.build, "lib", "libpetlap.so")]
-        command += arguments + environment("BENCH_OPTIONS", "").split()
-        seconds = max(self.seconds, least)
-        limits = {resource.RLIMIT_CPU: math.ceil(threads * seconds)}
-        if self.gigabytes > 0:
-            limits[resource.RLIMIT_AS] = int(self.gigabytes * 2**30)
-        result = {}
-        late = f"more than {seconds:.0f} s"
-
-        def restrict():
-            for kind, limit in limits.items():
-                # At the hard limit of time the signal would be that of a lack of memory
-                resource.setrlimit(kind, (limit, limit + 10 if kind == resource.RLIMIT_CPU else limit))
-
-        # On a busy machine CPU time ends a run; the clock is for one that only waits
-        try:
-            done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=10 * seconds, text=True, errors="replace", preexec_fn=restrict)
-            output = done.stdout
-            # Without a status of its own
-            killed = -done.returncode == signal.SIGXCPU
-            result["status"] = late if killed else f"crashed, exit status {done.returncode}"
-        except subprocess.TimeoutExpired as expired:
-            output = expired.stdout or ""
-            if isinstance(output, bytes):
-                output = output.decode(errors="replace")
-            result["status"] = late
-        for line in output.splitlines():
-            key, _, value = line.partition(" ")
-            try:
-                result[key] = float(value)
-            except ValueError:
-                result[key] = value
-        return result
-
-
-class Table:
-    """Lines go to the screen and to a file."""
-
-    def __init__(self, name):
-        self.file = open(name, "w", encoding="utf-8")
-
-    def __call__(self, text=""):
-        text = text.rstrip()
-        print(text, flush=True)
-        print(text, file=self.file, flush=True)
-
-
 def describe(runner, table, threads, machine):
     """The machine and its BLAS; returns the GF/s of its matrix product."""
     blas = runner("bench_direct", ["-bench_blas"], threads, 60.0)
@@ -112,20 +42,8 @@ def describe(runner, table, threads, machine):
     return speed
 
 
-def median(runs, key):
-    values = [run[key] for run in runs if isinstance(run.get(key), float)]
-    return statistics.median(values) if values else None
-
-
-class Direct:
-    """All runs of one part: results[(family, symmetric, n, solver, threads)] is the list of runs, or a text that says why there is none."""
-
-    def __init__(self, options, table, runner):
-        self.options, self.table, self.runner = options, table, runner
-        self.results = {}
-        self.clock = environment("BENCH_CLOCK", options.clock)
-        self.patience = float(environment("BENCH_PATIENCE", "60"))
-        self.rows = []
+class Direct(measure.Rounds):
+    """A key is (family, symmetric, n, solver, threads)"""
 
     def foresee(self, key):
         """A run that would exceed the limits is not started, judged by the largest smaller size: time grows at most like the power 1.5 of the unknowns in 2D and 2 in 3D."""
@@ -153,11 +71,6 @@ class Direct:
             return f"left out: about {gigabytes:.0f} GB expected, the limit is {self.runner.gigabytes:.0f} GB"
         return None
 
-    def missing(self, key):
-        """Whether PETSc lacks the solver, which one line tells for all sizes"""
-        runs = self.results[key]
-        return runs == "missing" or (not isinstance(runs, str) and any(run["status"].startswith("error 92") for run in runs))
-
     def measure(self, key):
         family, symmetric, n, solver, threads = key
         arguments = ["-bench_family", family, "-bench_n", str(n), "-bench_solver", solver, "-bench_cholesky", "1" if symmetric else "0"]
@@ -172,28 +85,6 @@ class Direct:
         self.rows.append(dict(run, family=family, factor="cholesky" if symmetric else "lu", n=n, solver=solver, threads=threads))
         return run
 
-    def block(self, keys):
-        """Solvers of one case take turns, every round in the other order; what takes long runs once."""
-        for key in keys:
-            reason = self.foresee(key)
-            self.results[key] = reason if reason else []
-        for r in range(self.options.rounds):
-            for key in keys if r % 2 == 0 else reversed(keys):
-                runs = self.results[key]
-                if isinstance(runs, str) or (runs and (runs[-1]["status"] != "ok" or runs[-1]["wall"] > self.patience)):
-                    continue
-                runs.append(self.measure(key))
-
-    def ratio(self, key, ours, name):
-        mine, other = self.value(ours, name), self.value(key, name)
-        return other / mine if mine and other and key != ours else None
-
-    def value(self, key, name):
-        runs = self.results.get(key)
-        if not runs or isinstance(runs, str):
-            return None
-        return median([run for run in runs if run["status"] == "ok"], name)
-
     def memory(self, key):
         """What the solver tells of its factors, else what the process grew by"""
         return self.value(key, "memory_MB") or self.value(key, "peak_MB")
@@ -203,14 +94,7 @@ class Direct:
         columns += [f"{phase}_{clock}" for phase in ["analysis", "factor"] + PHASES for clock in ("cpu", "user", "wall")]
         columns += ["memory_MB", "peak_MB", "rss_MB", "entries", "flops"]
         columns += [prefix + error for prefix in ("", "matsolve_", "transpose_") for error in ("residual", "backward_error")]
-        with open(name, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-
-
-def cell(value, form, width):
-    return format("-" if value is None else format(value, form), f">{width}")
+        self.write(name, columns)
 
 
 def head(clock, ratios):
@@ -222,8 +106,7 @@ def head(clock, ratios):
 def line(direct, key, ours, peak):
     family, symmetric, n, solver, threads = key
     start = f"{n:5d} {family:8} {'cholesky' if symmetric else 'lu':8} {solver:12}"
-    runs = direct.results[key]
-    failed = runs if isinstance(runs, str) else next((run["status"] for run in runs if run["status"] != "ok"), None)
+    runs, failed = direct.results[key], direct.failed(key)
     if failed:
         return f"{start}      {failed}" + (", whatever n is" if direct.missing(key) else "")
     clock, v = direct.clock, lambda name: direct.value(key, name)
@@ -267,15 +150,6 @@ def sizes(options, family):
     return numbers(environment("BENCH_SIZES_" + family, usual))
 
 
-def exponent(points):
-    """Slope of the logarithms by least squares"""
-    logs = [(math.log(x), math.log(y)) for x, y in points if x > 0 and y and y > 0]
-    if len(logs) < 2:
-        return None
-    mx, my = (sum(p[i] for p in logs) / len(logs) for i in (0, 1))
-    return sum((x - mx) * (y - my) for x, y in logs) / sum((x - mx)**2 for x, _ in logs)
-
-
 def unknowns(family, n):
     return n**3 if family in SOLID else n**2
 
@@ -316,7 +190,7 @@ def plot(direct, case, name):
     first = unknowns(family, min(key[2] for key in direct.results if key[:2] == (family, symmetric)))
     titles = ["numeric factorization", "memory of the factors"]
     labels = [f"seconds ({'wall' if direct.clock == 'wall' else 'CPU'})", "MB"]
-    script = f"set terminal pngcairo size 1200,520 font 'sans,11'\nset output '{name}'\nset logscale xy\nset format x '10^{{%L}}'\nset grid\nset key top left\nset xlabel 'unknowns'\n" + "".join(blocks)
+    script = "".join(blocks)
     script += f"set multiplot layout 1,2 title '{family}, {'Cholesky' if symmetric else 'LU'}'\n"
     for p in (0, 1):
         power = 1.5 if p == 0 else 1.0
@@ -324,10 +198,7 @@ def plot(direct, case, name):
         guide = f"{0.6 * low}*(x/{first})**{power} with lines dt 2 lw 1 lc rgb '#999999' title '{'N^{1.5}' if p == 0 else 'N'}'"
         script += f"set title '{titles[p]}'\nset ylabel '{labels[p]}'\nplot {', '.join(panels[p] + [guide])}\n"
     script += "unset multiplot\n"
-    try:
-        subprocess.run(["gnuplot"], input=script, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"no plot {name}: {error}; install gnuplot", file=sys.stderr)
+    measure.gnuplot(script, name)
 
 
 def summary(direct, table, chosen):
@@ -387,10 +258,7 @@ def part_threads(options, table, runner):
             for solver in solvers:
                 one, two, ours = ((family, symmetric, n, s, t) for s, t in ((solver, 1), (solver, 2), (OURS, 2)))
                 text = f"{n:5d} {family:8} {'cholesky' if symmetric else 'lu':8} {solver:12}"
-                failed = None
-                for key in (one, two):
-                    runs = direct.results[key]
-                    failed = failed or (runs if isinstance(runs, str) else next((run["status"] for run in runs if run["status"] != "ok"), None))
+                failed = direct.failed(one) or direct.failed(two)
                 if failed:
                     table(f"{text}   {failed}")
                     continue
@@ -459,8 +327,7 @@ def part_table3(options, table, runner):
             rows.append(dict(run, solver=name, family=family, n=n))
             reason = run.get("reason", "")
             if run["status"] != "ok":
-                # The codes of a solver that PETSc lacks, and of a type that is not registered
-                missing = run["status"].startswith(("error 92", "error 86"))
+                missing = run["status"].startswith(MISSING)
                 first.append("missing" if missing else "time" if run["status"].startswith("more than") else run["status"][:width - 2])
             elif not reason.startswith("CONVERGED"):
                 first.append(REASONS.get(reason, reason.replace("DIVERGED_", "").lower()))
@@ -492,7 +359,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=int(environment("BENCH_ROUNDS", "3")))
     options = parser.parse_args()
     os.makedirs(os.path.dirname(options.out) or ".", exist_ok=True)
-    {"direct": part_direct, "threads": part_threads, "table3": part_table3}[options.part](options, Table(options.out + ".txt"), Runner(options))
+    {"direct": part_direct, "threads": part_threads, "table3": part_table3}[options.part](options, Table(options.out + ".txt"), Runner(options.build, "60" if options.part == "table3" else "300"))
 
 
 main()

@@ -1,5 +1,6 @@
 /*
-  Matrix families on structured grids, x fastest, one process. A name is a family with its parameter behind it where it has one: hel0.1, matting1e-2.
+  Matrix families on structured grids, x fastest, and on meshes, one process. A name is a family with its parameters behind it where it has some: hel0.1,
+  matting1e-2, epd1.2:40.
 */
 #pragma once
 
@@ -14,23 +15,27 @@ struct BenchPicture {
 };
 
 struct BenchFamily {
-  std::string  kind; /* the name without the parameter */
-  PetscReal    parameter;
-  PetscInt     nx, ny, nz; /* nz is 1 in two dimensions */
-  bool         box;        /* 9 or 27 points, else 5 or 7 */
+  std::string  kind; /* the name without the parameters */
+  PetscReal    parameter, second;
+  PetscReal    shift = 1.0; /* epd: what is added to the diagonal, its data term */
+  PetscInt     nx, ny, nz;  /* nz is 1 in two dimensions */
+  bool         box;         /* 9 or 27 points, else 5 or 7 */
   bool         symmetric, definite;
-  BenchPicture picture; /* matting only; BenchFamilyCreate() scales it to the grid */
+  bool         singular; /* the constants are the null space, which the matrix is told */
+  BenchPicture picture;  /* scaled to the grid by BenchFamilyCreate(); of the families that are made from one */
+  std::string  mesh;     /* file with the matrix of a mesh, made by mesh.py; the numbers of points mean nothing then */
 };
 
 /* All names that BenchFamilyCreate() takes, for messages */
 extern const char *const BenchFamilyNames;
 
-PetscErrorCode BenchFamilyCreate(const char name[], PetscInt nx, PetscInt ny, PetscInt nz, const char picture[], BenchFamily *);
+PetscErrorCode BenchFamilyCreate(const char name[], PetscInt nx, PetscInt ny, PetscInt nz, const char picture[], const char mesh[], BenchFamily *);
 /* From -bench_family, -bench_n and so on; name is the family where none is asked for */
 PetscErrorCode BenchFamilyFromOptions(const char name[], BenchFamily *);
-/* Values of another version have the pattern of version 0 and none of its values. With flags PETSc is told that a matrix is symmetric or definite. */
+/* Values of another version have the pattern of version 0 and none of its values; meshes have version 0 only. With flags PETSc is told that a matrix is symmetric or definite. */
 PetscErrorCode BenchFamilyCreateMat(const BenchFamily &, PetscInt version, PetscBool dm, PetscBool flags, Mat *);
 PetscErrorCode BenchFamilySetValues(const BenchFamily &, PetscInt version, Mat);
-/* Random normal, or for matting the constraints that belong to its matrix */
+/* Random normal, in the range of a singular matrix */
 PetscErrorCode BenchFamilyCreateVec(const BenchFamily &, Mat, PetscInt seed, Vec *);
+/* The same, or for the families that are made from a picture the data that belong to the matrix */
 PetscErrorCode BenchFamilyCreateRHS(const BenchFamily &, Mat, Vec *);
