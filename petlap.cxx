@@ -6,6 +6,7 @@
 #include <cstdio>
 
 PETSC_INTERN PetscErrorCode KSPInitialize_PSDO(void);
+PETSC_INTERN PetscErrorCode PCInitialize_HSC(void);
 PETSC_INTERN PetscErrorCode PetlapLoadInitialize(void);
 PETSC_INTERN PetscErrorCode MatSolverTypeInitialize_SchwarzSchur(void);
 
@@ -74,6 +75,9 @@ PetscErrorCode PetlapInitialize(void)
   PetlapInitialized = PETSC_TRUE;
   PetscCall(PetscRegisterFinalize(PetlapFinalize));
   PetscCall(KSPInitialize_PSDO());
+#if !defined(PETSC_USE_COMPLEX)
+  PetscCall(PCInitialize_HSC());
+#endif
   PetscCall(PetlapLoadInitialize());
   PetscCall(MatSolverTypeInitialize_SchwarzSchur());
   PetscFunctionReturn(PETSC_SUCCESS);

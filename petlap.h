@@ -22,6 +22,18 @@
 /* Name for KSPSetType() */
 #define KSPPSDO "psdo"
 
+/* Name for PCSetType(); real numbers only */
+#define PCHSC "hsc"
+
+typedef enum { PCHSC_SMOOTHER_GS, PCHSC_SMOOTHER_JACOBI } PCHSCSmoother;
+typedef enum { PCHSC_CYCLE_V, PCHSC_CYCLE_W } PCHSCCycleType;
+typedef enum { PCHSC_SYMMETRIC_AUTO, PCHSC_SYMMETRIC_NO, PCHSC_SYMMETRIC_YES } PCHSCSymmetric;
+typedef enum { PCHSC_COLORING_GREEDY, PCHSC_COLORING_PAPER } PCHSCColoring;
+typedef enum { PCHSC_PRECISION_SINGLE, PCHSC_PRECISION_DOUBLE } PCHSCPrecision;
+typedef enum { PCHSC_REORDER_AUTO, PCHSC_REORDER_NONE, PCHSC_REORDER_BFS } PCHSCReorder;
+typedef enum { PCHSC_POSITIVE_COMPENSATE, PCHSC_POSITIVE_DROP, PCHSC_POSITIVE_LUMP, PCHSC_POSITIVE_ERROR } PCHSCPositive;
+typedef enum { PCHSC_REUSE_NONE, PCHSC_REUSE_SHIFT, PCHSC_REUSE_ALL } PCHSCReuse;
+
 /* Name for PCFactorSetMatSolverType() and MatGetFactor() */
 #define MATSOLVERSCHWARZSCHUR "schwarzschur"
 
@@ -34,6 +46,44 @@ PETLAP_EXTERN PetscErrorCode KSPPSDOSetMmax(KSP, PetscInt);
 PETLAP_EXTERN PetscErrorCode KSPPSDOGetMmax(KSP, PetscInt *);
 PETLAP_EXTERN PetscErrorCode KSPPSDOSetResidualReplacement(KSP, PetscInt);
 PETLAP_EXTERN PetscErrorCode KSPPSDOGetResidualReplacement(KSP, PetscInt *);
+
+PETLAP_EXTERN PetscErrorCode PCHSCSetSmoother(PC, PCHSCSmoother);
+PETLAP_EXTERN PetscErrorCode PCHSCGetSmoother(PC, PCHSCSmoother *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetOmega(PC, PetscReal);
+PETLAP_EXTERN PetscErrorCode PCHSCGetOmega(PC, PetscReal *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetCycleType(PC, PCHSCCycleType);
+PETLAP_EXTERN PetscErrorCode PCHSCGetCycleType(PC, PCHSCCycleType *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetSymmetric(PC, PCHSCSymmetric);
+PETLAP_EXTERN PetscErrorCode PCHSCGetSymmetric(PC, PCHSCSymmetric *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetColoring(PC, PCHSCColoring);
+PETLAP_EXTERN PetscErrorCode PCHSCGetColoring(PC, PCHSCColoring *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetCompensate(PC, PetscBool);
+PETLAP_EXTERN PetscErrorCode PCHSCGetCompensate(PC, PetscBool *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetMinDegree(PC, PetscInt);
+PETLAP_EXTERN PetscErrorCode PCHSCGetMinDegree(PC, PetscInt *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetDirectSize(PC, PetscInt);
+PETLAP_EXTERN PetscErrorCode PCHSCGetDirectSize(PC, PetscInt *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetMaxLevels(PC, PetscInt);
+PETLAP_EXTERN PetscErrorCode PCHSCGetMaxLevels(PC, PetscInt *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetGeometry(PC, PetscBool);
+PETLAP_EXTERN PetscErrorCode PCHSCGetGeometry(PC, PetscBool *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetPrecision(PC, PCHSCPrecision);
+PETLAP_EXTERN PetscErrorCode PCHSCGetPrecision(PC, PCHSCPrecision *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetReorder(PC, PCHSCReorder);
+PETLAP_EXTERN PetscErrorCode PCHSCGetReorder(PC, PCHSCReorder *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetPositive(PC, PCHSCPositive);
+PETLAP_EXTERN PetscErrorCode PCHSCGetPositive(PC, PCHSCPositive *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetSymmetrize(PC, PetscBool);
+PETLAP_EXTERN PetscErrorCode PCHSCGetSymmetrize(PC, PetscBool *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetReuse(PC, PCHSCReuse);
+PETLAP_EXTERN PetscErrorCode PCHSCGetReuse(PC, PCHSCReuse *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetSweeps(PC, PetscInt, PetscInt);
+PETLAP_EXTERN PetscErrorCode PCHSCGetSweeps(PC, PetscInt *, PetscInt *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetTheta(PC, PetscReal, PetscReal);
+PETLAP_EXTERN PetscErrorCode PCHSCGetTheta(PC, PetscReal *, PetscReal *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetShift(PC, PetscReal);
+PETLAP_EXTERN PetscErrorCode PCHSCGetShift(PC, PetscReal *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetDiagonalShift(PC, Vec);
 
 PETLAP_EXTERN PetscErrorCode PetlapLoadSystem(MPI_Comm, const char[], Mat *, Vec *, Vec *);
 

@@ -22,7 +22,7 @@ static const struct {
   PetscBool   direct;
 } solvers[] = {
   {"hsc", "-pc_type hsc -ksp_type fcg -ksp_fcg_mmax 1 -ksp_norm_type unpreconditioned", nullptr, PETSC_FALSE},
-  {"hscsym", CG "-pc_type hsc -pc_hsc_cycle symmetric", nullptr, PETSC_FALSE},
+  {"hscsym", CG "-pc_type hsc -pc_hsc_symmetric yes", nullptr, PETSC_FALSE},
   {"hypre", CG "-pc_type hypre", nullptr, PETSC_FALSE},
   {"hyprestrong", STRONG "0.25", STRONG "0.5", PETSC_FALSE},
   {"gamg", CG "-pc_type gamg", nullptr, PETSC_FALSE},

@@ -1,0 +1,574 @@
+/*
+  One level: Algorithm 1 of the paper, which cuts edges of triangles and colours the vertices in one sweep, and the elimination of the fine vertices.
+*/
+#include "pc/hsc/hierarchy.h"
+#include <algorithm>
+#include <climits>
+#include <limits>
+
+namespace petlap {
+namespace hsc {
+
+/* Vertices are sorted by the length of their rows only within so many, so that what is near stays near */
+static const int chunk   = 4096;
+static const int lengths = 64; /* longer rows are not told apart in sorting */
+
+template <typename Real>
+static int Degree(const Graph<Real> &g, int v)
+{
+  return g.uptr[v + 1] - g.uptr[v] + g.lptr[v + 1] - g.lptr[v];
+}
+
+namespace {
+
+/* The neighbours of one vertex, from which edges of triangles are cut */
+template <typename Real>
+struct Star {
+  const int   *uptr, *lptr, *adj;
+  const Lower *lower;
+  Real        *w;
+  Colour      *colour;
+  int         *mark, *nb, *edge; /* mark[u] claims to be the place of u in nb[]; -1 in nb[] is a neighbour that was cut off */
+  Real         theta;
+  int          dmin;
+  bool         compensate;
+  long long    ncut = 0;
+
+  int gather(int v)
+  {
+    int d = 0;
+
+    for (int k = lptr[v]; k < lptr[v + 1]; k++) {
+      const Lower o = lower[k];
+
+      nb[d]          = o.vertex;
+      edge[d]        = o.edge;
+      mark[o.vertex] = d;
+      d += w[o.edge] > 0;
+    }
+    for (int k = uptr[v]; k < uptr[v + 1]; k++) {
+      nb[d]        = adj[k];
+      edge[d]      = k;
+      mark[adj[k]] = d;
+      d += w[k] > 0;
+    }
+    return d;
+  }
+
+  void drop(int goes, int stays, int l)
+  {
+    const Real weak = w[edge[goes]];
+
+    if (colour[nb[goes]] == UNMARKED) colour[nb[goes]] = FINE;
+    w[edge[goes]] = 0;
+    nb[goes]      = -1;
+    if (compensate) {
+      w[edge[stays]] += weak;
+      w[l] += weak;
+    }
+    ncut++;
+  }
+
+  /* In every triangle, the weakest edge goes if it is one of v's; if the opposite one is the weakest, the triangle stays */
+  void cut(int d)
+  {
+    int alive = d;
+
+    for (int i = 0; i < d; i++) {
+      const int u = nb[i];
+
+      if (u < 0) continue;
+      for (int l = uptr[u], end = uptr[u + 1]; l < end; l++) {
+        const int t = adj[l], p = mark[t];
+
+        if (p >= d || nb[p] != t) continue;
+        const Real wut = w[l];
+        if (!(wut > 0)) continue;
+        if (alive <= dmin) return;
+        const Real wvt = w[edge[p]], wvu = w[edge[i]];
+        const bool second = wvt < wvu;
+        const Real weak = second ? wvt : wvu, strong = second ? wvu : wvt;
+
+        if (weak > theta * std::min(strong, wut)) continue;
+        drop(second ? p : i, second ? i : p, l);
+        alive--;
+        if (!second) break;
+      }
+    }
+  }
+
+  /* Where all three vertices of a triangle are geometric, its longest edge goes, whichever it is */
+  void cut(int v, int d, const Lattice &at, const bool geometric[])
+  {
+    auto distance = [&](int a, int b) {
+      const long long dx = (long long)at.x[a] - at.x[b], dy = (long long)at.y[a] - at.y[b];
+      return dx * dx + dy * dy;
+    };
+
+    for (int i = 0; i < d; i++) {
+      const int u = nb[i];
+
+      if (u < 0) continue;
+      for (int l = uptr[u], end = uptr[u + 1]; l < end; l++) {
+        const int t = adj[l], p = mark[t];
+
+        if (p >= d || nb[p] != t || !(w[l] > 0)) continue;
+        const Real wut = w[l], wvt = w[edge[p]], wvu = w[edge[i]];
+        if (geometric[v] && geometric[u] && geometric[t]) {
+          const long long dvu = distance(v, u), dvt = distance(v, t), dut = distance(u, t);
+
+          if (dut > dvu && dut > dvt) {
+            w[l] = 0;
+            if (compensate) {
+              w[edge[p]] += wut;
+              w[edge[i]] += wut;
+            }
+            ncut++;
+          } else {
+            drop(dvu > dvt ? i : p, dvu > dvt ? p : i, l);
+            if (dvu > dvt) break;
+          }
+        } else {
+          const bool second = wvt < wvu;
+          const Real weak = second ? wvt : wvu, strong = second ? wvu : wvt;
+
+          if (weak > theta * std::min(strong, wut)) continue;
+          drop(second ? p : i, second ? i : p, l);
+          if (!second) break;
+        }
+      }
+    }
+  }
+};
+
+} // namespace
+
+/*
+  A vertex is geometric where the spread of its weights is at most the mean spread of all vertices (sec. 4.3). Those whose neighbours are geometric
+  too take their color from a checkerboard, which turns by 45 degrees from level to level and so ends up on every second line after two of them.
+*/
+template <typename Real>
+static void RedBlack(const Graph<Real> &g, int number, const Lattice &at, Array<bool> &geometric, Array<Colour> &colour)
+{
+  const int   n = g.n, m = number / 2;
+  Array<Real> most, spread;
+  double      mean  = 0.0;
+  auto        board = [&](int v) {
+    const int x = at.x[v] >> m, y = at.y[v] >> m;
+    return ((number % 2 ? x : x + y) & 1) ? FINE : COARSE;
+  };
+
+  most.assign(n, 0);
+  spread.resize(n); /* the least weight so far */
+  std::fill(spread.data(), spread.data() + n, std::numeric_limits<Real>::max());
+  for (int v = 0; v < n; v++) {
+    for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
+      const int  u = g.adj[k];
+      const Real w = g.weight[k];
+
+      most[v]   = std::max(most[v], w);
+      most[u]   = std::max(most[u], w);
+      spread[v] = std::min(spread[v], w);
+      spread[u] = std::min(spread[u], w);
+    }
+  }
+  for (int v = 0; v < n; v++) {
+    spread[v] = most[v] > 0 ? (most[v] - spread[v]) / most[v] : 0;
+    mean += spread[v];
+  }
+  mean /= n;
+  geometric.resize(n);
+  for (int v = 0; v < n; v++) geometric[v] = spread[v] <= mean * (1 + 1e-6);
+  Array<bool> all; /* the vertex and its neighbours are geometric, and the neighbours of the other color or farther away than a step of this level */
+  all.resize(n);
+  for (int v = 0; v < n; v++) all[v] = geometric[v];
+  for (int v = 0; v < n; v++) {
+    for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
+      const int u = g.adj[k];
+
+      if (!geometric[u]) all[v] = false;
+      if (!geometric[v]) all[u] = false;
+    }
+  }
+  for (int v = 0; v < n; v++) {
+    if (all[v]) colour[v] = board(v);
+  }
+}
+
+template <typename Real>
+long long Sparsify(Graph<Real> &g, int number, const Rules &rules, const Lattice *lattice, Workspace<Real> &work)
+{
+  const int   n    = g.n;
+  int         most = 0;
+  Star<Real>  s;
+  Array<bool> geometric;
+
+  for (int v = 0; v < n; v++) most = std::max(most, Degree(g, v));
+  work.colour.assign(n, UNMARKED);
+  work.mark.assign(n, 0);
+  work.row.resize(most + 1);
+  work.edge.resize(most + 1);
+  s.uptr       = g.uptr.data();
+  s.lptr       = g.lptr.data();
+  s.adj        = g.adj.data();
+  s.lower      = g.lower.data();
+  s.w          = g.weight.data();
+  s.colour     = work.colour.data();
+  s.mark       = work.mark.data();
+  s.nb         = work.row.data();
+  s.edge       = work.edge.data();
+  s.theta      = (Real)(number == 0 ? rules.thetafinest : rules.theta);
+  s.dmin       = rules.dmin;
+  s.compensate = rules.compensate;
+  if (lattice) RedBlack(g, number, *lattice, geometric, work.colour);
+
+  Colour *colour = s.colour;
+  if (rules.coloring == COLORING_PAPER) {
+    if (n && colour[0] == UNMARKED) colour[0] = FINE;
+    for (int v = 0; v < n; v++) {
+      if (colour[v] == COARSE) continue;
+      const int d = s.gather(v);
+
+      if (lattice)
+        s.cut(v, d, *lattice, geometric.data());
+      else
+        s.cut(d);
+      for (int i = 0; i < d; i++) {
+        if (s.nb[i] >= 0 && colour[s.nb[i]] == UNMARKED) colour[s.nb[i]] = COARSE;
+      }
+    }
+    for (int v = 0; v < n; v++) {
+      if (colour[v] != UNMARKED) continue;
+      const int d = s.gather(v);
+
+      colour[v] = FINE;
+      for (int i = 0; i < d; i++) {
+        if (colour[s.nb[i]] == FINE) colour[v] = COARSE;
+      }
+    }
+    for (int v = 0; v < n; v++) {
+      if (colour[v] != FINE) continue;
+      for (int k = s.uptr[v]; k < s.uptr[v + 1]; k++) {
+        if (s.w[k] > 0 && colour[s.adj[k]] == FINE) colour[s.adj[k]] = COARSE;
+      }
+    }
+  } else {
+    for (int v = 0; v < n; v++) {
+      if (colour[v] == COARSE) continue;
+      const int d    = s.gather(v);
+      Colour    mine = FINE;
+
+      if (lattice)
+        s.cut(v, d, *lattice, geometric.data());
+      else
+        s.cut(d);
+      for (int i = 0; i < d; i++) {
+        if (s.nb[i] >= 0 && s.nb[i] < v && colour[s.nb[i]] == FINE) mine = COARSE;
+      }
+      colour[v] = mine;
+      if (mine == COARSE) continue;
+      for (int i = 0; i < d; i++) {
+        if (s.nb[i] >= 0) colour[s.nb[i]] = COARSE;
+      }
+    }
+  }
+  /* A coarse vertex between coarse ones can be eliminated as well */
+  for (int v = 0; v < n; v++) {
+    if (colour[v] != COARSE) continue;
+    bool lonely = true;
+
+    for (int k = s.uptr[v]; lonely && k < s.uptr[v + 1]; k++) lonely = colour[s.adj[k]] != FINE || !(s.w[k] > 0);
+    for (int k = s.lptr[v]; lonely && k < s.lptr[v + 1]; k++) lonely = colour[s.lower[k].vertex] != FINE || !(s.w[s.lower[k].edge] > 0);
+    if (!lonely) continue;
+    s.cut(s.gather(v));
+    colour[v] = FINE;
+  }
+  return s.ncut;
+}
+
+/* Sorts the vertices of one colour, chunk by chunk, by key(v), which is below lengths * lengths */
+template <typename Key>
+static void Sort(int n, const Colour colour[], Colour which, Key key, int order[], int start[])
+{
+  int total = 0, v = 0, buffer[chunk], keys[chunk];
+
+  while (v < n) {
+    int m = 0, most = 0, least = INT_MAX;
+
+    for (; v < n && m < chunk; v++) {
+      if (colour[v] != which) continue;
+      buffer[m] = v;
+      keys[m]   = key(v);
+      most      = std::max(most, keys[m]);
+      least     = std::min(least, keys[m]);
+      m++;
+    }
+    if (m == 0) break;
+    std::fill(start + least, start + most + 2, 0);
+    for (int i = 0; i < m; i++) start[keys[i] + 1]++;
+    for (int k = least; k <= most; k++) start[k + 1] += start[k];
+    for (int i = 0; i < m; i++) order[total + start[keys[i]]++] = buffer[i];
+    total += m;
+  }
+}
+
+static void Append(std::vector<Run> &run, int length)
+{
+  if (run.empty() || run.back().length != length) run.push_back({0, length});
+  run.back().nrows++;
+}
+
+/*
+  The order in which the rows of a level are stored. Rows of the same length follow each other: those of fine vertices by their length in the matrix
+  for smoothing first and after the cuts second. index[v] is the number of a coarse vertex, which keep their order, or -1 - that of a fine one.
+*/
+template <typename Real>
+static void Order(const Graph<Real> &g, const Graph<Real> &matrix, Workspace<Real> &work, Level<Real> &level, Array<int> &index)
+{
+  const int     n      = g.n;
+  const Colour *colour = work.colour.data();
+  int           nc     = 0;
+  auto          alive  = [&](int v) {
+    int d = 0;
+
+    for (int k = g.lptr[v]; k < g.lptr[v + 1]; k++) d += g.weight[g.lower[k].edge] > 0;
+    for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) d += g.weight[k] > 0;
+    return std::min(d, lengths - 1);
+  };
+  auto length = [&](int v) { return std::min(Degree(matrix, v), lengths - 1); };
+
+  index.resize(n);
+  for (int v = 0; v < n; v++) {
+    index[v] = nc;
+    nc += colour[v] == COARSE;
+  }
+  level.n      = n;
+  level.nc     = nc;
+  level.nedges = (long long)g.adj.size();
+  work.order.resize(n);
+  work.start.resize((size_t)lengths * lengths + 1);
+  int *order = work.order.data(), *start = work.start.data();
+  if (level.smooth) {
+    Sort(n, colour, COARSE, length, order, start);
+    Sort(
+      n, colour, FINE, [&](int v) { return length(v) * lengths + alive(v); }, order + nc, start);
+  } else
+    Sort(n, colour, FINE, length, order + nc, start);
+  for (int f = 0; f < n - nc; f++) index[order[nc + f]] = -1 - f;
+}
+
+/* Rows of the fine vertices: columns are numbers of coarse vertices; work.row[] tells where they begin */
+template <typename Real>
+static int FineRows(const Graph<Real> &g, Workspace<Real> &work, const int index[], Level<Real> &level)
+{
+  const int    nf = level.n - level.nc, *order = work.order.data() + level.nc;
+  const int   *uptr = g.uptr.data(), *lptr = g.lptr.data(), *adj = g.adj.data();
+  const Lower *lower = g.lower.data();
+  const Real  *w = g.weight.data(), *e = g.excess.data();
+  size_t       room = 0;
+
+  for (int f = 0; f < nf; f++) room += Degree(g, order[f]);
+  level.fcol.resize(room);
+  level.fweight.resize(room);
+  level.finv.resize(nf);
+  level.frun.clear();
+  work.share.resize(nf);
+  work.row.resize(nf + 1);
+  int  *begin = work.row.data(), *col = level.fcol.data(), k = 0, nclamped = 0;
+  Real *fw = level.fweight.data(), *inv = level.finv.data(), *share = work.share.data();
+
+  for (int f = 0; f < nf; f++) {
+    const int v   = order[f];
+    Real      sum = 0;
+
+    begin[f] = k;
+    for (int l = lptr[v]; l < lptr[v + 1]; l++) {
+      const Lower o  = lower[l];
+      const Real  wo = w[o.edge];
+
+      col[k] = index[o.vertex];
+      fw[k]  = wo;
+      sum += wo;
+      k += wo > 0;
+    }
+    for (int l = uptr[v]; l < uptr[v + 1]; l++) {
+      col[k] = index[adj[l]];
+      fw[k]  = w[l];
+      sum += w[l];
+      k += w[l] > 0;
+    }
+    /* With a diagonal far below its weights the row is no longer one of a Laplacian, and the coarse ones would be worse */
+    const bool good = e[v] >= (Real)-0.5 * sum;
+    const Real ev   = good ? e[v] : 0;
+    nclamped += !good;
+    sum += ev;
+    inv[f]   = sum > 0 ? 1 / sum : 0;
+    share[f] = inv[f] * ev;
+    Append(level.frun, k - begin[f]);
+  }
+  begin[nf] = k;
+  level.fcol.resize(k);
+  level.fweight.resize(k);
+  return nclamped;
+}
+
+/* The matrix before edges were cut, with the weights w: columns are vertices of this level */
+template <typename Real>
+static void SmoothRows(const Graph<Real> &g, const Real w[], Workspace<Real> &work, const int index[], Level<Real> &level)
+{
+  const int    n = level.n, nc = level.nc, *order = work.order.data();
+  const int   *uptr = g.uptr.data(), *lptr = g.lptr.data(), *adj = g.adj.data();
+  const Lower *lower = g.lower.data();
+  const Real  *e     = g.excess.data();
+  int          k     = 0;
+
+  level.srow.resize(nc);
+  level.scol.resize(2 * g.adj.size());
+  level.sweight.resize(2 * g.adj.size());
+  level.sinv.resize(n);
+  level.crun.clear();
+  level.srun.clear();
+  int  *col = level.scol.data();
+  Real *sw = level.sweight.data(), *inv = level.sinv.data();
+
+  for (int i = 0; i < n; i++) {
+    const int v   = order[i];
+    Real      sum = e[v];
+
+    for (int l = uptr[v]; l < uptr[v + 1]; l++, k++) {
+      col[k] = adj[l];
+      sw[k]  = w[l];
+      sum += w[l];
+    }
+    for (int l = lptr[v]; l < lptr[v + 1]; l++, k++) {
+      const Lower o  = lower[l];
+      const Real  wo = w[o.edge];
+
+      col[k] = o.vertex;
+      sw[k]  = wo;
+      sum += wo;
+    }
+    inv[i] = sum > 0 ? 1 / sum : 0;
+    if (i < nc) level.srow[i] = index[v];
+    Append(i < nc ? level.crun : level.srun, Degree(g, v));
+  }
+}
+
+/* The Schur complement: coarse rows as far as they lie above the diagonal */
+template <typename Real>
+static void Complement(const Graph<Real> &g, Workspace<Real> &work, const int index[], const Level<Real> &level)
+{
+  const int    n = level.n, nc = level.nc;
+  const int   *uptr = g.uptr.data(), *lptr = g.lptr.data(), *adj = g.adj.data();
+  const Lower *lower = g.lower.data();
+  const Real  *w = g.weight.data(), *e = g.excess.data();
+  const int   *begin = work.row.data(), *fcol = level.fcol.data();
+  const Real  *fw = level.fweight.data(), *inv = level.finv.data(), *share = work.share.data();
+  Graph<Real> &coarse = work.next;
+
+  coarse.n = nc;
+  coarse.uptr.resize(nc + 1);
+  coarse.lptr.assign(nc + 2, 0);
+  coarse.excess.resize(nc);
+  coarse.adj.resize(std::max(g.weight.size() / 2, coarse.adj.capacity()));
+  coarse.weight.resize(std::max(g.weight.size() / 2, coarse.weight.capacity()));
+  work.mark.assign(nc, -1);
+  size_t have  = std::min(coarse.adj.capacity(), coarse.weight.capacity());
+  int   *place = work.mark.data(), *count = coarse.lptr.data() + 2, *col = coarse.adj.data(), at = 0;
+  Real  *acc = coarse.weight.data();
+
+  for (int v = 0, i = 0; v < n; v++) {
+    if (index[v] < 0) continue;
+    const int first = at;
+    Real      ec    = e[v];
+    auto      grow  = [&](int m) {
+      if ((size_t)at + m < have) return;
+      have += have / 2 + m + 64;
+      coarse.adj.reserve(have);
+      coarse.weight.reserve(have);
+      col = coarse.adj.data();
+      acc = coarse.weight.data();
+    };
+    /* Without branches, which would go either way at random: what is not above i is written where the next one overwrites it */
+    auto add = [&](int j, Real x) {
+      const int  p     = place[j];
+      const bool fresh = p < first, isnew = fresh & (j > i);
+      const int  q = fresh ? at : p;
+
+      acc[q]   = (fresh ? (Real)0 : acc[q]) + x;
+      col[q]   = j;
+      place[j] = isnew ? q : p;
+      count[j] += isnew;
+      at += isnew;
+    };
+    auto through = [&](int f, Real wk) {
+      const Real s  = wk * inv[f];
+      const int  lo = begin[f], hi = begin[f + 1];
+
+      ec += wk * share[f];
+      grow(hi - lo);
+      for (int l = lo; l < hi; l++) add(fcol[l], s * fw[l]);
+    };
+
+    for (int k = lptr[v]; k < lptr[v + 1]; k++) {
+      const Lower o  = lower[k];
+      const int   u  = index[o.vertex];
+      const Real  wk = w[o.edge];
+
+      if (wk > 0 && u < 0) through(-1 - u, wk);
+    }
+    for (int k = uptr[v]; k < uptr[v + 1]; k++) {
+      const int  u  = index[adj[k]];
+      const Real wk = w[k];
+
+      if (!(wk > 0)) continue;
+      if (u < 0)
+        through(-1 - u, wk);
+      else {
+        grow(1);
+        add(u, wk);
+      }
+    }
+    coarse.excess[i] = ec;
+    coarse.uptr[i++] = first;
+  }
+  coarse.uptr[nc] = at;
+  coarse.adj.resize(at);
+  coarse.weight.resize(at);
+}
+
+/* Makes the lists of lower neighbours; lptr[j + 2] holds the length of row j */
+template <typename Real>
+static void Transpose(Graph<Real> &g)
+{
+  const int *uptr = g.uptr.data(), *adj = g.adj.data();
+  int       *next = g.lptr.data() + 1; /* where row j begins; moves on to its end, which is where the next row begins */
+
+  for (int i = 1; i <= g.n; i++) next[i] += next[i - 1];
+  g.lower.resize(g.adj.size());
+  Lower *lower = g.lower.data();
+  for (int i = 0; i < g.n; i++) {
+    for (int k = uptr[i]; k < uptr[i + 1]; k++) lower[next[adj[k]]++] = {i, k};
+  }
+}
+
+template <typename Real>
+int Eliminate(const Graph<Real> &g, const Graph<Real> &matrix, const Real weights[], Workspace<Real> &work, Array<int> &index, Level<Real> &level)
+{
+  int nclamped;
+
+  Order(g, matrix, work, level, index);
+  nclamped = FineRows(g, work, index.data(), level);
+  if (level.smooth) SmoothRows(matrix, weights, work, index.data(), level);
+  Complement(g, work, index.data(), level);
+  Transpose(work.next);
+  return nclamped;
+}
+
+template long long Sparsify(Graph<float> &, int, const Rules &, const Lattice *, Workspace<float> &);
+template long long Sparsify(Graph<double> &, int, const Rules &, const Lattice *, Workspace<double> &);
+template int       Eliminate(const Graph<float> &, const Graph<float> &, const float[], Workspace<float> &, Array<int> &, Level<float> &);
+template int       Eliminate(const Graph<double> &, const Graph<double> &, const double[], Workspace<double> &, Array<int> &, Level<double> &);
+
+} // namespace hsc
+} // namespace petlap

@@ -1,0 +1,442 @@
+/*
+  The cycle on the host.
+*/
+#include "pc/hsc/cycle.h"
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace petlap {
+namespace hsc {
+
+/* Body(integral constant LENGTH, first row, first entry, rows) for every run; LENGTH is 0 for lengths that are not unrolled */
+template <int LENGTH>
+struct Fixed {
+  static const int length = LENGTH;
+};
+template <typename Body>
+static inline void ForLength(const Run &run, int row, size_t at, Body &&body)
+{
+  switch (run.length) {
+#define CASE(L)                              \
+  case L:                                    \
+    body(Fixed<L>(), row, at, run.nrows, L); \
+    break
+    CASE(1);
+    CASE(2);
+    CASE(3);
+    CASE(4);
+    CASE(5);
+    CASE(6);
+    CASE(7);
+    CASE(8);
+    CASE(9);
+    CASE(10);
+    CASE(11);
+    CASE(12);
+#undef CASE
+  default:
+    body(Fixed<0>(), row, at, run.nrows, run.length);
+    break;
+  }
+}
+
+template <int LENGTH, typename Real>
+static inline Real Dot(const Real *w, const int *col, const Real *x, int length)
+{
+  if constexpr (LENGTH > 0) {
+    Real a = 0, b = 0;
+
+    for (int k = 0; k + 1 < LENGTH; k += 2) {
+      a += w[k] * x[col[k]];
+      b += w[k + 1] * x[col[k + 1]];
+    }
+    if constexpr (LENGTH % 2) a += w[LENGTH - 1] * x[col[LENGTH - 1]];
+    return a + b;
+  } else {
+    Real a = 0, b = 0;
+    int  k = 0;
+
+    for (; k + 1 < length; k += 2) {
+      a += w[k] * x[col[k]];
+      b += w[k + 1] * x[col[k + 1]];
+    }
+    if (k < length) a += w[k] * x[col[k]];
+    return a + b;
+  }
+}
+
+/* r_C += W (r_F / D): what a fine vertex passes on to its coarse neighbours */
+template <typename Real>
+static void Restrict(const Level<Real> &L, const Real *rf, Real *rc)
+{
+  const Real *w = L.fweight.data(), *inv = L.finv.data();
+  const int  *col = L.fcol.data();
+  size_t      at  = 0;
+  int         row = 0;
+
+  for (const Run &run : L.frun) {
+    ForLength(run, row, at, [&](auto fixed, int f, size_t k, int m, int length) {
+      for (int i = 0; i < m; i++, f++) {
+        const Real t = rf[f] * inv[f];
+        const int  n = decltype(fixed)::length ? decltype(fixed)::length : length;
+
+        for (int j = 0; j < n; j++, k++) rc[col[k]] += w[k] * t;
+      }
+    });
+    row += run.nrows;
+    at += (size_t)run.nrows * run.length;
+  }
+}
+
+/* y(f) = (r_F + W x_C) / D for every fine vertex f */
+template <typename Real, typename Put>
+static void Interpolate(const Level<Real> &L, const Real *rf, const Real *x, Put &&put)
+{
+  const Real *w = L.fweight.data(), *inv = L.finv.data();
+  const int  *col = L.fcol.data();
+  size_t      at  = 0;
+  int         row = 0;
+
+  for (const Run &run : L.frun) {
+    ForLength(run, row, at, [&](auto fixed, int f, size_t k, int m, int length) {
+      for (int i = 0; i < m; i++, f++, k += length) put(f, (rf[f] + Dot<decltype(fixed)::length>(w + k, col + k, x, length)) * inv[f]);
+    });
+    row += run.nrows;
+    at += (size_t)run.nrows * run.length;
+  }
+}
+
+/* row(i, p, sum of w x) for all rows of the matrix, i counting rows as they are stored and p being the vertex */
+template <bool REVERSE, typename Real, typename Row>
+static void ForRows(const Level<Real> &L, const Real *x, Row &&visit)
+{
+  const Real *w   = L.sweight.data();
+  const int  *col = L.scol.data(), *place = L.srow.data();
+  size_t      at   = REVERSE ? L.scol.size() : 0;
+  int         row  = REVERSE ? L.n : 0;
+  auto        fine = [&](const Run &run) {
+    if (REVERSE) {
+      row -= run.nrows;
+      at -= (size_t)run.nrows * run.length;
+    }
+    ForLength(run, row, at, [&](auto fixed, int i, size_t k, int m, int length) {
+      if (REVERSE) {
+        for (int j = m - 1; j >= 0; j--) visit(i + j, i + j, Dot<decltype(fixed)::length>(w + k + (size_t)j * length, col + k + (size_t)j * length, x, length));
+      } else {
+        for (const int end = i + m; i < end; i++, k += length) visit(i, i, Dot<decltype(fixed)::length>(w + k, col + k, x, length));
+      }
+    });
+    if (!REVERSE) {
+      row += run.nrows;
+      at += (size_t)run.nrows * run.length;
+    }
+  };
+  auto coarse = [&](const Run &run) {
+    if (REVERSE) {
+      row -= run.nrows;
+      at -= (size_t)run.nrows * run.length;
+    }
+    ForLength(run, row, at, [&](auto fixed, int i, size_t k, int m, int length) {
+      if (REVERSE) {
+        for (int j = m - 1; j >= 0; j--) visit(i + j, place[i + j], Dot<decltype(fixed)::length>(w + k + (size_t)j * length, col + k + (size_t)j * length, x, length));
+      } else {
+        for (const int end = i + m; i < end; i++, k += length) visit(i, place[i], Dot<decltype(fixed)::length>(w + k, col + k, x, length));
+      }
+    });
+    if (!REVERSE) {
+      row += run.nrows;
+      at += (size_t)run.nrows * run.length;
+    }
+  };
+
+  if (REVERSE) {
+    for (auto run = L.srun.rbegin(); run != L.srun.rend(); ++run) fine(*run);
+    for (auto run = L.crun.rbegin(); run != L.crun.rend(); ++run) coarse(*run);
+  } else {
+    for (const Run &run : L.crun) coarse(run);
+    for (const Run &run : L.srun) fine(run);
+  }
+}
+
+template <typename Real>
+void Residual(const Level<Real> &L, const Real *r, const Real *x, Real *out)
+{
+  const Real *inv = L.sinv.data();
+
+  ForRows<false>(L, x, [=](int i, int p, Real wx) { out[p] = inv[i] > 0 ? r[p] + wx - x[p] / inv[i] : 0; });
+}
+
+template <typename Real>
+void Cycle<Real>::Smooth(const Level<Real> &L, const Sweeps &s, bool pre, const Real *r, Real *y)
+{
+  const Real *inv = L.sinv.data();
+
+  for (int k = 0; k < (pre ? s.pre : s.post); k++) {
+    if (s.jacobi) {
+      Real      *t     = scratch.data();
+      const Real omega = (Real)s.omega;
+
+      ForRows<false>(L, y, [=](int i, int p, Real wx) { t[p] = y[p] + omega * ((r[p] + wx) * inv[i] - y[p]); });
+      memcpy(y, t, L.n * sizeof(Real));
+    } else if (pre)
+      ForRows<true>(L, y, [=](int i, int p, Real wx) { y[p] = (r[p] + wx) * inv[i]; });
+    else
+      ForRows<false>(L, y, [=](int i, int p, Real wx) { y[p] = (r[p] + wx) * inv[i]; });
+  }
+}
+
+/* L L' = a in the lower triangle, column by column; the matrix is too small for BLAS to be worth starting its threads */
+static bool Cholesky(int n, double *a)
+{
+  const size_t N = (size_t)n;
+
+  for (int j = 0; j < n; j++) {
+    double *c = a + j * N;
+    int     k = 0;
+
+    for (; k + 3 < j; k += 4) {
+      const double *p = a + k * N, *q = p + N, *r = q + N, *s = r + N, x = p[j], y = q[j], z = r[j], w = s[j];
+
+      for (int i = j; i < n; i++) c[i] -= x * p[i] + y * q[i] + z * r[i] + w * s[i];
+    }
+    for (; k < j; k++) {
+      const double *p = a + k * N, x = p[j];
+
+      for (int i = j; i < n; i++) c[i] -= x * p[i];
+    }
+    if (!(c[j] > 0.0)) return false;
+    const double d = 1.0 / std::sqrt(c[j]);
+    for (int i = j; i < n; i++) c[i] *= d;
+  }
+  return true;
+}
+
+/*
+  The dense matrix of the coarsest level. A component without excess, as all of them are with pure Neumann conditions, has the constants as its
+  null space; a multiple of the projection onto them is added, which changes nothing for a right-hand side that such a system can have.
+*/
+template <typename Real>
+bool Cycle<Real>::Factor(const Hierarchy<Real> &h)
+{
+  const int           nd = h.nd;
+  const size_t        N  = (size_t)nd;
+  std::vector<int>    part(nd);
+  std::vector<double> excess(nd, 0.0), most(nd, 0.0);
+  std::vector<int>    count(nd, 0);
+
+  factor.assign(N * N, 0.0);
+  z.resize(N);
+  for (int v = 0; v < nd; v++) part[v] = v;
+  auto root = [&](int v) {
+    while (part[v] != v) v = part[v] = part[part[v]];
+    return v;
+  };
+  for (int v = 0; v < nd; v++) {
+    factor[v * N + v] += h.coarse.excess[v] + h.shift[v];
+    for (int k = h.coarse.uptr[v]; k < h.coarse.uptr[v + 1]; k++) {
+      const int    u = h.coarse.adj[k];
+      const double w = h.coarse.weight[k];
+
+      factor[v * N + v] += w;
+      factor[u * N + u] += w;
+      factor[v * N + u] -= w; /* the lower triangle, column by column */
+      if (w > 0) part[root(u)] = root(v);
+    }
+  }
+  for (int v = 0; v < nd; v++) {
+    const int p = root(v);
+
+    excess[p] += h.coarse.excess[v] + h.shift[v];
+    most[p] = std::max(most[p], factor[v * N + v]);
+    count[p]++;
+  }
+  for (int p = 0; p < nd; p++) {
+    if (count[p] == 0) continue;
+    if (count[p] == 1) {
+      if (!(factor[p * N + p] > 0)) factor[p * N + p] = std::numeric_limits<double>::infinity();
+    } else if (excess[p] <= 1e-15 * most[p] * count[p]) {
+      for (int v = 0; v < nd; v++) {
+        if (root(v) != p) continue;
+        for (int u = v; u < nd; u++) {
+          if (root(u) == p) factor[v * N + u] += most[p] / count[p];
+        }
+      }
+    }
+  }
+  /* An isolated vertex without a diagonal has no equation: its row becomes that of a unit matrix with right-hand side 0 */
+  for (int p = 0; p < nd; p++) z[p] = 1.0;
+  idle.clear();
+  for (int p = 0; p < nd; p++) {
+    if (std::isinf(factor[p * N + p])) {
+      factor[p * N + p] = 1.0;
+      idle.push_back(p);
+    }
+  }
+  return Cholesky(nd, factor.data());
+}
+
+template <typename Real>
+void Cycle<Real>::Solve(const Hierarchy<Real> &h, const Real *b, Real *y)
+{
+  const int n = h.nd;
+
+  for (int i = 0; i < n; i++) z[i] = b[i];
+  for (int i : idle) z[i] = 0.0;
+  /* BLAS would start its threads for this */
+  for (int j = 0; j < n; j++) {
+    const double *c = factor.data() + (size_t)j * n, t = z[j] / c[j];
+    double       *p = z.data();
+
+    p[j] = t;
+    for (int i = j + 1; i < n; i++) p[i] -= c[i] * t;
+  }
+  for (int j = n - 1; j >= 0; j--) {
+    const double *c = factor.data() + (size_t)j * n, *p = z.data();
+    double        sum[4] = {0.0, 0.0, 0.0, 0.0};
+    int           i      = j + 1;
+
+    for (; i + 3 < n; i += 4) {
+      for (int k = 0; k < 4; k++) sum[k] += c[i + k] * p[i + k];
+    }
+    for (; i < n; i++) sum[0] += c[i] * p[i];
+    z[j] = (z[j] - sum[0] - sum[1] - sum[2] - sum[3]) / c[j];
+  }
+  for (int i = 0; i < n; i++) y[i] = (Real)z[i];
+}
+
+template <typename Real>
+void Cycle<Real>::Allocate(const Hierarchy<Real> &h, const Sweeps &s)
+{
+  const bool   general = s.pre > 0 || s.gamma > 1;
+  const size_t n       = h.level.size();
+
+  right.resize(n + 1);
+  left.resize(n + 1);
+  rest.resize(n + 1);
+  right[0].resize(h.n);
+  x.resize(h.n);
+  for (size_t l = 0; l < n; l++) {
+    const Level<Real> &L = h.level[l];
+
+    if (L.smooth || general) right[l + 1].resize(L.nc);
+    if (general) {
+      left[l + 1].resize(L.nc);
+      rest[l].resize(L.n);
+    }
+  }
+  if (s.jacobi) scratch.resize(h.n);
+}
+
+template <typename Real>
+size_t Cycle<Real>::Memory() const
+{
+  size_t m = x.size() + scratch.size();
+
+  for (const auto *a : {&right, &left, &rest}) {
+    for (const Array<Real> &v : *a) m += v.size();
+  }
+  return m * sizeof(Real) + (factor.size() + z.size()) * sizeof(double);
+}
+
+/* One visit of every level and no pre-smoothing: a single vector x serves all levels, and the right-hand side of levels without smoothing the next */
+template <typename Real>
+void Cycle<Real>::VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Real *r)
+{
+  if (l == (int)h.level.size()) {
+    Solve(h, r, x.data());
+    return;
+  }
+  const Level<Real> &L  = h.level[l];
+  Real              *rc = r, *xf = x.data() + L.nc;
+
+  if (L.smooth) {
+    rc = right[l + 1].data();
+    memcpy(rc, r, L.nc * sizeof(Real));
+  }
+  Restrict(L, r + L.nc, rc);
+  VisitOnce(h, s, l + 1, rc);
+  Interpolate(L, r + L.nc, x.data(), [=](int f, Real v) { xf[f] = v; });
+  if (L.smooth) Smooth(L, s, false, r, x.data());
+}
+
+template <typename Real>
+void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const Real *r, Real *y)
+{
+  if (l == (int)h.level.size()) {
+    Solve(h, r, y);
+    return;
+  }
+  const Level<Real> &L   = h.level[l];
+  const bool         pre = L.smooth && s.pre > 0;
+  const int          nc  = L.nc;
+  const Real        *res = r;
+  Real              *rc = right[l + 1].data(), *xc = left[l + 1].data();
+
+  if (pre) {
+    std::fill(y, y + L.n, (Real)0);
+    Smooth(L, s, true, r, y);
+    Residual(L, r, y, rest[l].data());
+    res = rest[l].data();
+  }
+  memcpy(rc, res, nc * sizeof(Real));
+  Restrict(L, res + nc, rc);
+  Visit(h, s, l + 1, rc, xc);
+  if (s.gamma > 1 && l + 1 < (int)h.level.size() && h.level[l + 1].smooth) {
+    Array<Real> again(nc), more(nc);
+
+    for (int g = 1; g < s.gamma; g++) {
+      Residual(h.level[l + 1], rc, xc, again.data());
+      Visit(h, s, l + 1, again.data(), more.data());
+      for (int i = 0; i < nc; i++) xc[i] += more[i];
+    }
+  }
+  if (pre) {
+    for (int i = 0; i < nc; i++) y[i] += xc[i];
+    Interpolate(L, res + nc, xc, [=](int f, Real v) { y[nc + f] += v; });
+  } else {
+    memcpy(y, xc, nc * sizeof(Real));
+    Interpolate(L, res + nc, xc, [=](int f, Real v) { y[nc + f] = v; });
+  }
+  if (L.smooth) Smooth(L, s, false, r, y);
+}
+
+template <typename Real>
+void Cycle<Real>::Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal *b, PetscReal *y)
+{
+  const int *place   = h.place.data();
+  double     most[4] = {0.0, 0.0, 0.0, 0.0}, sum[4] = {0.0, 0.0, 0.0, 0.0};
+  Real      *r0;
+
+  Allocate(h, s);
+  r0 = right[0].data();
+  /* Single precision has a narrow range, residuals have not. The sum notices what is not a number. */
+  for (int i = 0; i < h.n; i++) {
+    const double v = std::abs(b[i]);
+    double      &m = most[i % 4];
+
+    m = v > m ? v : m;
+    sum[i % 4] += v;
+  }
+  const double largest = std::max(std::max(most[0], most[1]), std::max(most[2], most[3])), total = sum[0] + sum[1] + sum[2] + sum[3];
+  if (!(total > 0.0) || std::isinf(largest)) {
+    for (int i = 0; i < h.n; i++) y[i] = total == 0.0 ? 0.0 : std::numeric_limits<PetscReal>::quiet_NaN();
+    return;
+  }
+  const double down = 1.0 / largest, up = largest * scale;
+  for (int i = 0; i < h.n; i++) r0[place[i]] = (Real)(b[i] * down);
+  if (s.pre > 0 || s.gamma > 1)
+    Visit(h, s, 0, r0, x.data());
+  else
+    VisitOnce(h, s, 0, r0);
+  for (int i = 0; i < h.n; i++) y[i] = x[place[i]] * up;
+}
+
+template void Residual(const Level<float> &, const float *, const float *, float *);
+template void Residual(const Level<double> &, const double *, const double *, double *);
+template class Cycle<float>;
+template class Cycle<double>;
+
+} // namespace hsc
+} // namespace petlap

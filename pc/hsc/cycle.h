@@ -1,0 +1,50 @@
+/*
+  The cycle of the hierarchy: restriction, coarse solve, interpolation and smoothing on vectors in the hierarchy's order.
+*/
+#pragma once
+
+#include "pc/hsc/hierarchy.h"
+
+namespace petlap {
+namespace hsc {
+
+/*
+  Post-smoothing goes over the coarse vertices first and the fine ones second, pre-smoothing the other way round, so that with as many sweeps of both the
+  cycle is symmetric.
+*/
+struct Sweeps {
+  bool   jacobi = false;
+  double omega  = 0.8; /* damping of Jacobi */
+  int    pre = 0, post = 1;
+  int    gamma = 1; /* visits of the next coarser level; more than one need a hierarchy with all matrices */
+};
+
+template <typename Real>
+class Cycle {
+public:
+  /* Factors the coarsest level; false where it is not positive definite */
+  bool Factor(const Hierarchy<Real> &h);
+  /* x = M b in the order of the finest level's vertices, multiplied by scale */
+  void Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal b[], PetscReal x[]);
+  /* Bytes of the vectors and the factor */
+  size_t Memory() const;
+
+private:
+  void Allocate(const Hierarchy<Real> &h, const Sweeps &s);
+  void Solve(const Hierarchy<Real> &h, const Real r[], Real x[]);
+  void VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Real r[]);
+  void Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const Real r[], Real x[]);
+  void Smooth(const Level<Real> &L, const Sweeps &s, bool pre, const Real r[], Real x[]);
+
+  std::vector<Array<Real>> right, left, rest; /* of the levels, as far as a cycle needs them */
+  Array<Real>              x, scratch;
+  Array<double>            factor, z;
+  std::vector<int>         idle; /* vertices of the coarsest level without an equation */
+};
+
+/* out = r - A x with the matrix of the level before edges were cut */
+template <typename Real>
+void Residual(const Level<Real> &L, const Real r[], const Real x[], Real out[]);
+
+} // namespace hsc
+} // namespace petlap

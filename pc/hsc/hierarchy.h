@@ -1,0 +1,223 @@
+/*
+  The hierarchy of HSC (Krishnan, Fattal, Szeliski 2013) as arrays. A level is a graph of positive weights with an excess for every vertex, which
+  is what a Laplacian matrix is: diagonal = excess + weights of the vertex, off-diagonal = -weight. Fine vertices (F) are eliminated, coarse
+  ones (C) make the next level.
+
+  Weights are only ever added and multiplied, never subtracted, and the excess is kept apart from them, so that single precision keeps every
+  entry to a relative 1e-7 however large the condition number is.
+*/
+#pragma once
+
+#include <petscsys.h>
+#include <cstdlib>
+#include <new>
+#include <utility>
+#include <vector>
+#include <sys/mman.h>
+
+namespace petlap {
+namespace hsc {
+
+/* An array of plain numbers that is not set to zero when it is made: most are written once, and touching memory is what set-up costs */
+template <typename T>
+class Array {
+public:
+  Array() = default;
+  explicit Array(size_t n)
+  {
+    resize(n);
+  }
+  Array(Array &&a) noexcept : p(a.p), n(a.n), room(a.room)
+  {
+    a.p = nullptr;
+    a.n = a.room = 0;
+  }
+  Array &operator=(Array &&a) noexcept
+  {
+    std::swap(p, a.p);
+    std::swap(n, a.n);
+    std::swap(room, a.room);
+    return *this;
+  }
+  ~Array()
+  {
+    free(p);
+  }
+  /* Keeps what is there, as far as it fits */
+  void resize(size_t m)
+  {
+    if (m > room) reserve(m);
+    n = m;
+  }
+  void reserve(size_t m)
+  {
+    void *q = realloc(static_cast<void *>(p), m * sizeof(T) + 64);
+
+    if (!q) throw std::bad_alloc();
+    p    = static_cast<T *>(q);
+    room = m;
+    large();
+  }
+  void assign(size_t m, T value)
+  {
+    resize(m);
+    for (size_t i = 0; i < m; i++) p[i] = value;
+  }
+  /* Gives back what is not used */
+  void fit()
+  {
+    if (room > n + n / 8) reserve(n);
+  }
+  void clear()
+  {
+    free(p);
+    p = nullptr;
+    n = room = 0;
+  }
+  size_t size() const
+  {
+    return n;
+  }
+  size_t capacity() const
+  {
+    return room;
+  }
+  bool empty() const
+  {
+    return n == 0;
+  }
+  T *data()
+  {
+    return p;
+  }
+  const T *data() const
+  {
+    return p;
+  }
+  T &operator[](size_t i)
+  {
+    return p[i];
+  }
+  const T &operator[](size_t i) const
+  {
+    return p[i];
+  }
+
+private:
+  /* A page fault for every 4 KB would cost as much as writing them */
+  void large()
+  {
+#if defined(MADV_HUGEPAGE)
+    const size_t huge = (size_t)1 << 21, bytes = room * sizeof(T);
+
+    if (bytes >= 2 * huge) {
+      const size_t first = ((size_t)p + huge - 1) & ~(huge - 1), last = ((size_t)p + bytes) & ~(huge - 1);
+
+      if (last > first) (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
+    }
+#endif
+  }
+
+  T     *p = nullptr;
+  size_t n = 0, room = 0;
+};
+
+struct Lower {
+  int vertex, edge;
+};
+
+/*
+  An undirected graph. Edges are numbered such that those from v to higher vertices are uptr[v], ..., uptr[v+1]-1; adj[] is the higher vertex and
+  weight[] the weight, which is stored once. lower[lptr[v]], ..., lower[lptr[v+1]-1] are the edges to the lower vertices, in ascending order.
+*/
+template <typename Real>
+struct Graph {
+  int          n = 0;
+  Array<int>   uptr, adj, lptr;
+  Array<Lower> lower;
+  Array<Real>  weight, excess;
+};
+
+enum Colour : signed char { UNMARKED, COARSE, FINE };
+
+enum Coloring { COLORING_GREEDY, COLORING_PAPER };
+
+struct Rules {
+  Coloring coloring    = COLORING_GREEDY;
+  double   thetafinest = 1.0;   /* an edge of a triangle is cut when its weight is at most theta times those of the other two: on the finest level */
+  double   theta       = 0.99;  /* and on all others */
+  int      dmin        = 0;     /* edges of vertices with at most dmin neighbours are not cut */
+  bool     compensate  = true;  /* the weight of an edge that is cut goes to the other two of the triangle */
+  bool     keep        = false; /* matrices are kept also of levels that need no smoothing */
+  int      direct      = 256;   /* size of the level that is factored */
+  int      levels      = 64;
+  bool     clamp       = false; /* negative excesses count as zero */
+};
+
+/* Places of the vertices on a plane lattice, for red-black coloring where weights are smooth */
+struct Lattice {
+  Array<int> x, y;
+};
+
+/* Consecutive rows with the same number of entries, so that no row needs a loop of unknown length */
+struct Run {
+  int nrows, length;
+};
+
+/* What a level of the preconditioner needs. All vectors of the hierarchy share one ordering, in which a coarser level is a prefix of the finer one. */
+template <typename Real>
+struct Level {
+  int       n = 0, nc = 0; /* vertices, coarse vertices */
+  long long nedges = 0, ncut = 0;
+  bool      smooth = false; /* edges were cut, so the elimination is not exact */
+
+  /* Fine vertex nc + f has the neighbours col, all coarse, with the weights that are left; finv is the reciprocal of the diagonal or 0 */
+  std::vector<Run> frun;
+  Array<int>       fcol;
+  Array<Real>      fweight, finv;
+  /* The matrix before edges were cut, for smoothing: first the coarse rows, the i-th of which belongs to vertex srow[i], then the fine rows */
+  std::vector<Run> crun, srun;
+  Array<int>       srow, scol;
+  Array<Real>      sweight, sinv;
+  Array<Real>      fbase, sbase; /* finv and sinv without a shift, once there is one */
+};
+
+template <typename Real>
+struct Hierarchy {
+  std::vector<Level<Real>> level;
+  int                      n = 0;
+  Array<int>               place;        /* of a vertex of the finest level in the vectors of the hierarchy */
+  int                      nd = 0;       /* size of the coarsest level */
+  Graph<Real>              coarse;       /* the coarsest level */
+  Array<double>            shift;        /* of its diagonal */
+  int                      nclamped = 0; /* fine vertices with so negative an excess that it was left out */
+};
+
+/* Memory that levels use one after the other */
+template <typename Real>
+struct Workspace {
+  Array<Colour> colour;
+  Array<int>    mark, row, edge, order, start;
+  Array<Real>   before, share;
+  Graph<Real>   next;
+};
+
+/* Cuts edges and colours all vertices coarse or fine; returns the number of edges cut */
+template <typename Real>
+long long Sparsify(Graph<Real> &g, int number, const Rules &rules, const Lattice *lattice, Workspace<Real> &work);
+/*
+  Makes the level's rows and the graph of the coarse vertices, work.next, from a graph that is coloured. Rows for smoothing are those of matrix and
+  weights, which may have more edges than g. Columns of the level are vertices of their graphs until the order of all levels is known; index[v] is
+  the number of a coarse vertex, or -1 - the number of a fine one. Returns the number of fine vertices whose negative excess was left out.
+*/
+template <typename Real>
+int Eliminate(const Graph<Real> &g, const Graph<Real> &matrix, const Real weights[], Workspace<Real> &work, Array<int> &index, Level<Real> &level);
+/* matrix, where there is one, is what the finest level smoothes: g with edges of either sign that g has not */
+template <typename Real>
+void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, const Rules &rules, Hierarchy<Real> &h);
+/* Makes the hierarchy of A one of A + diag(t), where t is by vertex, or the same for all vertices where t is null; replaces an earlier shift */
+template <typename Real>
+void Shift(Hierarchy<Real> &h, const double t[], double all);
+
+} // namespace hsc
+} // namespace petlap

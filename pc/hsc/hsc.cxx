@@ -1,0 +1,2204 @@
+/*
+  PCHSC: Hierarchical Sparsify and Compensate, a multilevel preconditioner for Laplacian matrices.
+*/
+#include "petlap.h"
+#include <petsc/private/pcimpl.h>
+#include <petscdmda.h>
+#include "mat/compat/petscversion.h"
+#include "pc/hsc/solver.h"
+
+#if !defined(PETSC_USE_COMPLEX)
+using namespace petlap::hsc;
+
+  /* Entries further apart than this are too far for single precision */
+  #define PCHSC_SINGLE_RANGE 1e-30
+
+static const char *const PCHSCSmoothers[]  = {"gs", "jacobi", "PCHSCSmoother", "PCHSC_SMOOTHER_", nullptr};
+static const char *const PCHSCCycleTypes[] = {"v", "w", "PCHSCCycleType", "PCHSC_CYCLE_", nullptr};
+static const char *const PCHSCSymmetrics[] = {"auto", "no", "yes", "PCHSCSymmetric", "PCHSC_SYMMETRIC_", nullptr};
+static const char *const PCHSCColorings[]  = {"greedy", "paper", "PCHSCColoring", "PCHSC_COLORING_", nullptr};
+static const char *const PCHSCPrecisions[] = {"single", "double", "PCHSCPrecision", "PCHSC_PRECISION_", nullptr};
+static const char *const PCHSCReorders[]   = {"auto", "none", "bfs", "PCHSCReorder", "PCHSC_REORDER_", nullptr};
+static const char *const PCHSCPositives[]  = {"compensate", "drop", "lump", "error", "PCHSCPositive", "PCHSC_POSITIVE_", nullptr};
+static const char *const PCHSCReuses[]     = {"none", "shift", "all", "PCHSCReuse", "PCHSC_REUSE_", nullptr};
+
+typedef struct {
+  PCHSCSmoother  smoother;
+  PetscReal      omega;
+  PetscInt       pre, post;
+  PCHSCCycleType cycle;
+  PCHSCSymmetric symmetric;
+  PCHSCColoring  coloring;
+  PetscBool      compensate, geometry, symmetrize;
+  PetscReal      thetafinest, theta;
+  PetscInt       dmin, direct, maxlevels;
+  PCHSCPrecision precision;
+  PCHSCReorder   reorder;
+  PCHSCPositive  positive;
+  PCHSCReuse     reuse;
+
+  PetscInt   dim, ncoords; /* coordinates given by the user */
+  PetscReal *coords;
+
+  PetscReal shift;  /* of the user */
+  Vec       dshift; /* of the user, by row */
+
+  /* The hierarchy and what it was built from */
+  Solver    *solver;
+  Survey     survey;
+  PetscReal *diagonal; /* then */
+  PetscReal *grown;    /* what the diagonal has gained since, or null */
+  PetscInt   n, nnz;
+  PetscBool  stale, shifted;  /* an option or a shift has changed since */
+  PetscBool  single, allowed; /* precision used; the Krylov method takes a nonsymmetric preconditioner */
+  PetscInt   nbuilt, nupdated;
+} PC_HSC;
+
+static PetscLogEvent PC_HSCSetUp, PC_HSCUpdate, PC_HSCApply;
+static PetscBool     HSCCited      = PETSC_FALSE;
+static const char    HSCCitation[] = "@article{krishnan2013efficient,\n"
+                                     "  title   = {Efficient Preconditioning of Laplacian Matrices for Computer Graphics},\n"
+                                     "  author  = {Dilip Krishnan and Raanan Fattal and Richard Szeliski},\n"
+                                     "  journal = {ACM Transactions on Graphics},\n"
+                                     "  volume  = {32},\n"
+                                     "  number  = {4},\n"
+                                     "  pages   = {142:1--142:15},\n"
+                                     "  year    = {2013}\n"
+                                     "}\n";
+
+/* The core reports that it has no memory by an exception, PETSc by an error code */
+template <typename Body>
+static PetscErrorCode PCHSCTry(PC pc, const char doing[], Body body)
+{
+  PetscFunctionBegin;
+  try {
+    body();
+  } catch (const std::bad_alloc &) {
+    SETERRQ(PetscObjectComm((PetscObject)pc), PETSC_ERR_MEM, "Out of memory while %s: use -pc_hsc_precision single, or more processes with -pc_type bjacobi -sub_pc_type hsc", doing);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCCheckEnum(PC pc, const char function[], const char *const list[], PetscInt value)
+{
+  PetscInt n = 0;
+
+  PetscFunctionBegin;
+  /* the list ends with the names of the type and of the prefix */
+  while (list[n + 2]) n++;
+  PetscCheck(value >= 0 && value < n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "%s was given %" PetscInt_FMT ", which is none of the %" PetscInt_FMT " values of %s", function, value, n, list[n]);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static Sweeps PCHSCSweeps(const PC_HSC *hsc)
+{
+  Sweeps          s;
+  const PetscBool symmetric = (PetscBool)(hsc->symmetric == PCHSC_SYMMETRIC_YES || (hsc->symmetric == PCHSC_SYMMETRIC_AUTO && (!hsc->allowed || hsc->survey.npositive > 0)));
+
+  s.jacobi = hsc->smoother == PCHSC_SMOOTHER_JACOBI;
+  s.omega  = (double)hsc->omega;
+  s.post   = (int)hsc->post;
+  s.pre    = symmetric ? (int)hsc->post : (int)hsc->pre;
+  s.gamma  = hsc->cycle == PCHSC_CYCLE_W ? 2 : 1;
+  return s;
+}
+
+/* Methods that do without symmetry: flexible ones, and those for nonsymmetric matrices */
+static PetscErrorCode PCPreSolve_HSC(PC pc, KSP ksp, Vec, Vec)
+{
+  PC_HSC   *hsc = (PC_HSC *)pc->data;
+  PetscBool any;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &any, KSPPSDO, KSPFCG, KSPPIPEFCG, KSPGCR, KSPPIPEGCR, KSPGMRES, KSPFGMRES, KSPLGMRES, KSPDGMRES, KSPPGMRES, KSPPIPEFGMRES, KSPRICHARDSON, KSPBCGS, KSPIBCGS, KSPFBCGS, KSPFBCGSR, KSPQMRCGS,
+                                      KSPBCGSL, KSPPIPEBCGS, KSPCGS, KSPTFQMR, KSPTCQMR, ""));
+  hsc->allowed = any;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCCheckMat(PC pc, Mat P)
+{
+  PetscMPIInt size;
+  PetscInt    m, n;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)P), &size));
+  PetscCheck(size == 1, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "PCHSC works on the matrix of one process and this one is spread over %d: use -pc_type bjacobi -sub_pc_type hsc, or asm in place of bjacobi", (int)size);
+  PetscCall(MatGetSize(P, &m, &n));
+  PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "PCHSC needs a square matrix and this one has %" PetscInt_FMT " rows and %" PetscInt_FMT " columns", m, n);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The matrix as compressed sparse rows of a SeqAIJ matrix, which is a new one for other types and where the symmetric part is wanted */
+static PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
+{
+  PC_HSC   *hsc = (PC_HSC *)pc->data;
+  PetscBool aij, mpiaij, convertible;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectBaseTypeCompare((PetscObject)P, MATSEQAIJ, &aij));
+  PetscCall(PetscObjectBaseTypeCompare((PetscObject)P, MATMPIAIJ, &mpiaij));
+  if (aij) {
+    PetscCall(PetscObjectReference((PetscObject)P));
+    *B = P;
+  } else if (mpiaij)
+    PetscCall(MatMPIAIJGetLocalMat(P, MAT_INITIAL_MATRIX, B));
+  else {
+    PetscCall(PetscObjectTypeCompareAny((PetscObject)P, &convertible, MATSEQSBAIJ, MATSEQBAIJ, MATSEQSELL, MATMPISBAIJ, MATMPIBAIJ, MATNEST, MATSEQDENSE, MATMPIDENSE, MATSEQAIJCRL, ""));
+    PetscCheck(convertible, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "PCHSC needs the entries of the matrix and has none from type %s: give the preconditioner an AIJ matrix as Pmat of KSPSetOperators()", ((PetscObject)P)->type_name);
+    PetscCall(MatConvert(P, MATSEQAIJ, MAT_INITIAL_MATRIX, B));
+  }
+  if (hsc->symmetrize) {
+    PetscBool symmetric;
+
+    PetscCall(MatIsSymmetric(*B, 0.0, &symmetric));
+    if (!symmetric) {
+      Mat T;
+
+      PetscCall(MatTranspose(*B, MAT_INITIAL_MATRIX, &T));
+      PetscCall(MatAXPY(T, 1.0, *B, DIFFERENT_NONZERO_PATTERN));
+      PetscCall(MatScale(T, 0.5));
+      PetscCall(MatDestroy(B));
+      *B = T;
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetRows(Mat B, PetscBool restore, Rows *rows)
+{
+  PetscBool        done;
+  const PetscReal *a;
+
+  PetscFunctionBegin;
+  if (restore) {
+    a = rows->a;
+    PetscCall(MatSeqAIJRestoreArrayRead(B, &a));
+    PetscCall(MatRestoreRowIJ(B, 0, PETSC_FALSE, PETSC_FALSE, &rows->n, &rows->ia, &rows->ja, &done));
+  } else {
+    PetscCall(MatGetRowIJ(B, 0, PETSC_FALSE, PETSC_FALSE, &rows->n, &rows->ia, &rows->ja, &done));
+    PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The rows of a matrix of type %s cannot be had", ((PetscObject)B)->type_name);
+    PetscCall(MatSeqAIJGetArrayRead(B, &a));
+    rows->a = a;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCCheckSurvey(PC pc, Mat P, const Survey &s)
+{
+  PC_HSC  *hsc  = (PC_HSC *)pc->data;
+  MPI_Comm comm = PetscObjectComm((PetscObject)pc);
+  PetscInt bs;
+
+  PetscFunctionBegin;
+  switch (s.problem) {
+  case Survey::NONE:
+    break;
+  case Survey::TOO_LARGE:
+    SETERRQ(comm, PETSC_ERR_SUP, "The matrix of one process has %" PetscInt_FMT " rows and %" PetscInt_FMT " entries, more than PCHSC can number: use more processes with -pc_type bjacobi -sub_pc_type hsc", s.row, s.col);
+  case Survey::UNSORTED:
+    SETERRQ(comm, PETSC_ERR_ARG_WRONG, "Row %" PetscInt_FMT " of the matrix has column %" PetscInt_FMT " twice or out of order: sort the columns given to MatCreateSeqAIJWithArrays(), or set the values by MatSetValues()", s.row, s.col);
+  case Survey::NOT_A_NUMBER:
+    SETERRQ(comm, PETSC_ERR_FP, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is %g: look at how it was computed", s.row, s.col, (double)s.value);
+  case Survey::DIAGONAL:
+    SETERRQ(comm, PETSC_ERR_ARG_WRONG,
+            "Diagonal entry %" PetscInt_FMT " of the matrix is %g, so that the matrix is neither a Laplacian nor the negative of one, whose diagonals have one sign and no zeros except in empty rows: use another preconditioner, or -pc_type "
+                                            "fieldsplit for one block of a saddle point matrix",
+            s.row, (double)s.value);
+  }
+  PetscCall(MatGetBlockSize(P, &bs));
+  if (s.npositive) {
+    PetscCall(PetscInfo(pc, "%" PetscInt_FMT " entries off the diagonal have the sign of the diagonal, which PCHSC is not made for (-pc_hsc_positive): with many of them a direct solver or -pc_type hypre is the better choice\n", s.npositive));
+    PetscCheck(bs == 1, comm, PETSC_ERR_SUP,
+               "The matrix has blocks of size %" PetscInt_FMT " and %" PetscInt_FMT " entries off the diagonal with the sign of the diagonal: PCHSC is for scalar Laplacians. Use -pc_type fieldsplit -pc_fieldsplit_block_size %" PetscInt_FMT
+               " with hsc for the fields",
+               bs, s.npositive, bs);
+    PetscCheck(hsc->positive != PCHSC_POSITIVE_ERROR, comm, PETSC_ERR_ARG_WRONG,
+               "%" PetscInt_FMT " entries off the diagonal have the sign of the diagonal and -pc_hsc_positive is error: use -pc_hsc_positive compensate, drop or lump, a direct solver, or -pc_type hypre", s.npositive);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Where the unknowns are: as the user says, or on the DMDA */
+static PetscErrorCode PCHSCGetLattice(PC pc, Mat P, PetscInt n, Lattice &lattice)
+{
+  PC_HSC        *hsc = (PC_HSC *)pc->data;
+  DM             dm  = nullptr;
+  PetscBool      isda;
+  const MPI_Comm comm = PetscObjectComm((PetscObject)pc);
+
+  PetscFunctionBegin;
+  lattice.x.resize(n);
+  lattice.y.resize(n);
+  if (hsc->coords) {
+    PetscReal low[2] = {PETSC_MAX_REAL, PETSC_MAX_REAL}, high[2] = {-PETSC_MAX_REAL, -PETSC_MAX_REAL}, step[2] = {PETSC_MAX_REAL, PETSC_MAX_REAL};
+
+    PetscCheck(hsc->dim == 2, comm, PETSC_ERR_SUP, "-pc_hsc_geometry is for points in the plane and PCSetCoordinates() was given %" PetscInt_FMT " dimensions: leave the option out", hsc->dim);
+    PetscCheck(hsc->ncoords == n, comm, PETSC_ERR_ARG_SIZ, "PCSetCoordinates() was given %" PetscInt_FMT " points and the matrix has %" PetscInt_FMT " rows", hsc->ncoords, n);
+    for (PetscInt i = 0; i < n; i++) {
+      for (PetscInt d = 0; d < 2; d++) {
+        const PetscReal c = hsc->coords[2 * i + d];
+
+        PetscCheck(!PetscIsInfOrNanReal(c), comm, PETSC_ERR_FP, "Coordinate %" PetscInt_FMT " of point %" PetscInt_FMT " is %g", d, i, (double)c);
+        low[d]  = PetscMin(low[d], c);
+        high[d] = PetscMax(high[d], c);
+      }
+    }
+    for (PetscInt i = 1; i < n; i++) {
+      for (PetscInt d = 0; d < 2; d++) {
+        const PetscReal c = PetscAbsReal(hsc->coords[2 * i + d] - hsc->coords[2 * (i - 1) + d]);
+
+        if (c > 1e-8 * (high[d] - low[d])) step[d] = PetscMin(step[d], c);
+      }
+    }
+    for (PetscInt i = 0; i < n; i++) {
+      int at[2];
+
+      for (PetscInt d = 0; d < 2; d++) {
+        const PetscReal c = high[d] > low[d] ? (hsc->coords[2 * i + d] - low[d]) / step[d] : 0.0;
+
+        PetscCheck(c < 1e9 && PetscAbsReal(c - PetscFloorReal(c + 0.5)) < 0.25, comm, PETSC_ERR_ARG_WRONG, "Point %" PetscInt_FMT " lies on no lattice of step %g x %g: leave -pc_hsc_geometry out", i, (double)step[0], (double)step[1]);
+        at[d] = (int)PetscFloorReal(c + 0.5);
+      }
+      lattice.x[i] = at[0];
+      lattice.y[i] = at[1];
+    }
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(MatGetDM(P, &dm));
+  if (!dm) PetscCall(PCGetDM(pc, &dm));
+  isda = PETSC_FALSE;
+  if (dm) PetscCall(PetscObjectTypeCompare((PetscObject)dm, DMDA, &isda));
+  if (isda) {
+    PetscInt dim, M, N, dof;
+
+    PetscCall(DMDAGetInfo(dm, &dim, &M, &N, nullptr, nullptr, nullptr, nullptr, &dof, nullptr, nullptr, nullptr, nullptr, nullptr));
+    PetscCheck(dim == 2 && dof == 1 && M * N == n, comm, PETSC_ERR_SUP,
+               "-pc_hsc_geometry is for matrices on a plane DMDA with one degree of freedom; this one has %" PetscInt_FMT " dimensions, %" PetscInt_FMT " degrees of freedom and %" PetscInt_FMT " points for %" PetscInt_FMT
+               " rows: leave the option out",
+               dim, dof, M * N, n);
+    for (PetscInt i = 0; i < n; i++) {
+      lattice.x[i] = (int)(i % M);
+      lattice.y[i] = (int)(i / M);
+    }
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  SETERRQ(comm, PETSC_ERR_ARG_WRONGSTATE, "-pc_hsc_geometry needs coordinates: call PCSetCoordinates(), KSPSetDM() or PCSetDM() with a plane DMDA, or leave the option out");
+}
+
+static PetscErrorCode PCHSCBuild(PC pc, Mat P, const Rows &rows)
+{
+  PC_HSC         *hsc = (PC_HSC *)pc->data;
+  Options         options;
+  Lattice         lattice;
+  Asymmetry       asymmetry;
+  Solver::Outcome outcome = Solver::BUILT;
+  const MPI_Comm  comm    = PetscObjectComm((PetscObject)pc);
+
+  PetscFunctionBegin;
+  PetscCall(PCHSCCheckSurvey(pc, P, hsc->survey));
+  if (hsc->geometry) PetscCall(PCHSCGetLattice(pc, P, rows.n, lattice));
+  options.rules.coloring    = hsc->coloring == PCHSC_COLORING_PAPER ? COLORING_PAPER : COLORING_GREEDY;
+  options.rules.thetafinest = (double)hsc->thetafinest;
+  options.rules.theta       = (double)hsc->theta;
+  options.rules.dmin        = (int)PetscMin(hsc->dmin, PETSC_MAX_INT / 2);
+  options.rules.compensate  = (bool)hsc->compensate;
+  options.rules.keep        = hsc->cycle == PCHSC_CYCLE_W;
+  options.rules.direct      = (int)hsc->direct;
+  options.rules.levels      = (int)PetscMin(hsc->maxlevels, 1000);
+  options.positive          = hsc->positive == PCHSC_POSITIVE_DROP ? POSITIVE_DROP : hsc->positive == PCHSC_POSITIVE_LUMP ? POSITIVE_LUMP : POSITIVE_COMPENSATE;
+  options.reorder           = hsc->reorder == PCHSC_REORDER_BFS ? REORDER_BFS : hsc->reorder == PCHSC_REORDER_NONE ? REORDER_NONE : REORDER_AUTO;
+  hsc->single               = (PetscBool)(hsc->precision == PCHSC_PRECISION_SINGLE && hsc->survey.smallest >= PCHSC_SINGLE_RANGE);
+  if (!hsc->single && hsc->precision == PCHSC_PRECISION_SINGLE) PetscCall(PetscInfo(pc, "The entries of the matrix span a factor of %g: the hierarchy is in double precision\n", 1.0 / hsc->survey.smallest));
+  PetscCall(PetscLogEventBegin(PC_HSCSetUp, pc, P, nullptr, nullptr));
+  PetscCall(PCHSCTry(pc, "the hierarchy was built", [&] {
+    delete hsc->solver;
+    hsc->solver = nullptr;
+    hsc->solver = Solver::Create((bool)hsc->single).release();
+    outcome     = hsc->solver->Build(rows, hsc->survey, hsc->geometry ? &lattice : nullptr, options, asymmetry);
+  }));
+  PetscCall(PetscLogEventEnd(PC_HSCSetUp, pc, P, nullptr, nullptr));
+  if (outcome == Solver::ASYMMETRIC) {
+    delete hsc->solver;
+    hsc->solver = nullptr;
+    if (asymmetry.pattern)
+      SETERRQ(comm, PETSC_ERR_ARG_WRONG,
+              "The matrix is not symmetric: entry (%" PetscInt_FMT ", %" PetscInt_FMT ") is %g and there is no entry (%" PetscInt_FMT ", %" PetscInt_FMT
+              "). PCHSC needs a symmetric matrix: use -pc_hsc_symmetrize for its symmetric part, or another preconditioner",
+              asymmetry.row, asymmetry.col, (double)asymmetry.value, asymmetry.col, asymmetry.row);
+    SETERRQ(comm, PETSC_ERR_ARG_WRONG,
+            "The matrix is not symmetric: entry (%" PetscInt_FMT ", %" PetscInt_FMT ") is %g and entry (%" PetscInt_FMT ", %" PetscInt_FMT
+            ") is %g. PCHSC needs a symmetric matrix: use -pc_hsc_symmetrize for its symmetric part, or another preconditioner",
+            asymmetry.row, asymmetry.col, (double)asymmetry.value, asymmetry.col, asymmetry.row, (double)asymmetry.other);
+  }
+  if (outcome == Solver::TOO_DENSE) {
+    const PetscInt nd = hsc->solver->GetReport().level.back().n;
+
+    delete hsc->solver;
+    hsc->solver = nullptr;
+    SETERRQ(comm, PETSC_ERR_SUP, "%" PetscInt_FMT " unknowns are left on the coarsest level, more than the %d that a dense factorization is made for: raise -pc_hsc_max_levels, or use a direct solver if the graph of the matrix is nearly complete", nd,
+            Solver::maxdense);
+  }
+  pc->failedreason = PC_NOERROR;
+  if (outcome == Solver::INDEFINITE) {
+    PetscCall(PetscInfo(pc, "The coarsest level is not positive definite\n"));
+    pc->failedreason = PC_FACTOR_NUMERIC_ZEROPIVOT;
+  }
+  hsc->nbuilt++;
+  hsc->stale   = PETSC_FALSE;
+  hsc->shifted = (PetscBool)(hsc->shift != 0.0 || hsc->dshift);
+  PetscCall(PetscFree(hsc->grown));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Brings the hierarchy to the shift that the user and the growth of the diagonal ask for */
+static PetscErrorCode PCHSCUpdate(PC pc)
+{
+  PC_HSC    *hsc      = (PC_HSC *)pc->data;
+  PetscReal *t        = nullptr;
+  bool       definite = true;
+
+  PetscFunctionBegin;
+  if (!hsc->shifted) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscLogEventBegin(PC_HSCUpdate, pc, nullptr, nullptr, nullptr));
+  if (hsc->dshift || hsc->grown) {
+    PetscCall(PetscMalloc1(hsc->n, &t));
+    for (PetscInt i = 0; i < hsc->n; i++) t[i] = hsc->shift + (hsc->grown ? hsc->grown[i] : 0.0);
+    if (hsc->dshift) {
+      const PetscScalar *d;
+
+      PetscCall(VecGetArrayRead(hsc->dshift, &d));
+      for (PetscInt i = 0; i < hsc->n; i++) t[i] += d[i];
+      PetscCall(VecRestoreArrayRead(hsc->dshift, &d));
+    }
+  }
+  PetscCall(PCHSCTry(pc, "the hierarchy was shifted", [&] { definite = hsc->solver->Shift(t, hsc->shift); }));
+  PetscCall(PetscFree(t));
+  pc->failedreason = definite ? PC_NOERROR : PC_FACTOR_NUMERIC_ZEROPIVOT;
+  hsc->shifted     = PETSC_FALSE;
+  hsc->nupdated++;
+  PetscCall(PetscLogEventEnd(PC_HSCUpdate, pc, nullptr, nullptr, nullptr));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Whether the hierarchy serves this matrix as well, and with what growth of the diagonal */
+static PetscErrorCode PCHSCCompare(PC pc, const Rows &rows, const Survey &survey, PetscReal diagonal[], PetscBool *same)
+{
+  PC_HSC   *hsc     = (PC_HSC *)pc->data;
+  PetscBool changed = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  *same = PETSC_FALSE;
+  if (!hsc->solver || hsc->stale || hsc->reuse == PCHSC_REUSE_NONE || survey.problem != Survey::NONE) PetscFunctionReturn(PETSC_SUCCESS);
+  if (rows.n != hsc->n || survey.sign != hsc->survey.sign) PetscFunctionReturn(PETSC_SUCCESS);
+  if (hsc->reuse != PCHSC_REUSE_ALL && (rows.ia[rows.n] != hsc->nnz || survey.hash != hsc->survey.hash)) PetscFunctionReturn(PETSC_SUCCESS);
+  /* Weights between coarse unknowns were computed with the diagonal as it was, and are too weak for a smaller one */
+  for (PetscInt i = 0; i < rows.n; i++) {
+    const PetscReal t = survey.sign * (diagonal[i] - hsc->diagonal[i]);
+
+    if (t < 0.0 && hsc->reuse != PCHSC_REUSE_ALL) PetscFunctionReturn(PETSC_SUCCESS);
+    if (t != 0.0) changed = PETSC_TRUE;
+  }
+  *same = PETSC_TRUE;
+  if (!changed && !hsc->grown) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!hsc->grown) PetscCall(PetscMalloc1(rows.n, &hsc->grown));
+  for (PetscInt i = 0; i < rows.n; i++) hsc->grown[i] = PetscMax(0.0, survey.sign * (diagonal[i] - hsc->diagonal[i])) * survey.sign;
+  hsc->shifted = PETSC_TRUE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCSetUp_HSC(PC pc)
+{
+  PC_HSC    *hsc = (PC_HSC *)pc->data;
+  Mat        B;
+  Rows       rows;
+  Survey     survey;
+  PetscReal *diagonal;
+  PetscBool  same;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCitationsRegister(HSCCitation, &HSCCited));
+  PetscCall(PCHSCCheckMat(pc, pc->pmat));
+  PetscCall(PCHSCGetAIJ(pc, pc->pmat, &B));
+  PetscCall(PCHSCGetRows(B, PETSC_FALSE, &rows));
+  PetscCall(PetscMalloc1(rows.n, &diagonal));
+  survey = Inspect(rows, diagonal);
+  PetscCall(PCHSCCompare(pc, rows, survey, diagonal, &same));
+  if (same) {
+    PetscCall(PetscFree(diagonal));
+    PetscCall(PetscInfo(pc, "The hierarchy is kept%s\n", hsc->shifted ? " and shifted by the change of the diagonal" : ""));
+  } else {
+    PetscCall(PetscFree(hsc->diagonal));
+    hsc->diagonal = diagonal;
+    hsc->survey   = survey;
+    hsc->n        = rows.n;
+    hsc->nnz      = rows.ia[rows.n];
+    PetscCall(PCHSCBuild(pc, B == pc->pmat ? B : pc->pmat, rows));
+  }
+  PetscCall(PCHSCGetRows(B, PETSC_TRUE, &rows));
+  PetscCall(MatDestroy(&B));
+  PetscCall(PCHSCUpdate(pc));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCApply(PC pc, PetscBool transpose, Vec b, Vec x)
+{
+  PC_HSC            *hsc = (PC_HSC *)pc->data;
+  const PetscScalar *barray;
+  PetscScalar       *xarray;
+  const Sweeps       sweeps = PCHSCSweeps(hsc);
+
+  PetscFunctionBegin;
+  /* An option may have changed since the set-up, which PETSc does not repeat for that */
+  if (hsc->stale) PetscCall(PCSetUp_HSC(pc));
+  PetscCall(PCHSCUpdate(pc));
+  PetscCall(PetscLogEventBegin(PC_HSCApply, pc, b, x, nullptr));
+  PetscCall(VecGetArrayRead(b, &barray));
+  PetscCall(VecGetArrayWrite(x, &xarray));
+  PetscCall(PCHSCTry(pc, "a cycle was run", [&] { hsc->solver->Apply(sweeps, (bool)transpose, barray, xarray); }));
+  PetscCall(VecRestoreArrayWrite(x, &xarray));
+  PetscCall(VecRestoreArrayRead(b, &barray));
+  PetscCall(PetscLogFlops(hsc->solver->Flops(sweeps)));
+  PetscCall(PetscLogEventEnd(PC_HSCApply, pc, b, x, nullptr));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCApply_HSC(PC pc, Vec b, Vec x)
+{
+  PetscFunctionBegin;
+  PetscCall(PCHSCApply(pc, PETSC_FALSE, b, x));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCApplyTranspose_HSC(PC pc, Vec b, Vec x)
+{
+  PetscFunctionBegin;
+  PetscCall(PCHSCApply(pc, PETSC_TRUE, b, x));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCSetFromOptions_HSC(PC pc, CompatOptionItems PetscOptionsObject)
+{
+  PC_HSC   *hsc = (PC_HSC *)pc->data;
+  PetscBool set, set2, flag;
+  PetscEnum value;
+  PetscReal real, real2;
+  PetscInt  number, number2;
+
+  PetscFunctionBegin;
+  PetscOptionsHeadBegin(PetscOptionsObject, "HSC options");
+  #define PCHSC_OPTION_ENUM(key, text, Name, type, field, list)                                          \
+    PetscCall(PetscOptionsEnum(key, text, "PCHSCSet" #Name, list, (PetscEnum)hsc->field, &value, &set)); \
+    if (set) PetscCall(PCHSCSet##Name(pc, (type)value));
+  #define PCHSC_OPTION_INT(key, text, Name, field)                                      \
+    PetscCall(PetscOptionsInt(key, text, "PCHSCSet" #Name, hsc->field, &number, &set)); \
+    if (set) PetscCall(PCHSCSet##Name(pc, number));
+  #define PCHSC_OPTION_BOOL(key, text, Name, field)                                    \
+    PetscCall(PetscOptionsBool(key, text, "PCHSCSet" #Name, hsc->field, &flag, &set)); \
+    if (set) PetscCall(PCHSCSet##Name(pc, flag));
+  PCHSC_OPTION_ENUM("-pc_hsc_smoother", "Smoother", Smoother, PCHSCSmoother, smoother, PCHSCSmoothers)
+  PetscCall(PetscOptionsReal("-pc_hsc_omega", "Damping of the Jacobi smoother", "PCHSCSetOmega", hsc->omega, &real, &set));
+  if (set) PetscCall(PCHSCSetOmega(pc, real));
+  number  = hsc->pre;
+  number2 = hsc->post;
+  PetscCall(PetscOptionsInt("-pc_hsc_pre", "Smoothing sweeps before the coarse correction", "PCHSCSetSweeps", number, &number, &set));
+  PetscCall(PetscOptionsInt("-pc_hsc_post", "Smoothing sweeps after the coarse correction", "PCHSCSetSweeps", number2, &number2, &set2));
+  if (set || set2) PetscCall(PCHSCSetSweeps(pc, number, number2));
+  PCHSC_OPTION_ENUM("-pc_hsc_cycle", "Cycle", CycleType, PCHSCCycleType, cycle, PCHSCCycleTypes)
+  PCHSC_OPTION_ENUM("-pc_hsc_symmetric", "Whether the cycle is symmetric", Symmetric, PCHSCSymmetric, symmetric, PCHSCSymmetrics)
+  PCHSC_OPTION_ENUM("-pc_hsc_coloring", "Choice of coarse unknowns", Coloring, PCHSCColoring, coloring, PCHSCColorings)
+  PCHSC_OPTION_BOOL("-pc_hsc_compensate", "Give the weight of edges that are cut to others", Compensate, compensate)
+  real  = hsc->thetafinest;
+  real2 = hsc->theta;
+  PetscCall(PetscOptionsReal("-pc_hsc_theta_finest", "An edge is cut when its weight is at most this part of the others' in a triangle, on the finest level", "PCHSCSetTheta", real, &real, &set));
+  PetscCall(PetscOptionsReal("-pc_hsc_theta", "The same on all other levels", "PCHSCSetTheta", real2, &real2, &set2));
+  if (set || set2) PetscCall(PCHSCSetTheta(pc, real, real2));
+  PCHSC_OPTION_INT("-pc_hsc_dmin", "No edges of unknowns with so many neighbours are cut", MinDegree, dmin)
+  PCHSC_OPTION_INT("-pc_hsc_direct_size", "Largest level that is solved directly", DirectSize, direct)
+  PCHSC_OPTION_INT("-pc_hsc_max_levels", "Most levels above the one that is solved directly", MaxLevels, maxlevels)
+  PCHSC_OPTION_BOOL("-pc_hsc_geometry", "Color regions of smooth coefficients as a checkerboard", Geometry, geometry)
+  PCHSC_OPTION_ENUM("-pc_hsc_precision", "Precision of the hierarchy", Precision, PCHSCPrecision, precision, PCHSCPrecisions)
+  PCHSC_OPTION_ENUM("-pc_hsc_reorder", "Order in which unknowns are visited", Reorder, PCHSCReorder, reorder, PCHSCReorders)
+  PCHSC_OPTION_ENUM("-pc_hsc_positive", "What becomes of positive entries off the diagonal", Positive, PCHSCPositive, positive, PCHSCPositives)
+  PCHSC_OPTION_BOOL("-pc_hsc_symmetrize", "Take the symmetric part of the matrix", Symmetrize, symmetrize)
+  PCHSC_OPTION_ENUM("-pc_hsc_reuse", "What is kept when values change", Reuse, PCHSCReuse, reuse, PCHSCReuses)
+  PetscCall(PetscOptionsReal("-pc_hsc_shift", "Precondition for the matrix plus this multiple of the unit matrix", "PCHSCSetShift", hsc->shift, &real, &set));
+  if (set) PetscCall(PCHSCSetShift(pc, real));
+  #undef PCHSC_OPTION_ENUM
+  #undef PCHSC_OPTION_INT
+  #undef PCHSC_OPTION_BOOL
+  PetscOptionsHeadEnd();
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
+{
+  PC_HSC   *hsc = (PC_HSC *)pc->data;
+  PetscBool ascii;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectTypeCompare((PetscObject)viewer, PETSCVIEWERASCII, &ascii));
+  if (!ascii) PetscFunctionReturn(PETSC_SUCCESS);
+  const Sweeps    s         = PCHSCSweeps(hsc);
+  const PetscBool symmetric = (PetscBool)(s.pre == s.post);
+
+  if (s.jacobi)
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  cycle: %s, %d sweeps before and %d after of Jacobi damped by %g\n", PCHSCCycleTypes[hsc->cycle], s.pre, s.post, s.omega));
+  else
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  cycle: %s, %d sweeps before and %d after of Gauss-Seidel\n", PCHSCCycleTypes[hsc->cycle], s.pre, s.post));
+  PetscCall(
+    PetscViewerASCIIPrintf(viewer, "  %s (%s): fit for %s\n", symmetric ? "symmetric" : "not symmetric", PCHSCSymmetrics[hsc->symmetric], symmetric ? "cg and all other methods" : "fcg, psdo, fgmres, gmres and others without need of symmetry"));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  coloring: %s, edges %scompensated, theta %g on the finest level and %g on others, dmin %" PetscInt_FMT "%s\n", PCHSCColorings[hsc->coloring], hsc->compensate ? "" : "not ", (double)hsc->thetafinest,
+                                   (double)hsc->theta, hsc->dmin, hsc->geometry ? ", checkerboard where coefficients are smooth" : ""));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  solved directly: at most %" PetscInt_FMT " unknowns, after at most %" PetscInt_FMT " levels\n", hsc->direct, hsc->maxlevels));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  reuse: %s, positive entries: %s, symmetrize: %s, reorder: %s\n", PCHSCReuses[hsc->reuse], PCHSCPositives[hsc->positive], PetscBools[hsc->symmetrize], PCHSCReorders[hsc->reorder]));
+  if (hsc->solver) {
+    const Report r = hsc->solver->GetReport();
+
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  precision: %s%s\n", hsc->single ? "single" : "double", !hsc->single && hsc->precision == PCHSC_PRECISION_SINGLE ? " (the entries span too much for single)" : ""));
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  hierarchy: built %" PetscInt_FMT " times, shifted %" PetscInt_FMT " times; %d levels, operator complexity %.3g, grid complexity %.3g, %.3g MB\n", hsc->nbuilt, hsc->nupdated, (int)r.level.size(),
+                                     r.operators, r.grids, (double)r.memory * 1e-6));
+    if (hsc->shift != 0.0 || hsc->dshift) PetscCall(PetscViewerASCIIPrintf(viewer, "  shift of the diagonal: %g%s\n", (double)hsc->shift, hsc->dshift ? " and a vector" : ""));
+    if (r.reordered) PetscCall(PetscViewerASCIIPrintf(viewer, "  unknowns are reordered breadth first\n"));
+    if (hsc->survey.sign < 0) PetscCall(PetscViewerASCIIPrintf(viewer, "  the matrix is the negative of a Laplacian\n"));
+    if (hsc->survey.npositive)
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  WARNING: %" PetscInt_FMT " entries off the diagonal have the sign of the diagonal; the method is not made for them, a direct solver or hypre may be better\n", hsc->survey.npositive));
+    if (r.clamped)
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  rows with sums below zero count as rows with sum zero\n"));
+    else if (r.nclamped)
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  %d rows have sums too far below zero and count as rows with sum zero\n", r.nclamped));
+    if (r.ncoupling) PetscCall(PetscViewerASCIIPrintf(viewer, "  %d entries belong to unknowns that their own row fixes\n", r.ncoupling));
+    for (size_t l = 0; l < r.level.size(); l++) {
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  level %d: %d unknowns, %.3g entries in a row, %s\n", (int)l, r.level[l].n, r.level[l].n ? (double)r.level[l].nnz / r.level[l].n : 0.0,
+                                       l + 1 == r.level.size() ? "solved directly"
+                                       : r.level[l].smooth     ? "smoothed"
+                                                               : "eliminated exactly"));
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCReset_HSC(PC pc)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  delete hsc->solver;
+  hsc->solver = nullptr;
+  PetscCall(PetscFree(hsc->diagonal));
+  PetscCall(PetscFree(hsc->grown));
+  PetscCall(VecDestroy(&hsc->dshift));
+  PetscCall(PetscFree(hsc->coords));
+  hsc->ncoords = 0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetSweeps_HSC(PC pc, PetscInt pre, PetscInt post)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCheck(pre >= 0 && post >= 0 && pre <= 1000 && post <= 1000, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "-pc_hsc_pre is %" PetscInt_FMT " and -pc_hsc_post is %" PetscInt_FMT "; both must be between 0 and 1000", pre, post);
+  hsc->pre  = pre;
+  hsc->post = post;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetSweeps_HSC(PC pc, PetscInt *pre, PetscInt *post)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  if (pre) *pre = hsc->pre;
+  if (post) *post = hsc->post;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetSweeps - Sets the number of smoothing sweeps of `PCHSC`
+
+  Logically Collective
+
+  Input Parameters:
++ pc   - the preconditioner
+. pre  - sweeps before the coarse correction (default 0)
+- post - sweeps after it (default 1)
+
+  Options Database Keys:
++ -pc_hsc_pre <0>  - sweeps before
+- -pc_hsc_post <1> - sweeps after
+
+  Level: intermediate
+
+  Notes:
+  A symmetric cycle has as many sweeps before as after, whatever `pre` is, see `PCHSCSetSymmetric()`. Levels on which no edge was cut are not smoothed, as their elimination is exact.
+
+  Reference: section 4.3 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for numbers below 0 or above 1000
+
+.seealso: `PCHSC`, `PCHSCGetSweeps()`, `PCHSCSetSymmetric()`, `PCHSCSetSmoother()`
+@*/
+PetscErrorCode PCHSCSetSweeps(PC pc, PetscInt pre, PetscInt post)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveInt(pc, pre, 2);
+  PetscValidLogicalCollectiveInt(pc, post, 3);
+  PetscTryMethod(pc, "PCHSCSetSweeps_C", (PC, PetscInt, PetscInt), (pc, pre, post));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetSweeps - Gets the number of smoothing sweeps of `PCHSC`
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameters:
++ pre  - sweeps before the coarse correction, or NULL
+- post - sweeps after it, or NULL
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetSweeps()`
+@*/
+PetscErrorCode PCHSCGetSweeps(PC pc, PetscInt *pre, PetscInt *post)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetSweeps_C", (PC, PetscInt *, PetscInt *), (pc, pre, post));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetTheta_HSC(PC pc, PetscReal finest, PetscReal others)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCheck(finest >= 0 && others >= 0 && finest <= 1e6 && others <= 1e6, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "-pc_hsc_theta_finest is %g and -pc_hsc_theta is %g; both must not be negative", (double)finest, (double)others);
+  if (hsc->thetafinest != finest || hsc->theta != others) hsc->stale = PETSC_TRUE;
+  hsc->thetafinest = finest;
+  hsc->theta       = others;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetTheta_HSC(PC pc, PetscReal *finest, PetscReal *others)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  if (finest) *finest = hsc->thetafinest;
+  if (others) *others = hsc->theta;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetTheta - Sets how weak an edge must be for `PCHSC` to cut it
+
+  Logically Collective
+
+  Input Parameters:
++ pc     - the preconditioner
+. finest - for the finest level (default 1)
+- others - for all other levels (default 0.99)
+
+  Options Database Keys:
++ -pc_hsc_theta_finest <1> - for the finest level
+- -pc_hsc_theta <0.99>     - for all others
+
+  Level: advanced
+
+  Notes:
+  In a triangle an edge is cut when its weight is at most theta times each of the other two weights. With 1 the weakest edge goes also where all are alike. That makes coarse systems small where the given matrix has equal weights; below the
+  finest level it spoils the regularity of homogeneous problems, so that only edges that are truly weaker are cut there. Small values make larger hierarchies and fewer iterations.
+
+  Reference: section 4.1 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for negative values
+
+.seealso: `PCHSC`, `PCHSCGetTheta()`, `PCHSCSetMinDegree()`
+@*/
+PetscErrorCode PCHSCSetTheta(PC pc, PetscReal finest, PetscReal others)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveReal(pc, finest, 2);
+  PetscValidLogicalCollectiveReal(pc, others, 3);
+  PetscTryMethod(pc, "PCHSCSetTheta_C", (PC, PetscReal, PetscReal), (pc, finest, others));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetTheta - Gets how weak an edge must be for `PCHSC` to cut it
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameters:
++ finest - for the finest level, or NULL
+- others - for all other levels, or NULL
+
+  Level: advanced
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetTheta()`
+@*/
+PetscErrorCode PCHSCGetTheta(PC pc, PetscReal *finest, PetscReal *others)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetTheta_C", (PC, PetscReal *, PetscReal *), (pc, finest, others));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetShift_HSC(PC pc, PetscReal t)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCheck(t >= 0 && !PetscIsInfOrNanReal(t), PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "The shift is %g and must not be negative: set up the preconditioner for the matrix with the smallest shift and shift from there", (double)t);
+  if (hsc->shift != t) hsc->shifted = PETSC_TRUE;
+  hsc->shift = t;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetShift_HSC(PC pc, PetscReal *t)
+{
+  PetscFunctionBegin;
+  *t = ((PC_HSC *)pc->data)->shift;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetShift - Makes `PCHSC` a preconditioner for the matrix plus a multiple of the unit matrix, without building it anew
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- t  - the multiple, not negative, in the units of the matrix entries (of their absolute values for the negative of a Laplacian)
+
+  Options Database Key:
+. -pc_hsc_shift <0> - the multiple
+
+  Level: intermediate
+
+  Notes:
+  The hierarchy is made from the matrix of `KSPSetOperators()` as it is; the shift only concerns the preconditioner. It replaces an earlier shift and adds to that of `PCHSCSetDiagonalShift()`. It may be set at any time; the update happens when the
+  preconditioner is used next. For programs that add the shift to the matrix itself, see `PCHSCSetReuse()`.
+
+  Reference: section 4.4 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for negative shifts
+
+.seealso: `PCHSC`, `PCHSCSetDiagonalShift()`, `PCHSCSetReuse()`, `PCHSCGetShift()`
+@*/
+PetscErrorCode PCHSCSetShift(PC pc, PetscReal t)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveReal(pc, t, 2);
+  PetscTryMethod(pc, "PCHSCSetShift_C", (PC, PetscReal), (pc, t));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetShift - Gets the shift of `PCHSC`
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. t - the multiple of the unit matrix
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetShift()`
+@*/
+PetscErrorCode PCHSCGetShift(PC pc, PetscReal *t)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetShift_C", (PC, PetscReal *), (pc, t));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetDiagonalShift_HSC(PC pc, Vec d)
+{
+  PC_HSC   *hsc   = (PC_HSC *)pc->data;
+  PetscReal least = 0.0;
+  PetscInt  n     = 0;
+
+  PetscFunctionBegin;
+  if (d) {
+    PetscCall(VecGetSize(d, &n));
+    if (pc->pmat) {
+      PetscInt m;
+
+      PetscCall(MatGetSize(pc->pmat, &m, nullptr));
+      PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "The shift has %" PetscInt_FMT " entries and the matrix has %" PetscInt_FMT " rows", n, m);
+    }
+    if (n) PetscCall(VecMin(d, nullptr, &least));
+    PetscCheck(least >= 0, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "The smallest shift is %g and must not be negative: set up the preconditioner for the matrix with the smallest diagonal and shift from there", (double)least);
+    if (!hsc->dshift) PetscCall(VecDuplicate(d, &hsc->dshift));
+    PetscCall(VecCopy(d, hsc->dshift));
+  } else
+    PetscCall(VecDestroy(&hsc->dshift));
+  hsc->shifted = PETSC_TRUE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetDiagonalShift - Makes `PCHSC` a preconditioner for the matrix plus a diagonal matrix, without building it anew
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- d  - one number for every row of the matrix, none of them negative; or NULL for no shift
+
+  Level: intermediate
+
+  Notes:
+  The numbers are copied. Otherwise as `PCHSCSetShift()`.
+
+  Reference: section 4.4 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for negative numbers, `PETSC_ERR_ARG_SIZ` for a vector of another size than the matrix
+
+.seealso: `PCHSC`, `PCHSCSetShift()`, `PCHSCSetReuse()`
+@*/
+PetscErrorCode PCHSCSetDiagonalShift(PC pc, Vec d)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  if (d) PetscValidHeaderSpecific(d, VEC_CLASSID, 2);
+  PetscTryMethod(pc, "PCHSCSetDiagonalShift_C", (PC, Vec), (pc, d));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCSetCoordinates_HSC(PC pc, PetscInt dim, PetscInt n, PetscReal coords[])
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PetscFree(hsc->coords));
+  PetscCall(PetscMalloc1(dim * n, &hsc->coords));
+  PetscCall(PetscArraycpy(hsc->coords, coords, dim * n));
+  hsc->dim     = dim;
+  hsc->ncoords = n;
+  if (hsc->geometry) hsc->stale = PETSC_TRUE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetSmoother_HSC(PC pc, PCHSCSmoother type)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCHSCCheckEnum(pc, "PCHSCSetSmoother()", PCHSCSmoothers, (PetscInt)type));
+  hsc->smoother = type;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetSmoother_HSC(PC pc, PCHSCSmoother *type)
+{
+  PetscFunctionBegin;
+  *type = ((PC_HSC *)pc->data)->smoother;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetSmoother - Sets the smoother of `PCHSC`
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- type - `PCHSC_SMOOTHER_GS` (Gauss-Seidel, default) or `PCHSC_SMOOTHER_JACOBI` (damped by `PCHSCSetOmega()`)
+
+  Options Database Key:
+. -pc_hsc_smoother (gs|jacobi)
+
+  Level: intermediate
+
+  Notes:
+  Jacobi costs a few iterations more and depends on no order of the unknowns.
+
+  Reference: section 5.1, Table 4 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values
+
+.seealso: `PCHSC`, `PCHSCGetSmoother()`
+@*/
+PetscErrorCode PCHSCSetSmoother(PC pc, PCHSCSmoother type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, type, 2);
+  PetscTryMethod(pc, "PCHSCSetSmoother_C", (PC, PCHSCSmoother), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetSmoother - Gets the smoother of `PCHSC`
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. type - `PCHSC_SMOOTHER_GS` (Gauss-Seidel, default) or `PCHSC_SMOOTHER_JACOBI` (damped by `PCHSCSetOmega()`)
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetSmoother()`
+@*/
+PetscErrorCode PCHSCGetSmoother(PC pc, PCHSCSmoother *type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetSmoother_C", (PC, PCHSCSmoother *), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetOmega_HSC(PC pc, PetscReal value)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCheck(value > 0 && value < 2, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "-pc_hsc_omega is %g and must lie between 0 and 2", (double)value);
+  hsc->omega = value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetOmega_HSC(PC pc, PetscReal *value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_HSC *)pc->data)->omega;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetOmega - Sets the damping of the Jacobi smoother of `PCHSC`
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- value - factor, above 0 and below 2
+
+  Options Database Key:
+. -pc_hsc_omega <0.8>
+
+  Level: intermediate
+
+  Reference: section 5.1 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` unless 0 < omega < 2
+
+.seealso: `PCHSC`, `PCHSCGetOmega()`
+@*/
+PetscErrorCode PCHSCSetOmega(PC pc, PetscReal value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveReal(pc, value, 2);
+  PetscTryMethod(pc, "PCHSCSetOmega_C", (PC, PetscReal), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetOmega - Gets the damping of the Jacobi smoother of `PCHSC`
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. value - factor, above 0 and below 2
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetOmega()`
+@*/
+PetscErrorCode PCHSCGetOmega(PC pc, PetscReal *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetOmega_C", (PC, PetscReal *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetCycleType_HSC(PC pc, PCHSCCycleType type)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCHSCCheckEnum(pc, "PCHSCSetCycleType()", PCHSCCycleTypes, (PetscInt)type));
+  if (hsc->cycle != type) hsc->stale = PETSC_TRUE;
+  hsc->cycle = type;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetCycleType_HSC(PC pc, PCHSCCycleType *type)
+{
+  PetscFunctionBegin;
+  *type = ((PC_HSC *)pc->data)->cycle;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetCycleType - Sets the cycle of `PCHSC`
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- type - `PCHSC_CYCLE_V` (default) or `PCHSC_CYCLE_W`
+
+  Options Database Key:
+. -pc_hsc_cycle (v|w)
+
+  Level: intermediate
+
+  Notes:
+  Levels shrink by about two, so that a W cycle costs a multiple of a V cycle that grows with the logarithm of the size.
+
+  Reference: section 4.3 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values
+
+.seealso: `PCHSC`, `PCHSCGetCycleType()`
+@*/
+PetscErrorCode PCHSCSetCycleType(PC pc, PCHSCCycleType type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, type, 2);
+  PetscTryMethod(pc, "PCHSCSetCycleType_C", (PC, PCHSCCycleType), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetCycleType - Gets the cycle of `PCHSC`
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. type - `PCHSC_CYCLE_V` (default) or `PCHSC_CYCLE_W`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetCycleType()`
+@*/
+PetscErrorCode PCHSCGetCycleType(PC pc, PCHSCCycleType *type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetCycleType_C", (PC, PCHSCCycleType *), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetSymmetric_HSC(PC pc, PCHSCSymmetric type)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCHSCCheckEnum(pc, "PCHSCSetSymmetric()", PCHSCSymmetrics, (PetscInt)type));
+  hsc->symmetric = type;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetSymmetric_HSC(PC pc, PCHSCSymmetric *type)
+{
+  PetscFunctionBegin;
+  *type = ((PC_HSC *)pc->data)->symmetric;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetSymmetric - Sets whether the cycle of `PCHSC` is a symmetric operator
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- type - `PCHSC_SYMMETRIC_AUTO` (default), `PCHSC_SYMMETRIC_NO` or `PCHSC_SYMMETRIC_YES`
+
+  Options Database Key:
+. -pc_hsc_symmetric (auto|no|yes)
+
+  Level: intermediate
+
+  Notes:
+  The paper's cycle smooths after the coarse correction only, which makes the preconditioner nonsymmetric and cheap. Flexible methods (`KSPFCG`, `KSPPSDO`, `KSPFGMRES`) and those for
+  nonsymmetric systems take it as it is. A symmetric cycle smooths as often before as after, in the opposite order, for `KSPCG` and all methods that need it; it costs about twice as much.
+  The automatic choice is the cheap cycle where the Krylov method that calls the preconditioner is known to allow it, and the symmetric one elsewhere, inside other preconditioners, and for matrices with positive entries
+  off the diagonal.
+
+  Reference: section 5 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values
+
+.seealso: `PCHSC`, `PCHSCGetSymmetric()`
+@*/
+PetscErrorCode PCHSCSetSymmetric(PC pc, PCHSCSymmetric type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, type, 2);
+  PetscTryMethod(pc, "PCHSCSetSymmetric_C", (PC, PCHSCSymmetric), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetSymmetric - Gets whether the cycle of `PCHSC` is a symmetric operator
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. type - `PCHSC_SYMMETRIC_AUTO` (default), `PCHSC_SYMMETRIC_NO` or `PCHSC_SYMMETRIC_YES`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetSymmetric()`
+@*/
+PetscErrorCode PCHSCGetSymmetric(PC pc, PCHSCSymmetric *type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetSymmetric_C", (PC, PCHSCSymmetric *), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetColoring_HSC(PC pc, PCHSCColoring type)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCHSCCheckEnum(pc, "PCHSCSetColoring()", PCHSCColorings, (PetscInt)type));
+  if (hsc->coloring != type) hsc->stale = PETSC_TRUE;
+  hsc->coloring = type;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetColoring_HSC(PC pc, PCHSCColoring *type)
+{
+  PetscFunctionBegin;
+  *type = ((PC_HSC *)pc->data)->coloring;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetColoring - Sets how `PCHSC` chooses coarse and fine unknowns
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- type - `PCHSC_COLORING_GREEDY` (default) or `PCHSC_COLORING_PAPER`
+
+  Options Database Key:
+. -pc_hsc_coloring (greedy|paper)
+
+  Level: intermediate
+
+  Notes:
+  The greedy rule settles the color of an unknown when it is visited, so that no two fine ones are coupled; Algorithm 1 of the paper resolves such conflicts afterwards, which gives larger coarse systems.
+
+  Reference: Algorithm 1 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values
+
+.seealso: `PCHSC`, `PCHSCGetColoring()`
+@*/
+PetscErrorCode PCHSCSetColoring(PC pc, PCHSCColoring type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, type, 2);
+  PetscTryMethod(pc, "PCHSCSetColoring_C", (PC, PCHSCColoring), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetColoring - Gets how `PCHSC` chooses coarse and fine unknowns
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. type - `PCHSC_COLORING_GREEDY` (default) or `PCHSC_COLORING_PAPER`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetColoring()`
+@*/
+PetscErrorCode PCHSCGetColoring(PC pc, PCHSCColoring *type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetColoring_C", (PC, PCHSCColoring *), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetCompensate_HSC(PC pc, PetscBool flag)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  if (hsc->compensate != flag) hsc->stale = PETSC_TRUE;
+  hsc->compensate = flag;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetCompensate_HSC(PC pc, PetscBool *flag)
+{
+  PetscFunctionBegin;
+  *flag = ((PC_HSC *)pc->data)->compensate;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetCompensate - Sets whether `PCHSC` adds the weight of an edge that it cuts to the other edges of the triangle
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- flag - `PETSC_TRUE` (default) or `PETSC_FALSE`
+
+  Options Database Key:
+. -pc_hsc_compensate <true>
+
+  Level: intermediate
+
+  Notes:
+  Without compensation the condition number grows with the size of the problem; this is for comparison.
+
+  Reference: section 4.2 of Krishnan, Fattal, Szeliski (2013)
+
+.seealso: `PCHSC`, `PCHSCGetCompensate()`
+@*/
+PetscErrorCode PCHSCSetCompensate(PC pc, PetscBool flag)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveBool(pc, flag, 2);
+  PetscTryMethod(pc, "PCHSCSetCompensate_C", (PC, PetscBool), (pc, flag));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetCompensate - Gets whether `PCHSC` adds the weight of an edge that it cuts to the other edges of the triangle
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. flag - `PETSC_TRUE` (default) or `PETSC_FALSE`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetCompensate()`
+@*/
+PetscErrorCode PCHSCGetCompensate(PC pc, PetscBool *flag)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetCompensate_C", (PC, PetscBool *), (pc, flag));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetMinDegree_HSC(PC pc, PetscInt value)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCheck(value >= 0, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "-pc_hsc_dmin is %" PetscInt_FMT " and must not be negative", value);
+  if (hsc->dmin != value) hsc->stale = PETSC_TRUE;
+  hsc->dmin = value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetMinDegree_HSC(PC pc, PetscInt *value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_HSC *)pc->data)->dmin;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetMinDegree - Sets the number of neighbours below which `PCHSC` cuts no more edges of an unknown
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- value - number of neighbours; 0 (default) never stops
+
+  Options Database Key:
+. -pc_hsc_dmin <0>
+
+  Level: intermediate
+
+  Reference: section 4.1 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` if negative
+
+.seealso: `PCHSC`, `PCHSCGetMinDegree()`
+@*/
+PetscErrorCode PCHSCSetMinDegree(PC pc, PetscInt value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveInt(pc, value, 2);
+  PetscTryMethod(pc, "PCHSCSetMinDegree_C", (PC, PetscInt), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetMinDegree - Gets the number of neighbours below which `PCHSC` cuts no more edges of an unknown
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. value - number of neighbours; 0 (default) never stops
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetMinDegree()`
+@*/
+PetscErrorCode PCHSCGetMinDegree(PC pc, PetscInt *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetMinDegree_C", (PC, PetscInt *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetDirectSize_HSC(PC pc, PetscInt value)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCheck(value >= 1 && value <= 20000, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "-pc_hsc_direct_size is %" PetscInt_FMT " and must be between 1 and 20000", value);
+  if (hsc->direct != value) hsc->stale = PETSC_TRUE;
+  hsc->direct = value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetDirectSize_HSC(PC pc, PetscInt *value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_HSC *)pc->data)->direct;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetDirectSize - Sets the size of the coarsest level of `PCHSC`, which is solved directly
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- value - unknowns, at least 1
+
+  Options Database Key:
+. -pc_hsc_direct_size <256>
+
+  Level: intermediate
+
+  Notes:
+  The level is stored as a dense matrix.
+
+  Reference: section 3.3 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` unless between 1 and 20000
+
+.seealso: `PCHSC`, `PCHSCGetDirectSize()`
+@*/
+PetscErrorCode PCHSCSetDirectSize(PC pc, PetscInt value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveInt(pc, value, 2);
+  PetscTryMethod(pc, "PCHSCSetDirectSize_C", (PC, PetscInt), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetDirectSize - Gets the size of the coarsest level of `PCHSC`, which is solved directly
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. value - unknowns, at least 1
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetDirectSize()`
+@*/
+PetscErrorCode PCHSCGetDirectSize(PC pc, PetscInt *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetDirectSize_C", (PC, PetscInt *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetMaxLevels_HSC(PC pc, PetscInt value)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCheck(value >= 0, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "-pc_hsc_max_levels is %" PetscInt_FMT " and must not be negative", value);
+  if (hsc->maxlevels != value) hsc->stale = PETSC_TRUE;
+  hsc->maxlevels = value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetMaxLevels_HSC(PC pc, PetscInt *value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_HSC *)pc->data)->maxlevels;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetMaxLevels - Sets the largest number of levels that `PCHSC` makes above the one that is solved directly
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- value - levels, at least 0
+
+  Options Database Key:
+. -pc_hsc_max_levels <64>
+
+  Level: intermediate
+
+  Notes:
+  Where it is reached, the last level is solved directly however large it is; more than 20000 unknowns are refused.
+
+  Reference: section 3.3 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` if negative
+
+.seealso: `PCHSC`, `PCHSCGetMaxLevels()`
+@*/
+PetscErrorCode PCHSCSetMaxLevels(PC pc, PetscInt value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveInt(pc, value, 2);
+  PetscTryMethod(pc, "PCHSCSetMaxLevels_C", (PC, PetscInt), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetMaxLevels - Gets the largest number of levels that `PCHSC` makes above the one that is solved directly
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. value - levels, at least 0
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetMaxLevels()`
+@*/
+PetscErrorCode PCHSCGetMaxLevels(PC pc, PetscInt *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetMaxLevels_C", (PC, PetscInt *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetGeometry_HSC(PC pc, PetscBool flag)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  if (hsc->geometry != flag) hsc->stale = PETSC_TRUE;
+  hsc->geometry = flag;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetGeometry_HSC(PC pc, PetscBool *flag)
+{
+  PetscFunctionBegin;
+  *flag = ((PC_HSC *)pc->data)->geometry;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetGeometry - Sets whether `PCHSC` colors regions of smooth coefficients as a checkerboard
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- flag - `PETSC_TRUE` or `PETSC_FALSE` (default)
+
+  Options Database Key:
+. -pc_hsc_geometry <false>
+
+  Level: intermediate
+
+  Notes:
+  The unknowns must lie on a lattice in the plane: a two-dimensional `DMDA` with one degree of freedom that the matrix or the preconditioner knows, or coordinates given by `PCSetCoordinates()`.
+
+  Reference: section 4.3 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_WRONGSTATE` in the set-up where no such coordinates are known
+
+.seealso: `PCHSC`, `PCHSCGetGeometry()`
+@*/
+PetscErrorCode PCHSCSetGeometry(PC pc, PetscBool flag)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveBool(pc, flag, 2);
+  PetscTryMethod(pc, "PCHSCSetGeometry_C", (PC, PetscBool), (pc, flag));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetGeometry - Gets whether `PCHSC` colors regions of smooth coefficients as a checkerboard
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. flag - `PETSC_TRUE` or `PETSC_FALSE` (default)
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetGeometry()`
+@*/
+PetscErrorCode PCHSCGetGeometry(PC pc, PetscBool *flag)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetGeometry_C", (PC, PetscBool *), (pc, flag));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetPrecision_HSC(PC pc, PCHSCPrecision type)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCHSCCheckEnum(pc, "PCHSCSetPrecision()", PCHSCPrecisions, (PetscInt)type));
+  if (hsc->precision != type) hsc->stale = PETSC_TRUE;
+  hsc->precision = type;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetPrecision_HSC(PC pc, PCHSCPrecision *type)
+{
+  PetscFunctionBegin;
+  *type = ((PC_HSC *)pc->data)->precision;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetPrecision - Sets the precision of the hierarchy of `PCHSC`
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- type - `PCHSC_PRECISION_SINGLE` (default) or `PCHSC_PRECISION_DOUBLE`
+
+  Options Database Key:
+. -pc_hsc_precision (single|double)
+
+  Level: intermediate
+
+  Notes:
+  Single precision halves the memory that a cycle reads and costs no iterations. Where the entries of the matrix span more than it can hold, double precision is taken, and `-ksp_view` says so.
+
+  Reference: section 3.3 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values
+
+.seealso: `PCHSC`, `PCHSCGetPrecision()`
+@*/
+PetscErrorCode PCHSCSetPrecision(PC pc, PCHSCPrecision type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, type, 2);
+  PetscTryMethod(pc, "PCHSCSetPrecision_C", (PC, PCHSCPrecision), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetPrecision - Gets the precision of the hierarchy of `PCHSC`
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. type - `PCHSC_PRECISION_SINGLE` (default) or `PCHSC_PRECISION_DOUBLE`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetPrecision()`
+@*/
+PetscErrorCode PCHSCGetPrecision(PC pc, PCHSCPrecision *type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetPrecision_C", (PC, PCHSCPrecision *), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetReorder_HSC(PC pc, PCHSCReorder type)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCHSCCheckEnum(pc, "PCHSCSetReorder()", PCHSCReorders, (PetscInt)type));
+  if (hsc->reorder != type) hsc->stale = PETSC_TRUE;
+  hsc->reorder = type;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetReorder_HSC(PC pc, PCHSCReorder *type)
+{
+  PetscFunctionBegin;
+  *type = ((PC_HSC *)pc->data)->reorder;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetReorder - Sets the order in which `PCHSC` visits the unknowns
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- type - `PCHSC_REORDER_AUTO` (default), `PCHSC_REORDER_NONE` or `PCHSC_REORDER_BFS` (breadth first)
+
+  Options Database Key:
+. -pc_hsc_reorder (auto|none|bfs)
+
+  Level: intermediate
+
+  Notes:
+  The automatic choice numbers the unknowns anew where those of neighbours are far apart, as in a mesh whose points are numbered at random.
+
+  Reference: section 4.3 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values
+
+.seealso: `PCHSC`, `PCHSCGetReorder()`
+@*/
+PetscErrorCode PCHSCSetReorder(PC pc, PCHSCReorder type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, type, 2);
+  PetscTryMethod(pc, "PCHSCSetReorder_C", (PC, PCHSCReorder), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetReorder - Gets the order in which `PCHSC` visits the unknowns
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. type - `PCHSC_REORDER_AUTO` (default), `PCHSC_REORDER_NONE` or `PCHSC_REORDER_BFS` (breadth first)
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetReorder()`
+@*/
+PetscErrorCode PCHSCGetReorder(PC pc, PCHSCReorder *type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetReorder_C", (PC, PCHSCReorder *), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetPositive_HSC(PC pc, PCHSCPositive type)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCHSCCheckEnum(pc, "PCHSCSetPositive()", PCHSCPositives, (PetscInt)type));
+  if (hsc->positive != type) hsc->stale = PETSC_TRUE;
+  hsc->positive = type;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetPositive_HSC(PC pc, PCHSCPositive *type)
+{
+  PetscFunctionBegin;
+  *type = ((PC_HSC *)pc->data)->positive;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetPositive - Sets what `PCHSC` does about positive entries off the diagonal
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- type - `PCHSC_POSITIVE_COMPENSATE` (default), `PCHSC_POSITIVE_DROP`, `PCHSC_POSITIVE_LUMP` or `PCHSC_POSITIVE_ERROR`
+
+  Options Database Key:
+. -pc_hsc_positive (compensate|drop|lump|error)
+
+  Level: intermediate
+
+  Notes:
+  The method is for matrices without them. They are left out of the hierarchy; smoothing on the finest level sees them. Compensation takes their weight from the edges to common neighbours, dropping keeps the sums of rows
+  as they are, lumping keeps the diagonal. `-info` and `-ksp_view` tell how many there are. Many or large ones, as cotangent weights of slivers, are better left to a direct solver or `PCHYPRE`.
+
+  Reference: sections 1 and 3.1 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values; with `PCHSC_POSITIVE_ERROR`, `PETSC_ERR_ARG_WRONG` in the set-up where there are any
+
+.seealso: `PCHSC`, `PCHSCGetPositive()`
+@*/
+PetscErrorCode PCHSCSetPositive(PC pc, PCHSCPositive type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, type, 2);
+  PetscTryMethod(pc, "PCHSCSetPositive_C", (PC, PCHSCPositive), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetPositive - Gets what `PCHSC` does about positive entries off the diagonal
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. type - `PCHSC_POSITIVE_COMPENSATE` (default), `PCHSC_POSITIVE_DROP`, `PCHSC_POSITIVE_LUMP` or `PCHSC_POSITIVE_ERROR`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetPositive()`
+@*/
+PetscErrorCode PCHSCGetPositive(PC pc, PCHSCPositive *type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetPositive_C", (PC, PCHSCPositive *), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetSymmetrize_HSC(PC pc, PetscBool flag)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  if (hsc->symmetrize != flag) hsc->stale = PETSC_TRUE;
+  hsc->symmetrize = flag;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetSymmetrize_HSC(PC pc, PetscBool *flag)
+{
+  PetscFunctionBegin;
+  *flag = ((PC_HSC *)pc->data)->symmetrize;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetSymmetrize - Sets whether `PCHSC` takes the symmetric part of a matrix that is not symmetric
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- flag - `PETSC_TRUE` or `PETSC_FALSE` (default)
+
+  Options Database Key:
+. -pc_hsc_symmetrize <false>
+
+  Level: intermediate
+
+  Notes:
+  Without it such a matrix is an error.
+
+  Reference: section 3.1 of Krishnan, Fattal, Szeliski (2013)
+
+.seealso: `PCHSC`, `PCHSCGetSymmetrize()`
+@*/
+PetscErrorCode PCHSCSetSymmetrize(PC pc, PetscBool flag)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveBool(pc, flag, 2);
+  PetscTryMethod(pc, "PCHSCSetSymmetrize_C", (PC, PetscBool), (pc, flag));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetSymmetrize - Gets whether `PCHSC` takes the symmetric part of a matrix that is not symmetric
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. flag - `PETSC_TRUE` or `PETSC_FALSE` (default)
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetSymmetrize()`
+@*/
+PetscErrorCode PCHSCGetSymmetrize(PC pc, PetscBool *flag)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetSymmetrize_C", (PC, PetscBool *), (pc, flag));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCSetReuse_HSC(PC pc, PCHSCReuse type)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCHSCCheckEnum(pc, "PCHSCSetReuse()", PCHSCReuses, (PetscInt)type));
+  hsc->reuse = type;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetReuse_HSC(PC pc, PCHSCReuse *type)
+{
+  PetscFunctionBegin;
+  *type = ((PC_HSC *)pc->data)->reuse;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetReuse - Sets what `PCHSC` keeps when the values of the matrix have changed
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- type - `PCHSC_REUSE_SHIFT` (default), `PCHSC_REUSE_NONE` or `PCHSC_REUSE_ALL`
+
+  Options Database Key:
+. -pc_hsc_reuse (none|shift|all)
+
+  Level: intermediate
+
+  Notes:
+  With `PCHSC_REUSE_SHIFT` a matrix whose entries have only grown on the diagonal since the hierarchy was built updates the hierarchy, at a fraction of the cost of building it; any other change builds it anew.
+  With `PCHSC_REUSE_ALL` the hierarchy is kept whatever has changed off the diagonal.
+
+  Reference: section 4.4 of Krishnan, Fattal, Szeliski (2013)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values
+
+.seealso: `PCHSC`, `PCHSCGetReuse()`
+@*/
+PetscErrorCode PCHSCSetReuse(PC pc, PCHSCReuse type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, type, 2);
+  PetscTryMethod(pc, "PCHSCSetReuse_C", (PC, PCHSCReuse), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetReuse - Gets what `PCHSC` keeps when the values of the matrix have changed
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. type - `PCHSC_REUSE_SHIFT` (default), `PCHSC_REUSE_NONE` or `PCHSC_REUSE_ALL`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetReuse()`
+@*/
+PetscErrorCode PCHSCGetReuse(PC pc, PCHSCReuse *type)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetReuse_C", (PC, PCHSCReuse *), (pc, type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCCompose(PC pc, PetscBool on)
+{
+  static const struct {
+    const char       *name;
+    PetscVoidFunction function;
+  } method[] = {
+    {"PCHSCSetSmoother_C", (PetscVoidFunction)PCHSCSetSmoother_HSC},
+    {"PCHSCGetSmoother_C", (PetscVoidFunction)PCHSCGetSmoother_HSC},
+    {"PCHSCSetOmega_C", (PetscVoidFunction)PCHSCSetOmega_HSC},
+    {"PCHSCGetOmega_C", (PetscVoidFunction)PCHSCGetOmega_HSC},
+    {"PCHSCSetCycleType_C", (PetscVoidFunction)PCHSCSetCycleType_HSC},
+    {"PCHSCGetCycleType_C", (PetscVoidFunction)PCHSCGetCycleType_HSC},
+    {"PCHSCSetSymmetric_C", (PetscVoidFunction)PCHSCSetSymmetric_HSC},
+    {"PCHSCGetSymmetric_C", (PetscVoidFunction)PCHSCGetSymmetric_HSC},
+    {"PCHSCSetColoring_C", (PetscVoidFunction)PCHSCSetColoring_HSC},
+    {"PCHSCGetColoring_C", (PetscVoidFunction)PCHSCGetColoring_HSC},
+    {"PCHSCSetCompensate_C", (PetscVoidFunction)PCHSCSetCompensate_HSC},
+    {"PCHSCGetCompensate_C", (PetscVoidFunction)PCHSCGetCompensate_HSC},
+    {"PCHSCSetMinDegree_C", (PetscVoidFunction)PCHSCSetMinDegree_HSC},
+    {"PCHSCGetMinDegree_C", (PetscVoidFunction)PCHSCGetMinDegree_HSC},
+    {"PCHSCSetDirectSize_C", (PetscVoidFunction)PCHSCSetDirectSize_HSC},
+    {"PCHSCGetDirectSize_C", (PetscVoidFunction)PCHSCGetDirectSize_HSC},
+    {"PCHSCSetMaxLevels_C", (PetscVoidFunction)PCHSCSetMaxLevels_HSC},
+    {"PCHSCGetMaxLevels_C", (PetscVoidFunction)PCHSCGetMaxLevels_HSC},
+    {"PCHSCSetGeometry_C", (PetscVoidFunction)PCHSCSetGeometry_HSC},
+    {"PCHSCGetGeometry_C", (PetscVoidFunction)PCHSCGetGeometry_HSC},
+    {"PCHSCSetPrecision_C", (PetscVoidFunction)PCHSCSetPrecision_HSC},
+    {"PCHSCGetPrecision_C", (PetscVoidFunction)PCHSCGetPrecision_HSC},
+    {"PCHSCSetReorder_C", (PetscVoidFunction)PCHSCSetReorder_HSC},
+    {"PCHSCGetReorder_C", (PetscVoidFunction)PCHSCGetReorder_HSC},
+    {"PCHSCSetPositive_C", (PetscVoidFunction)PCHSCSetPositive_HSC},
+    {"PCHSCGetPositive_C", (PetscVoidFunction)PCHSCGetPositive_HSC},
+    {"PCHSCSetSymmetrize_C", (PetscVoidFunction)PCHSCSetSymmetrize_HSC},
+    {"PCHSCGetSymmetrize_C", (PetscVoidFunction)PCHSCGetSymmetrize_HSC},
+    {"PCHSCSetReuse_C", (PetscVoidFunction)PCHSCSetReuse_HSC},
+    {"PCHSCGetReuse_C", (PetscVoidFunction)PCHSCGetReuse_HSC},
+    {"PCHSCSetSweeps_C", (PetscVoidFunction)PCHSCSetSweeps_HSC},
+    {"PCHSCGetSweeps_C", (PetscVoidFunction)PCHSCGetSweeps_HSC},
+    {"PCHSCSetTheta_C", (PetscVoidFunction)PCHSCSetTheta_HSC},
+    {"PCHSCGetTheta_C", (PetscVoidFunction)PCHSCGetTheta_HSC},
+    {"PCHSCSetShift_C", (PetscVoidFunction)PCHSCSetShift_HSC},
+    {"PCHSCGetShift_C", (PetscVoidFunction)PCHSCGetShift_HSC},
+    {"PCHSCSetDiagonalShift_C", (PetscVoidFunction)PCHSCSetDiagonalShift_HSC},
+    {"PCSetCoordinates_C", (PetscVoidFunction)PCSetCoordinates_HSC},
+  };
+
+  PetscFunctionBegin;
+  for (const auto &m : method) PetscCall(PetscObjectComposeFunction((PetscObject)pc, m.name, on ? m.function : nullptr));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCDestroy_HSC(PC pc)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCReset_HSC(pc));
+  PetscCall(PCHSCCompose(pc, PETSC_FALSE));
+  delete hsc;
+  pc->data = nullptr;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*MC
+  PCHSC = "hsc" - Hierarchical Sparsify and Compensate: a multilevel preconditioner for Laplacian matrices of images, meshes and volumes
+
+  Options Database Keys:
++ -pc_hsc_symmetric (auto|no|yes)                 - whether the cycle is symmetric; automatic: as the Krylov method needs it
+. -pc_hsc_smoother (gs|jacobi)                    - smoother
+. -pc_hsc_omega <0.8>                             - damping of Jacobi
+. -pc_hsc_pre <0>, -pc_hsc_post <1>               - smoothing sweeps
+. -pc_hsc_cycle (v|w)                             - cycle
+. -pc_hsc_theta_finest <1>, -pc_hsc_theta <0.99>  - how weak an edge of a triangle must be to be cut
+. -pc_hsc_dmin <0>                                - neighbours below which nothing is cut
+. -pc_hsc_compensate <true>                       - give the weight of cut edges to others
+. -pc_hsc_coloring (greedy|paper)                 - choice of coarse unknowns
+. -pc_hsc_geometry <false>                        - checkerboard where coefficients are smooth
+. -pc_hsc_direct_size <256>                       - size of the level that is solved directly
+. -pc_hsc_max_levels <64>                         - most levels above it
+. -pc_hsc_precision (single|double)               - of the hierarchy
+. -pc_hsc_reorder (auto|none|bfs)                 - order in which unknowns are visited
+. -pc_hsc_positive (compensate|drop|lump|error)   - what becomes of positive entries off the diagonal
+. -pc_hsc_symmetrize <false>                      - take the symmetric part of the matrix
+. -pc_hsc_reuse (none|shift|all)                  - what is kept when values change
+- -pc_hsc_shift <0>                               - precondition for the matrix plus this multiple of the unit matrix
+
+  Level: beginner
+
+  Notes:
+  For symmetric matrices with entries off the diagonal that are zero or negative and row sums that are zero or positive: Laplacians of graphs, with or without data terms or Dirichlet conditions, singular or not, in one piece or in many. Rows that consist of
+  the diagonal alone are solved exactly. The negative of such a matrix works as well. Matrices of elements with a few positive entries work, see `PCHSCSetPositive()`.
+
+  Fastest with a flexible method: `-ksp_type fcg` (with `-ksp_fcg_mmax 1`) or `-ksp_type psdo`. With `-ksp_type cg` the cycle becomes symmetric, which costs about twice as much.
+
+  One process; with several use `-pc_type bjacobi -sub_pc_type hsc`, or asm. Real numbers only.
+
+  References:
+  Krishnan, Fattal, Szeliski: Efficient Preconditioning of Laplacian Matrices for Computer Graphics, ACM Transactions on Graphics 32(4), 2013.
+
+.seealso: `PCHSCSetSymmetric()`, `PCHSCSetShift()`, `PCHSCSetReuse()`, `PCHSCSetPositive()`, `PCHSCSetTheta()`, `KSPPSDO`, `KSPFCG`
+M*/
+static PetscErrorCode PCCreate_HSC(PC pc)
+{
+  PC_HSC *hsc;
+
+  PetscFunctionBegin;
+  hsc = new (std::nothrow) PC_HSC();
+  PetscCheck(hsc, PetscObjectComm((PetscObject)pc), PETSC_ERR_MEM, "Out of memory");
+  hsc->smoother    = PCHSC_SMOOTHER_GS;
+  hsc->omega       = 0.8;
+  hsc->pre         = 0;
+  hsc->post        = 1;
+  hsc->compensate  = PETSC_TRUE;
+  hsc->thetafinest = 1.0;
+  hsc->theta       = 0.99;
+  hsc->direct      = 256;
+  hsc->maxlevels   = 64;
+  hsc->reuse       = PCHSC_REUSE_SHIFT;
+  pc->data         = hsc;
+
+  pc->ops->apply          = PCApply_HSC;
+  pc->ops->applytranspose = PCApplyTranspose_HSC;
+  pc->ops->setup          = PCSetUp_HSC;
+  pc->ops->reset          = PCReset_HSC;
+  pc->ops->destroy        = PCDestroy_HSC;
+  pc->ops->setfromoptions = PCSetFromOptions_HSC;
+  pc->ops->view           = PCView_HSC;
+  pc->ops->presolve       = PCPreSolve_HSC;
+  PetscCall(PCHSCCompose(pc, PETSC_TRUE));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The library may be loaded again */
+static PetscErrorCode PCFinalize_HSC(void)
+{
+  PetscFunctionBegin;
+  HSCCited = PETSC_FALSE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PETSC_INTERN PetscErrorCode PCInitialize_HSC(void)
+{
+  PetscFunctionBegin;
+  PetscCall(PCRegister(PCHSC, PCCreate_HSC));
+  PetscCall(PetscLogEventRegister("PCHSCSetUp", PC_CLASSID, &PC_HSCSetUp));
+  PetscCall(PetscLogEventRegister("PCHSCUpdate", PC_CLASSID, &PC_HSCUpdate));
+  PetscCall(PetscLogEventRegister("PCHSCApply", PC_CLASSID, &PC_HSCApply));
+  PetscCall(PetscRegisterFinalize(PCFinalize_HSC));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+#endif

@@ -1,0 +1,61 @@
+/*
+  A sparse matrix read as the weighted graph of a Laplacian, with what stands in the way of that.
+*/
+#pragma once
+
+#include "pc/hsc/hierarchy.h"
+
+namespace petlap {
+namespace hsc {
+
+/* Compressed sparse rows, columns ascending */
+struct Rows {
+  PetscInt         n;
+  const PetscInt  *ia, *ja;
+  const PetscReal *a;
+};
+
+enum Positive { POSITIVE_COMPENSATE, POSITIVE_DROP, POSITIVE_LUMP };
+
+/* A first look at the values */
+struct Survey {
+  enum Problem { NONE, TOO_LARGE, UNSORTED, NOT_A_NUMBER, DIAGONAL } problem = NONE;
+  PetscInt           row = -1, col = -1; /* where the problem is */
+  PetscReal          value     = 0.0;
+  int                sign      = 1;                                           /* -1 for the negative of a Laplacian */
+  double             scale     = 1.0;                                         /* a power of two that brings the largest diagonal entry near one */
+  double             smallest  = 1.0;                                         /* smallest entry off the diagonal beside the largest on it */
+  PetscInt           npositive = 0, nnegativesum = 0, nalone = 0, nempty = 0; /* entries of the wrong sign, rows with a negative sum, with the diagonal alone, with nothing */
+  double             distance = 0.0;                                          /* mean distance of the numbers of neighbours */
+  unsigned long long hash     = 0;                                            /* of all values off the diagonal */
+};
+
+/* diagonal[] receives the diagonal as it is */
+Survey Inspect(const Rows &A, double diagonal[]);
+
+/* Columns of rows with nothing but a diagonal, which a Dirichlet condition leaves behind */
+struct Coupling {
+  PetscInt  row, col;
+  PetscReal value;
+};
+
+struct Asymmetry {
+  PetscInt  row = -1, col = -1;
+  PetscReal value = 0.0, other = 0.0;
+  bool      pattern = false; /* there is no other entry */
+};
+
+/* False where the matrix is not symmetric */
+template <typename Real>
+bool MakeGraph(const Rows &A, const Survey &survey, Graph<Real> &g, std::vector<Coupling> &coupling, Asymmetry &asymmetry);
+/* Edges of negative weight leave the graph: what becomes of them is the rule's */
+template <typename Real>
+void RemoveNegative(const Graph<Real> &g, Positive rule, Graph<Real> &positive);
+/* Breadth first, component by component: number[v] is the place of v */
+template <typename Real>
+void BreadthFirst(const Graph<Real> &g, Array<int> &number);
+template <typename Real>
+void Renumber(const Graph<Real> &g, const Array<int> &number, Graph<Real> &out);
+
+} // namespace hsc
+} // namespace petlap

@@ -1,0 +1,55 @@
+/*
+  HSC for a matrix in memory, in either precision: reading, building, shifting, applying.
+*/
+#pragma once
+
+#include "pc/hsc/cycle.h"
+#include "pc/hsc/laplacian.h"
+#include <memory>
+
+namespace petlap {
+namespace hsc {
+
+enum Reorder { REORDER_AUTO, REORDER_NONE, REORDER_BFS };
+
+struct Options {
+  Rules    rules;
+  Positive positive = POSITIVE_COMPENSATE;
+  Reorder  reorder  = REORDER_AUTO;
+};
+
+struct LevelReport {
+  int       n;
+  long long nnz, ncut;
+  bool      smooth;
+};
+
+struct Report {
+  std::vector<LevelReport> level;                        /* the last one is that of the dense solver */
+  double                   operators = 0.0, grids = 0.0; /* sums over the levels beside the finest */
+  double                   stored    = 0.0;              /* numbers of all matrices that a cycle reads */
+  size_t                   memory    = 0;                /* bytes */
+  bool                     reordered = false, clamped = false;
+  int                      nclamped = 0, ncoupling = 0;
+};
+
+class Solver {
+public:
+  enum Outcome { BUILT, ASYMMETRIC, INDEFINITE, TOO_DENSE };
+
+  static const int maxdense = 20000; /* largest dense system that is factored */
+
+  static std::unique_ptr<Solver> Create(bool single);
+  virtual ~Solver() = default;
+  /* lattice may be null and is used up */
+  virtual Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry) = 0;
+  /* For A + diag(t), where t is by row or, if null, the same for all; false where the coarsest level is not positive definite */
+  virtual bool   Shift(const double t[], double all)                                             = 0;
+  virtual void   Apply(const Sweeps &sweeps, bool transpose, const PetscReal b[], PetscReal x[]) = 0;
+  virtual Report GetReport() const                                                               = 0;
+  /* Of one cycle */
+  virtual double Flops(const Sweeps &sweeps) const = 0;
+};
+
+} // namespace hsc
+} // namespace petlap
