@@ -195,8 +195,127 @@ static void RedBlack(const Graph<Real> &g, int number, const Lattice &at, Array<
   }
 }
 
+static void Append(std::vector<Run> &run, int length)
+{
+  if (run.empty() || run.back().length != length) run.push_back({0, length});
+  run.back().nrows++;
+}
+
+namespace {
+
+/*
+  Takes the rows of fine vertices one by one as they are settled, while what they hold is still in the cache, and stores them such that rows of the
+  same length follow each other: by their length in the matrix for smoothing first and after the cuts second.
+*/
 template <typename Real>
-long long Sparsify(Graph<Real> &g, int number, const Rules &rules, const Lattice *lattice, Workspace<Real> &work)
+class FineRows {
+public:
+  FineRows(const Graph<Real> &g, const Graph<Real> &m, Workspace<Real> &w, Level<Real> &l) : matrix(m), excess(g.excess.data()), work(w), level(l)
+  {
+    level.frun.clear();
+    level.fcol.reserve(g.weight.size() + 64);
+    level.fweight.reserve(g.weight.size() + 64);
+    level.finv.resize(g.n);
+    work.share.resize(g.n);
+    work.fine.resize(g.n);
+    work.begin.resize(g.n + 1);
+    work.start.resize((size_t)lengths * lengths + 2);
+    col.reserve(16 * chunk);
+    weight.reserve(16 * chunk);
+    begin[0] = 0;
+  }
+
+  /* Neighbours nb[] of v, where they are not negative, over edges of the weights w[edge[]] */
+  void add(int v, int d, const int nb[], const int edge[], const Real w[])
+  {
+    int k = begin[m];
+
+    if ((size_t)(k + d) > col.capacity()) {
+      col.reserve(2 * col.capacity() + d);
+      weight.reserve(col.capacity());
+    }
+    for (int i = 0; i < d; i++) {
+      col[k]    = nb[i];
+      weight[k] = w[edge[i]];
+      k += nb[i] >= 0;
+    }
+    vertex[m]  = v;
+    key[m]     = std::min(Degree(matrix, v), lengths - 1) * lengths + std::min(k - begin[m], lengths - 1);
+    begin[++m] = k;
+    if (m == chunk) flush();
+  }
+
+  /* Returns the number of rows whose negative excess is left out */
+  int finish()
+  {
+    flush();
+    work.begin[nf] = (int)at;
+    level.fcol.resize(at);
+    level.fweight.resize(at);
+    level.finv.resize(nf);
+    level.nc = level.n - nf;
+    return nclamped;
+  }
+
+private:
+  void flush()
+  {
+    int *start = work.start.data(), most = 0, least = INT_MAX;
+
+    if (m == 0) return;
+    for (int i = 0; i < m; i++) {
+      most  = std::max(most, key[i]);
+      least = std::min(least, key[i]);
+    }
+    std::fill(start + least, start + most + 2, 0);
+    for (int i = 0; i < m; i++) start[key[i] + 1]++;
+    for (int k = least; k <= most; k++) start[k + 1] += start[k];
+    for (int i = 0; i < m; i++) sorted[start[key[i]]++] = i;
+    if (at + begin[m] > level.fcol.capacity()) {
+      level.fcol.reserve(level.fcol.capacity() + level.fcol.capacity() / 2 + begin[m]);
+      level.fweight.reserve(level.fcol.capacity());
+    }
+    for (int i = 0; i < m; i++, nf++) {
+      const int  j = sorted[i], length = begin[j + 1] - begin[j];
+      const int *c = col.data() + begin[j], *const end = c + length;
+      const Real *w = weight.data() + begin[j], e = excess[vertex[j]];
+      Real        sum = 0;
+
+      work.begin[nf] = (int)at;
+      work.fine[nf]  = vertex[j];
+      for (int *to = level.fcol.data() + at; c < end; c++) *to++ = *c;
+      for (int k = 0; k < length; k++) {
+        level.fweight[at + k] = w[k];
+        sum += w[k];
+      }
+      at += length;
+      /* With a diagonal far below its weights the row is no longer one of a Laplacian, and the coarse ones would be worse */
+      const bool good = e >= (Real)-0.5 * sum;
+      const Real used = good ? e : 0;
+      nclamped += !good;
+      sum += used;
+      level.finv[nf] = sum > 0 ? 1 / sum : 0;
+      work.share[nf] = level.finv[nf] * used;
+      Append(level.frun, length);
+    }
+    m = 0;
+  }
+
+  const Graph<Real> &matrix;
+  const Real        *excess;
+  Workspace<Real>   &work;
+  Level<Real>       &level;
+  int                nf = 0, m = 0, nclamped = 0;
+  size_t             at = 0;
+  Array<int>         col;
+  Array<Real>        weight;
+  int                vertex[chunk], begin[chunk + 1], key[chunk], sorted[chunk];
+};
+
+} // namespace
+
+template <typename Real>
+int Sparsify(Graph<Real> &g, const Graph<Real> &matrix, int number, const Rules &rules, const Lattice *lattice, Workspace<Real> &work, Level<Real> &level)
 {
   const int   n    = g.n;
   int         most = 0;
@@ -208,21 +327,24 @@ long long Sparsify(Graph<Real> &g, int number, const Rules &rules, const Lattice
   work.mark.assign(n, 0);
   work.row.resize(most + 1);
   work.edge.resize(most + 1);
-  s.uptr       = g.uptr.data();
-  s.lptr       = g.lptr.data();
-  s.adj        = g.adj.data();
-  s.lower      = g.lower.data();
-  s.w          = g.weight.data();
-  s.colour     = work.colour.data();
-  s.mark       = work.mark.data();
-  s.nb         = work.row.data();
-  s.edge       = work.edge.data();
+  s.uptr   = g.uptr.data();
+  s.lptr   = g.lptr.data();
+  s.adj    = g.adj.data();
+  s.lower  = g.lower.data();
+  s.w      = g.weight.data();
+  s.colour = work.colour.data();
+  s.mark   = work.mark.data();
+  s.nb     = work.row.data();
+  s.edge   = work.edge.data();
+  level.n  = n;
+  FineRows<Real> rows(g, matrix, work, level);
   s.theta      = (Real)(number == 0 ? rules.thetafinest : rules.theta);
   s.dmin       = rules.dmin;
   s.compensate = rules.compensate;
   if (lattice) RedBlack(g, number, *lattice, geometric, work.colour);
 
-  Colour *colour = s.colour;
+  Colour    *colour  = s.colour;
+  const bool settled = rules.coloring == COLORING_GREEDY && !lattice; /* the row of a fine vertex does not change after its visit */
   if (rules.coloring == COLORING_PAPER) {
     if (n && colour[0] == UNMARKED) colour[0] = FINE;
     for (int v = 0; v < n; v++) {
@@ -270,8 +392,11 @@ long long Sparsify(Graph<Real> &g, int number, const Rules &rules, const Lattice
       for (int i = 0; i < d; i++) {
         if (s.nb[i] >= 0) colour[s.nb[i]] = COARSE;
       }
+      if (settled) rows.add(v, d, s.nb, s.edge, s.w);
     }
   }
+  level.ncut = s.ncut;
+  if (settled) return rows.finish();
   /* A coarse vertex between coarse ones can be eliminated as well */
   for (int v = 0; v < n; v++) {
     if (colour[v] != COARSE) continue;
@@ -283,145 +408,50 @@ long long Sparsify(Graph<Real> &g, int number, const Rules &rules, const Lattice
     s.cut(s.gather(v));
     colour[v] = FINE;
   }
-  return s.ncut;
+  level.ncut = s.ncut;
+  for (int v = 0; v < n; v++) {
+    if (colour[v] != FINE) continue;
+    const int d = s.gather(v);
+
+    rows.add(v, d, s.nb, s.edge, s.w);
+  }
+  return rows.finish();
 }
 
-/* Sorts the vertices of one colour, chunk by chunk, by key(v), which is below lengths * lengths */
-template <typename Key>
-static void Sort(int n, const Colour colour[], Colour which, Key key, int order[], int start[])
+/* Sorts the coarse vertices, chunk by chunk, by the length of their rows */
+template <typename Real>
+static void SortCoarse(const Graph<Real> &matrix, const int index[], Workspace<Real> &work)
 {
-  int total = 0, v = 0, buffer[chunk], keys[chunk];
+  int total = 0, v = 0, buffer[chunk], keys[chunk], start[lengths + 1], *order = work.order.data();
 
-  while (v < n) {
-    int m = 0, most = 0, least = INT_MAX;
+  while (v < matrix.n) {
+    int m = 0;
 
-    for (; v < n && m < chunk; v++) {
-      if (colour[v] != which) continue;
+    std::fill(start, start + lengths + 1, 0);
+    for (; v < matrix.n && m < chunk; v++) {
+      if (index[v] < 0) continue;
       buffer[m] = v;
-      keys[m]   = key(v);
-      most      = std::max(most, keys[m]);
-      least     = std::min(least, keys[m]);
-      m++;
+      keys[m]   = std::min(Degree(matrix, v), lengths - 1);
+      start[keys[m++] + 1]++;
     }
-    if (m == 0) break;
-    std::fill(start + least, start + most + 2, 0);
-    for (int i = 0; i < m; i++) start[keys[i] + 1]++;
-    for (int k = least; k <= most; k++) start[k + 1] += start[k];
+    for (int k = 0; k < lengths; k++) start[k + 1] += start[k];
     for (int i = 0; i < m; i++) order[total + start[keys[i]]++] = buffer[i];
     total += m;
   }
-}
-
-static void Append(std::vector<Run> &run, int length)
-{
-  if (run.empty() || run.back().length != length) run.push_back({0, length});
-  run.back().nrows++;
-}
-
-/*
-  The order in which the rows of a level are stored. Rows of the same length follow each other: those of fine vertices by their length in the matrix
-  for smoothing first and after the cuts second. index[v] is the number of a coarse vertex, which keep their order, or -1 - that of a fine one.
-*/
-template <typename Real>
-static void Order(const Graph<Real> &g, const Graph<Real> &matrix, Workspace<Real> &work, Level<Real> &level, Array<int> &index)
-{
-  const int     n      = g.n;
-  const Colour *colour = work.colour.data();
-  int           nc     = 0;
-  auto          alive  = [&](int v) {
-    int d = 0;
-
-    for (int k = g.lptr[v]; k < g.lptr[v + 1]; k++) d += g.weight[g.lower[k].edge] > 0;
-    for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) d += g.weight[k] > 0;
-    return std::min(d, lengths - 1);
-  };
-  auto length = [&](int v) { return std::min(Degree(matrix, v), lengths - 1); };
-
-  index.resize(n);
-  for (int v = 0; v < n; v++) {
-    index[v] = nc;
-    nc += colour[v] == COARSE;
-  }
-  level.n      = n;
-  level.nc     = nc;
-  level.nedges = (long long)g.adj.size();
-  work.order.resize(n);
-  work.start.resize((size_t)lengths * lengths + 1);
-  int *order = work.order.data(), *start = work.start.data();
-  if (level.smooth) {
-    Sort(n, colour, COARSE, length, order, start);
-    Sort(
-      n, colour, FINE, [&](int v) { return length(v) * lengths + alive(v); }, order + nc, start);
-  } else
-    Sort(n, colour, FINE, length, order + nc, start);
-  for (int f = 0; f < n - nc; f++) index[order[nc + f]] = -1 - f;
-}
-
-/* Rows of the fine vertices: columns are numbers of coarse vertices; work.row[] tells where they begin */
-template <typename Real>
-static int FineRows(const Graph<Real> &g, Workspace<Real> &work, const int index[], Level<Real> &level)
-{
-  const int    nf = level.n - level.nc, *order = work.order.data() + level.nc;
-  const int   *uptr = g.uptr.data(), *lptr = g.lptr.data(), *adj = g.adj.data();
-  const Lower *lower = g.lower.data();
-  const Real  *w = g.weight.data(), *e = g.excess.data();
-  size_t       room = 0;
-
-  for (int f = 0; f < nf; f++) room += Degree(g, order[f]);
-  level.fcol.resize(room);
-  level.fweight.resize(room);
-  level.finv.resize(nf);
-  level.frun.clear();
-  work.share.resize(nf);
-  work.row.resize(nf + 1);
-  int  *begin = work.row.data(), *col = level.fcol.data(), k = 0, nclamped = 0;
-  Real *fw = level.fweight.data(), *inv = level.finv.data(), *share = work.share.data();
-
-  for (int f = 0; f < nf; f++) {
-    const int v   = order[f];
-    Real      sum = 0;
-
-    begin[f] = k;
-    for (int l = lptr[v]; l < lptr[v + 1]; l++) {
-      const Lower o  = lower[l];
-      const Real  wo = w[o.edge];
-
-      col[k] = index[o.vertex];
-      fw[k]  = wo;
-      sum += wo;
-      k += wo > 0;
-    }
-    for (int l = uptr[v]; l < uptr[v + 1]; l++) {
-      col[k] = index[adj[l]];
-      fw[k]  = w[l];
-      sum += w[l];
-      k += w[l] > 0;
-    }
-    /* With a diagonal far below its weights the row is no longer one of a Laplacian, and the coarse ones would be worse */
-    const bool good = e[v] >= (Real)-0.5 * sum;
-    const Real ev   = good ? e[v] : 0;
-    nclamped += !good;
-    sum += ev;
-    inv[f]   = sum > 0 ? 1 / sum : 0;
-    share[f] = inv[f] * ev;
-    Append(level.frun, k - begin[f]);
-  }
-  begin[nf] = k;
-  level.fcol.resize(k);
-  level.fweight.resize(k);
-  return nclamped;
 }
 
 /* The matrix before edges were cut, with the weights w: columns are vertices of this level */
 template <typename Real>
 static void SmoothRows(const Graph<Real> &g, const Real w[], Workspace<Real> &work, const int index[], Level<Real> &level)
 {
-  const int    n = level.n, nc = level.nc, *order = work.order.data();
+  const int    n = level.n, nc = level.nc;
   const int   *uptr = g.uptr.data(), *lptr = g.lptr.data(), *adj = g.adj.data();
   const Lower *lower = g.lower.data();
   const Real  *e     = g.excess.data();
   int          k     = 0;
 
+  work.order.resize(nc);
+  SortCoarse(g, index, work);
   level.srow.resize(nc);
   level.scol.resize(2 * g.adj.size());
   level.sweight.resize(2 * g.adj.size());
@@ -432,7 +462,7 @@ static void SmoothRows(const Graph<Real> &g, const Real w[], Workspace<Real> &wo
   Real *sw = level.sweight.data(), *inv = level.sinv.data();
 
   for (int i = 0; i < n; i++) {
-    const int v   = order[i];
+    const int v   = i < nc ? work.order[i] : work.fine[i - nc];
     Real      sum = e[v];
 
     for (int l = uptr[v]; l < uptr[v + 1]; l++, k++) {
@@ -462,7 +492,7 @@ static void Complement(const Graph<Real> &g, Workspace<Real> &work, const int in
   const int   *uptr = g.uptr.data(), *lptr = g.lptr.data(), *adj = g.adj.data();
   const Lower *lower = g.lower.data();
   const Real  *w = g.weight.data(), *e = g.excess.data();
-  const int   *begin = work.row.data(), *fcol = level.fcol.data();
+  const int   *begin = work.begin.data(), *fcol = level.fcol.data();
   const Real  *fw = level.fweight.data(), *inv = level.finv.data(), *share = work.share.data();
   Graph<Real> &coarse = work.next;
 
@@ -553,22 +583,24 @@ static void Transpose(Graph<Real> &g)
 }
 
 template <typename Real>
-int Eliminate(const Graph<Real> &g, const Graph<Real> &matrix, const Real weights[], Workspace<Real> &work, Array<int> &index, Level<Real> &level)
+void Eliminate(const Graph<Real> &g, const Graph<Real> &matrix, const Real weights[], Workspace<Real> &work, Array<int> &index, Level<Real> &level)
 {
-  int nclamped;
-
-  Order(g, matrix, work, level, index);
-  nclamped = FineRows(g, work, index.data(), level);
+  index.resize(g.n);
+  for (int f = 0; f < g.n - level.nc; f++) index[work.fine[f]] = -1 - f;
+  for (int v = 0, c = 0; v < g.n; v++) {
+    if (work.colour[v] == COARSE) index[v] = c++;
+  }
+  for (size_t k = 0; k < level.fcol.size(); k++) level.fcol[k] = index[level.fcol[k]];
   if (level.smooth) SmoothRows(matrix, weights, work, index.data(), level);
   Complement(g, work, index.data(), level);
   Transpose(work.next);
-  return nclamped;
 }
 
-template long long Sparsify(Graph<float> &, int, const Rules &, const Lattice *, Workspace<float> &);
-template long long Sparsify(Graph<double> &, int, const Rules &, const Lattice *, Workspace<double> &);
-template int       Eliminate(const Graph<float> &, const Graph<float> &, const float[], Workspace<float> &, Array<int> &, Level<float> &);
-template int       Eliminate(const Graph<double> &, const Graph<double> &, const double[], Workspace<double> &, Array<int> &, Level<double> &);
+#define INSTANTIATE(Real)                                                                                                            \
+  template int  Sparsify(Graph<Real> &, const Graph<Real> &, int, const Rules &, const Lattice *, Workspace<Real> &, Level<Real> &); \
+  template void Eliminate(const Graph<Real> &, const Graph<Real> &, const Real[], Workspace<Real> &, Array<int> &, Level<Real> &);
+INSTANTIATE(float)
+INSTANTIATE(double)
 
 } // namespace hsc
 } // namespace petlap

@@ -45,10 +45,11 @@ void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, co
     Level<Real> &L = h.level.back();
     work.before.resize(g.weight.size());
     memcpy(work.before.data(), g.weight.data(), g.weight.size() * sizeof(Real));
-    weights  = smooth == &g ? work.before.data() : smooth->weight.data();
-    L.ncut   = Sparsify(g, number, rules, lattice, work);
+    weights = smooth == &g ? work.before.data() : smooth->weight.data();
+    h.nclamped += Sparsify(g, *smooth, number, rules, lattice, work, L);
+    L.nedges = (long long)smooth->adj.size();
     L.smooth = L.ncut > 0 || rules.keep || smooth != &g;
-    h.nclamped += Eliminate(g, *smooth, weights, work, index.back(), L);
+    Eliminate(g, *smooth, weights, work, index.back(), L);
     if (lattice) Restrict(index.back(), *lattice);
     std::swap(g, work.next);
   }

@@ -13,7 +13,6 @@
 #include <new>
 #include <utility>
 #include <vector>
-#include <sys/mman.h>
 
 namespace petlap {
 namespace hsc {
@@ -56,7 +55,6 @@ public:
     if (!q) throw std::bad_alloc();
     p    = static_cast<T *>(q);
     room = m;
-    large();
   }
   void assign(size_t m, T value)
   {
@@ -104,20 +102,6 @@ public:
   }
 
 private:
-  /* A page fault for every 4 KB would cost as much as writing them */
-  void large()
-  {
-#if defined(MADV_HUGEPAGE)
-    const size_t huge = (size_t)1 << 21, bytes = room * sizeof(T);
-
-    if (bytes >= 2 * huge) {
-      const size_t first = ((size_t)p + huge - 1) & ~(huge - 1), last = ((size_t)p + bytes) & ~(huge - 1);
-
-      if (last > first) (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
-    }
-#endif
-  }
-
   T     *p = nullptr;
   size_t n = 0, room = 0;
 };
@@ -198,20 +182,23 @@ template <typename Real>
 struct Workspace {
   Array<Colour> colour;
   Array<int>    mark, row, edge, order, start;
-  Array<Real>   before, share;
+  Array<int>    fine, begin;   /* vertex and first entry of the level's fine rows */
+  Array<Real>   before, share; /* share of a fine vertex's excess that goes along with a unit of weight */
   Graph<Real>   next;
 };
 
-/* Cuts edges and colours all vertices coarse or fine; returns the number of edges cut */
-template <typename Real>
-long long Sparsify(Graph<Real> &g, int number, const Rules &rules, const Lattice *lattice, Workspace<Real> &work);
 /*
-  Makes the level's rows and the graph of the coarse vertices, work.next, from a graph that is coloured. Rows for smoothing are those of matrix and
-  weights, which may have more edges than g. Columns of the level are vertices of their graphs until the order of all levels is known; index[v] is
-  the number of a coarse vertex, or -1 - the number of a fine one. Returns the number of fine vertices whose negative excess was left out.
+  Cuts edges, colours all vertices coarse or fine, and makes the rows of the fine ones, with vertices of the graph as columns. Rows are sorted by
+  their length in matrix, which may have more edges than g. Returns the number of fine vertices whose negative excess was left out.
 */
 template <typename Real>
-int Eliminate(const Graph<Real> &g, const Graph<Real> &matrix, const Real weights[], Workspace<Real> &work, Array<int> &index, Level<Real> &level);
+int Sparsify(Graph<Real> &g, const Graph<Real> &matrix, int number, const Rules &rules, const Lattice *lattice, Workspace<Real> &work, Level<Real> &level);
+/*
+  Makes the rows for smoothing, of matrix and weights, and the graph of the coarse vertices, work.next. Columns are vertices of their levels until
+  the order of all levels is known; index[v] is the number of a coarse vertex, or -1 - the number of a fine one.
+*/
+template <typename Real>
+void Eliminate(const Graph<Real> &g, const Graph<Real> &matrix, const Real weights[], Workspace<Real> &work, Array<int> &index, Level<Real> &level);
 /* matrix, where there is one, is what the finest level smoothes: g with edges of either sign that g has not */
 template <typename Real>
 void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, const Rules &rules, Hierarchy<Real> &h);

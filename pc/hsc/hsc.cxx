@@ -203,7 +203,7 @@ static PetscErrorCode PCHSCCheckSurvey(PC pc, Mat P, const Survey &s)
   case Survey::DIAGONAL:
     SETERRQ(comm, PETSC_ERR_ARG_WRONG,
             "Diagonal entry %" PetscInt_FMT " of the matrix is %g, so that the matrix is neither a Laplacian nor the negative of one, whose diagonals have one sign and no zeros except in empty rows: use another preconditioner, or -pc_type "
-                                            "fieldsplit for one block of a saddle point matrix",
+            "fieldsplit for one block of a saddle point matrix",
             s.row, (double)s.value);
   }
   PetscCall(MatGetBlockSize(P, &bs));
