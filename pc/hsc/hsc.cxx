@@ -556,8 +556,9 @@ static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
     const Report r = hsc->solver->GetReport();
 
     PetscCall(PetscViewerASCIIPrintf(viewer, "  precision: %s%s\n", hsc->single ? "single" : "double", !hsc->single && hsc->precision == PCHSC_PRECISION_SINGLE ? " (the entries span too much for single)" : ""));
-    PetscCall(PetscViewerASCIIPrintf(viewer, "  hierarchy: built %" PetscInt_FMT " times, shifted %" PetscInt_FMT " times; %d levels, operator complexity %.3g, grid complexity %.3g, %.3g MB\n", hsc->nbuilt, hsc->nupdated, (int)r.level.size(),
-                                     r.operators, r.grids, (double)r.memory * 1e-6));
+    PetscCall(
+      PetscViewerASCIIPrintf(viewer, "  hierarchy: built %" PetscInt_FMT " times, shifted %" PetscInt_FMT " times; %d levels, operator complexity %.3g, grid complexity %.3g\n", hsc->nbuilt, hsc->nupdated, (int)r.level.size(), r.operators, r.grids));
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  memory: %.3g MB, a cycle moves %.3g MB\n", (double)r.memory * 1e-6, hsc->solver->Bytes(s) * 1e-6));
     if (hsc->shift != 0.0 || hsc->dshift) PetscCall(PetscViewerASCIIPrintf(viewer, "  shift of the diagonal: %g%s\n", (double)hsc->shift, hsc->dshift ? " and a vector" : ""));
     if (r.reordered) PetscCall(PetscViewerASCIIPrintf(viewer, "  unknowns are reordered breadth first\n"));
     if (hsc->survey.sign < 0) PetscCall(PetscViewerASCIIPrintf(viewer, "  the matrix is the negative of a Laplacian\n"));

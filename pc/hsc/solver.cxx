@@ -70,7 +70,6 @@ public:
 
     for (const Level<Real> &L : h.level) {
       r.level.push_back({L.n, 2 * L.nedges + L.n, L.ncut, L.smooth});
-      r.stored += L.fcol.size() + L.scol.size();
       m += (L.fcol.size() + L.srow.size() + L.scol.size()) * sizeof(int) + (L.fweight.size() + L.finv.size() + L.sweight.size() + L.sinv.size() + L.fbase.size() + L.sbase.size()) * sizeof(Real);
     }
     r.level.push_back({h.nd, 2 * (long long)h.coarse.adj.size() + h.nd, 0, false});
@@ -100,6 +99,22 @@ public:
       visits *= s.gamma;
     }
     return flops + 2.0 * visits * h.nd * h.nd;
+  }
+
+  double Bytes(const Sweeps &s) const override
+  {
+    const double number = sizeof(Real), entry = number + sizeof(int);
+    double       bytes = h.n * (3.0 * sizeof(PetscReal) + 2.0 * sizeof(int) + 2.0 * number), visits = 1.0;
+
+    for (const Level<Real> &L : h.level) {
+      /* restriction and interpolation read the rows of fine vertices, and both sides of the transfer */
+      double level = 2.0 * entry * L.fcol.size() + number * (4.0 * (L.n - L.nc) + 3.0 * L.nc);
+
+      if (L.smooth) level += (s.pre + s.post + (s.pre > 0)) * (entry * L.scol.size() + number * 4.0 * L.n + sizeof(int) * (double)L.nc) + 2.0 * number * L.nc;
+      bytes += visits * level;
+      visits *= s.gamma;
+    }
+    return bytes + visits * h.nd * h.nd * sizeof(double);
   }
 
 private:

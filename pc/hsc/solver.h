@@ -47,8 +47,9 @@ public:
   virtual bool   Shift(const double t[], double all)                                             = 0;
   virtual void   Apply(const Sweeps &sweeps, bool transpose, const PetscReal b[], PetscReal x[]) = 0;
   virtual Report GetReport() const                                                               = 0;
-  /* Of one cycle */
+  /* Of one cycle: operations, and bytes that it reads or writes when nothing stays in a cache */
   virtual double Flops(const Sweeps &sweeps) const = 0;
+  virtual double Bytes(const Sweeps &sweeps) const = 0;
 };
 
 } // namespace hsc

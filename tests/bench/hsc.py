@@ -21,7 +21,6 @@ SOLID = ("lap7", "lap7n", "fem27")
 MESH = re.compile(r"(mesh1|meshd|cotan|cotanbad)s?$")
 CLOCKS = ("cpu", "user", "wall")
 # Sweeps over all matrices of the hierarchy in one cycle, in products with a matrix: transfers count 0.7, a sweep of Gauss-Seidel 1; a symmetric cycle has one more sweep and a residual
-SWEEPS = {"hsc": 1.7, "hscsym": 3.7}
 # Options of the preconditioner that are switched for condition numbers
 VARIANTS = [("", []), ("no comp.", ["-pc_hsc_compensate", "0"]), ("geometry", ["-pc_hsc_geometry", "1", "-bench_dm", "1"]), ("geo., no comp.", ["-pc_hsc_geometry", "1", "-bench_dm", "1", "-pc_hsc_compensate", "0"])]
 SHIFTS = environment("BENCH_SHIFTS", "0.1,1,10,100,1000")
@@ -108,7 +107,7 @@ class Laplacians(measure.Rounds):
         return run
 
     def csv(self, name, more=()):
-        columns = ["family", "n", "solver", "variant", "status", "rows", "nnz", "runs", "iterations", "reason", "residual", "peak_MB", "complexity", "kappa"]
+        columns = ["family", "n", "solver", "variant", "status", "rows", "nnz", "runs", "iterations", "reason", "residual", "peak_MB", "complexity", "cycle_MB", "kappa"]
         columns += [f"{phase}_{clock}" for phase in ("setup", "solve", "total") for clock in CLOCKS] + list(more)
         self.write(name, columns)
 
@@ -128,16 +127,14 @@ def describe(runner, table, machine, clock):
 
 
 def floor(direct, key, bandwidth):
-    """Seconds that one iteration takes if it only waits for memory: product with the matrix, vectors of CG, and what the hierarchy reads"""
-    solver = key[2]
-    complexity, nnz, rows = (direct.value(key, name) for name in ("complexity", "nnz", "rows"))
-    if not complexity or solver not in SWEEPS or not bandwidth:
+    """Seconds of an iteration that only waits for memory: product with the matrix, vectors of the Krylov method, and what the preconditioner says of its cycle"""
+    cycle, nnz, rows = (direct.value(key, name) for name in ("cycle_MB", "nnz", "rows"))
+    if not cycle or not bandwidth:
         return None
-    product = 12.0 * nnz + 20.0 * rows
-    return (product * (1.0 + SWEEPS[solver] * complexity) + 8.0 * 14 * rows) / bandwidth
+    return (12.0 * nnz + 20.0 * rows + 8.0 * 14 * rows + 1e6 * cycle) / bandwidth
 
 
-HEAD = f"{'n':>5} {'family':11} {'solver':11} {'runs':>4} {'its':>5} {'setup':>8} {'solve':>8} {'total':>8} {'(wall)':>8} {'ms/it':>8} {'floor':>5} {'op.c.':>5} {'residual':>8} {'peak MB':>7} |  setup  solve  total     MB"
+ver':11} {'runs':>4} {'its':>5} {'setup':>8} {'solve':>8} {'total':>8} {'(wall)':>8} {'ms/it':>8} {'floor':>5} {'op.c.':>5} {'residual':>8} {'peak MB':>7} |  setup  solve  total     MB"
 
 
 def line(part, key, bandwidth):
@@ -218,10 +215,10 @@ def part_kappa(options, table, runner):
     options.rounds = 1
     part = Laplacians(options, table, runner, {name: ["-bench_kappa", "1"] + more for name, more in VARIANTS})
     table(options.machine)
-    table("Condition number of the preconditioned matrix (iterations to a relative residual of 1e-13, 60 at most: then > is a lower bound), from the coefficients of CG; estimates where the cycle is not symmetric.")
+    table("Condition number of the preconditioned matrix (iterations to a relative residual of 1e-13, 60 at most: then > is a lower bound).")
     names = [name for name, _ in VARIANTS]
     width = 18
-    solvers = [s for s in words("BENCH_SOLVERS", "hscsym hsc hyprestrong gamg") if s not in DIRECT]
+    solvers = [s for s in words("BENCH_SOLVERS", "hscsym hyprestrong gamg") if s not in DIRECT]
     ours = [s for s in solvers if s.startswith("hsc")]
     columns = [(s, name) for s in ours for name in names] + [(s, "") for s in solvers if s not in ours]
     chosen = words("BENCH_FAMILIES", FAMILIES)
