@@ -234,10 +234,19 @@ public:
       col.reserve(2 * col.capacity() + d);
       weight.reserve(col.capacity());
     }
+    /* in ascending order, which most of them have already */
     for (int i = 0; i < d; i++) {
-      col[k]    = nb[i];
-      weight[k] = w[edge[i]];
-      k += nb[i] >= 0;
+      const int u = nb[i];
+      int       j = k;
+
+      if (u < 0) continue;
+      for (; j > begin[m] && col[j - 1] > u; j--) {
+        col[j]    = col[j - 1];
+        weight[j] = weight[j - 1];
+      }
+      col[j]    = u;
+      weight[j] = w[edge[i]];
+      k++;
     }
     vertex[m]  = v;
     key[m]     = std::min(Degree(matrix, v), lengths - 1) * lengths + std::min(k - begin[m], lengths - 1);
@@ -484,7 +493,10 @@ static void SmoothRows(const Graph<Real> &g, const Real w[], Workspace<Real> &wo
   }
 }
 
-/* The Schur complement: coarse rows as far as they lie above the diagonal */
+/*
+  The Schur complement: coarse rows as far as they lie above the diagonal. Rows of fine vertices are sorted, and the coarse vertices in them come by in
+  that order: those that are still to come are the ones above.
+*/
 template <typename Real>
 static void Complement(const Graph<Real> &g, Workspace<Real> &work, const int index[], const Level<Real> &level)
 {
@@ -503,6 +515,9 @@ static void Complement(const Graph<Real> &g, Workspace<Real> &work, const int in
   coarse.adj.resize(std::max(g.weight.size() / 2, coarse.adj.capacity()));
   coarse.weight.resize(std::max(g.weight.size() / 2, coarse.weight.capacity()));
   work.mark.assign(nc, -1);
+  work.order.resize(n - nc);
+  std::copy(begin, begin + n - nc, work.order.data());
+  int   *next  = work.order.data();
   size_t have  = std::min(coarse.adj.capacity(), coarse.weight.capacity());
   int   *place = work.mark.data(), *count = coarse.lptr.data() + 2, *col = coarse.adj.data(), at = 0;
   Real  *acc = coarse.weight.data();
@@ -519,21 +534,21 @@ static void Complement(const Graph<Real> &g, Workspace<Real> &work, const int in
       col = coarse.adj.data();
       acc = coarse.weight.data();
     };
-    /* Without branches, which would go either way at random: what is not above i is written where the next one overwrites it */
+    /* Without branches, which would go either way at random */
     auto add = [&](int j, Real x) {
       const int  p     = place[j];
-      const bool fresh = p < first, isnew = fresh & (j > i);
-      const int  q = fresh ? at : p;
+      const bool fresh = p < first;
+      const int  q     = fresh ? at : p;
 
       acc[q]   = (fresh ? (Real)0 : acc[q]) + x;
       col[q]   = j;
-      place[j] = isnew ? q : p;
-      count[j] += isnew;
-      at += isnew;
+      place[j] = q;
+      count[j] += fresh;
+      at += fresh;
     };
     auto through = [&](int f, Real wk) {
       const Real s  = wk * inv[f];
-      const int  lo = begin[f], hi = begin[f + 1];
+      const int  lo = ++next[f], hi = begin[f + 1];
 
       ec += wk * share[f];
       grow(hi - lo);

@@ -55,15 +55,17 @@ static inline Real Dot(const Real *w, const int *col, const Real *x, int length)
     if constexpr (LENGTH % 2) a += w[LENGTH - 1] * x[col[LENGTH - 1]];
     return a + b;
   } else {
-    Real a = 0, b = 0;
+    Real a = 0, b = 0, c = 0, d = 0;
     int  k = 0;
 
-    for (; k + 1 < length; k += 2) {
+    for (; k + 3 < length; k += 4) {
       a += w[k] * x[col[k]];
       b += w[k + 1] * x[col[k + 1]];
+      c += w[k + 2] * x[col[k + 2]];
+      d += w[k + 3] * x[col[k + 3]];
     }
-    if (k < length) a += w[k] * x[col[k]];
-    return a + b;
+    for (; k < length; k++) a += w[k] * x[col[k]];
+    return (a + b) + (c + d);
   }
 }
 
@@ -405,27 +407,37 @@ void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const 
 template <typename Real>
 void Cycle<Real>::Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal *b, PetscReal *y)
 {
-  const int *place   = h.place.data();
-  double     most[4] = {0.0, 0.0, 0.0, 0.0}, sum[4] = {0.0, 0.0, 0.0, 0.0};
+  const int *place = h.place.data();
+  double     largest, total;
   Real      *r0;
+  auto       scatter = [&](double factor) {
+    double most[4] = {0.0, 0.0, 0.0, 0.0}, sum[4] = {0.0, 0.0, 0.0, 0.0};
+
+    for (int i = 0; i < h.n; i++) {
+      const double v = b[i], size = std::abs(v);
+      double      &m = most[i % 4];
+
+      r0[place[i]] = (Real)(v * factor);
+      m            = size > m ? size : m;
+      sum[i % 4] += size;
+    }
+    largest = std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
+    total   = sum[0] + sum[1] + sum[2] + sum[3]; /* notices what is not a number */
+  };
 
   Allocate(h, s);
   r0 = right[0].data();
-  /* Single precision has a narrow range, residuals have not. The sum notices what is not a number. */
-  for (int i = 0; i < h.n; i++) {
-    const double v = std::abs(b[i]);
-    double      &m = most[i % 4];
-
-    m = v > m ? v : m;
-    sum[i % 4] += v;
-  }
-  const double largest = std::max(std::max(most[0], most[1]), std::max(most[2], most[3])), total = sum[0] + sum[1] + sum[2] + sum[3];
+  /* Single precision has a narrow range, residuals have not. The factor is a power of two, so that it does not matter that one from an earlier call may still do. */
+  scatter(down);
   if (!(total > 0.0) || std::isinf(largest)) {
     for (int i = 0; i < h.n; i++) y[i] = total == 0.0 ? 0.0 : std::numeric_limits<PetscReal>::quiet_NaN();
     return;
   }
-  const double down = 1.0 / largest, up = largest * scale;
-  for (int i = 0; i < h.n; i++) r0[place[i]] = (Real)(b[i] * down);
+  if (largest * down > 0x1p30 || largest * down < 0x1p-30) {
+    down = std::ldexp(1.0, std::min(std::max(-std::ilogb(largest), -1000), 1000));
+    scatter(down);
+  }
+  const double up = scale / down;
   if (s.pre > 0 || s.gamma > 1)
     Visit(h, s, 0, r0, x.data());
   else

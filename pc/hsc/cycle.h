@@ -38,6 +38,7 @@ private:
 
   std::vector<Array<Real>> right, left, rest; /* of the levels, as far as a cycle needs them */
   Array<Real>              x, scratch;
+  double                   down = 1.0; /* what right-hand sides are multiplied by */
   Array<double>            factor, z;
   std::vector<int>         idle; /* vertices of the coarsest level without an equation */
 };
