@@ -122,10 +122,10 @@ bool MakeGraph(const Rows &A, const Survey &survey, Graph<Real> &g, std::vector<
   if (survey.nalone) {
     alone.resize(n);
     for (int i = 0; i < n; i++) {
-      alone[i] = true;
-      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
-        if (A.ja[k] != i && A.a[k] != 0.0) alone[i] = false;
-      }
+      bool diagonal = false, others = false;
+
+      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) (A.ja[k] == i ? diagonal : others) |= A.a[k] != 0.0;
+      alone[i] = diagonal && !others;
     }
   }
   const size_t most = (size_t)A.ia[n] / 2 + 1; /* edges of a symmetric matrix, which the others may exceed until they are found out */
@@ -141,13 +141,14 @@ bool MakeGraph(const Rows &A, const Survey &survey, Graph<Real> &g, std::vector<
       const int    j = (int)A.ja[k];
       const double v = A.a[k] * scale;
 
-      sum += v;
       size += std::abs(v);
-      if (j == i || A.a[k] == 0.0) continue;
-      if (alone.size() && alone[j]) {
+      /* What goes to the right-hand side leaves its part of the diagonal behind */
+      if (j != i && A.a[k] != 0.0 && alone.size() && alone[j]) {
         coupling.push_back({i, j, A.a[k]});
         continue;
       }
+      sum += v;
+      if (j == i || A.a[k] == 0.0) continue;
       if (j > i) {
         if ((size_t)m >= g.adj.size()) {
           g.adj.resize(2 * g.adj.size());
