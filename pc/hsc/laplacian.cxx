@@ -43,6 +43,7 @@ Survey Inspect(const Rows &A, double diagonal[])
     PetscInt last = -1, alone = 1;
     double   d = 0.0;
 
+    const uint64_t place = (uint64_t)i * 0xa0761d6478bd642full;
     for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
       const PetscInt j = A.ja[k];
       const double   v = A.a[k];
@@ -54,7 +55,7 @@ Survey Inspect(const Rows &A, double diagonal[])
         d = v;
         continue;
       }
-      hash[k % 4] = (hash[k % 4] ^ Bits(v)) * 0x9e3779b97f4a7c15ull;
+      hash[k % 4] = (hash[k % 4] ^ (Bits(v) + (uint64_t)j * 0xd6e8feb86659fd93ull + place)) * 0x9e3779b97f4a7c15ull;
       hash[k % 4] ^= hash[k % 4] >> 29;
       if (v == 0.0) continue;
       alone = 0;
