@@ -78,6 +78,7 @@ Survey Inspect(const Rows &A, double diagonal[])
     else
       problem(Survey::DIAGONAL, i, i, d);
     s.nalone += alone;
+    if (alone && d != 0.0) least = std::min(least, std::abs(d));
     dmost = std::max(dmost, std::abs(d));
   }
   if (!std::isfinite(sum)) {
@@ -98,7 +99,7 @@ Survey Inspect(const Rows &A, double diagonal[])
 
     frexp(dmost, &e);
     s.scale    = ldexp(1.0, std::min(std::max(-e, -1000), 1000));
-    s.smallest = noff ? least / dmost : 1.0;
+    s.smallest = std::isfinite(least) ? least / dmost : 1.0;
   }
   s.distance = noff ? distance / noff : 0.0;
   for (int k = 0; k < 4; k++) s.hash = (s.hash ^ hash[k]) * 0xd1b54a32d192ed03ull + 1;
