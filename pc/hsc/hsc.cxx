@@ -74,6 +74,10 @@ static PetscErrorCode PCHSCTry(PC pc, const char doing[], Body body)
   try {
     body();
   } catch (const std::bad_alloc &) {
+    PC_HSC *hsc = (PC_HSC *)pc->data;
+
+    delete hsc->solver;
+    hsc->solver = nullptr;
     SETERRQ(PetscObjectComm((PetscObject)pc), PETSC_ERR_MEM, "Out of memory while %s: use -pc_hsc_precision single, or more processes with -pc_type bjacobi -sub_pc_type hsc", doing);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -203,7 +207,7 @@ static PetscErrorCode PCHSCCheckSurvey(PC pc, Mat P, const Survey &s)
   case Survey::DIAGONAL:
     SETERRQ(comm, PETSC_ERR_ARG_WRONG,
             "Diagonal entry %" PetscInt_FMT " of the matrix is %g, so that the matrix is neither a Laplacian nor the negative of one, whose diagonals have one sign and no zeros except in empty rows: use another preconditioner, or -pc_type "
-                                            "fieldsplit for one block of a saddle point matrix",
+            "fieldsplit for one block of a saddle point matrix",
             s.row, (double)s.value);
   }
   PetscCall(MatGetBlockSize(P, &bs));
@@ -312,8 +316,6 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const Rows &rows)
   if (!hsc->single && hsc->precision == PCHSC_PRECISION_SINGLE) PetscCall(PetscInfo(pc, "The entries of the matrix span a factor of %g: the hierarchy is in double precision\n", 1.0 / hsc->survey.smallest));
   PetscCall(PetscLogEventBegin(PC_HSCSetUp, pc, P, nullptr, nullptr));
   PetscCall(PCHSCTry(pc, "the hierarchy was built", [&] {
-    delete hsc->solver;
-    hsc->solver = nullptr;
     hsc->solver = Solver::Create((bool)hsc->single).release();
     outcome     = hsc->solver->Build(rows, hsc->survey, hsc->geometry ? &lattice : nullptr, options, asymmetry);
   }));
@@ -428,6 +430,9 @@ static PetscErrorCode PCSetUp_HSC(PC pc)
     PetscCall(PetscFree(diagonal));
     PetscCall(PetscInfo(pc, "The hierarchy is kept%s\n", hsc->shifted ? " and shifted by the change of the diagonal" : ""));
   } else {
+    /* A set-up that fails leaves no hierarchy of another matrix behind */
+    delete hsc->solver;
+    hsc->solver = nullptr;
     PetscCall(PetscFree(hsc->diagonal));
     hsc->diagonal = diagonal;
     hsc->survey   = survey;
@@ -450,7 +455,7 @@ static PetscErrorCode PCHSCApply(PC pc, PetscBool transpose, Vec b, Vec x)
 
   PetscFunctionBegin;
   /* An option may have changed since the set-up, which PETSc does not repeat for that */
-  if (hsc->stale) PetscCall(PCSetUp_HSC(pc));
+  if (hsc->stale || !hsc->solver) PetscCall(PCSetUp_HSC(pc));
   PetscCall(PCHSCUpdate(pc));
   PetscCall(PetscLogEventBegin(PC_HSCApply, pc, b, x, nullptr));
   PetscCall(VecGetArrayRead(b, &barray));
