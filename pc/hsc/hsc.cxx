@@ -47,7 +47,7 @@ typedef struct {
   Solver    *solver;
   Survey     survey;
   PetscReal *diagonal; /* then */
-  PetscReal *grown;    /* what the diagonal has gained since, or null */
+  PetscReal *grown;    /* what the absolute values of the diagonal have gained since, or null */
   PetscInt   n, nnz;
   PetscBool  stale, shifted;  /* an option or a shift has changed since */
   PetscBool  single, allowed; /* precision used; the Krylov method takes a nonsymmetric preconditioner */
@@ -404,7 +404,7 @@ static PetscErrorCode PCHSCCompare(PC pc, const Rows &rows, const Survey &survey
   *same = PETSC_TRUE;
   if (!changed && !hsc->grown) PetscFunctionReturn(PETSC_SUCCESS);
   if (!hsc->grown) PetscCall(PetscMalloc1(rows.n, &hsc->grown));
-  for (PetscInt i = 0; i < rows.n; i++) hsc->grown[i] = PetscMax(0.0, survey.sign * (diagonal[i] - hsc->diagonal[i])) * survey.sign;
+  for (PetscInt i = 0; i < rows.n; i++) hsc->grown[i] = PetscMax(0.0, survey.sign * (diagonal[i] - hsc->diagonal[i]));
   hsc->shifted = PETSC_TRUE;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -3,6 +3,7 @@
 */
 #include "pc/hsc/solver.h"
 #include <algorithm>
+#include <cmath>
 
 namespace petlap {
 namespace hsc {
@@ -36,9 +37,9 @@ public:
 
     if (t) {
       scaled.assign(t, t + h.n);
-      for (double &v : scaled) v *= scale;
+      for (double &v : scaled) v *= std::abs(scale);
     }
-    hsc::Shift(h, t ? scaled.data() : nullptr, all * scale);
+    hsc::Shift(h, t ? scaled.data() : nullptr, all * std::abs(scale));
     return cycle.Factor(h);
   }
 
