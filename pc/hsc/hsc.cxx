@@ -362,6 +362,13 @@ static PetscErrorCode PCHSCUpdate(PC pc)
 
   PetscFunctionBegin;
   if (!hsc->shifted) PetscFunctionReturn(PETSC_SUCCESS);
+  if (hsc->dshift) {
+    PetscInt m;
+
+    PetscCall(VecGetLocalSize(hsc->dshift, &m));
+    PetscCheck(m == hsc->n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "The vector given to PCHSCSetDiagonalShift() has %" PetscInt_FMT " entries and the matrix has %" PetscInt_FMT " rows: give it one entry for each row, or NULL", m,
+               hsc->n);
+  }
   PetscCall(PetscLogEventBegin(PC_HSCUpdate, pc, nullptr, nullptr, nullptr));
   if (hsc->dshift || hsc->grown) {
     PetscCall(PetscMalloc1(hsc->n, &t));
@@ -849,8 +856,8 @@ PetscErrorCode PCHSCGetShift(PC pc, PetscReal *t)
 static PetscErrorCode PCHSCSetDiagonalShift_HSC(PC pc, Vec d)
 {
   PC_HSC   *hsc   = (PC_HSC *)pc->data;
-  PetscReal least = 0.0;
-  PetscInt  n     = 0;
+  PetscReal least = 0.0, most = 0.0;
+  PetscInt  n = 0;
 
   PetscFunctionBegin;
   if (d) {
@@ -859,10 +866,18 @@ static PetscErrorCode PCHSCSetDiagonalShift_HSC(PC pc, Vec d)
       PetscInt m;
 
       PetscCall(MatGetSize(pc->pmat, &m, nullptr));
-      PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "The shift has %" PetscInt_FMT " entries and the matrix has %" PetscInt_FMT " rows", n, m);
+      PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "The vector given to PCHSCSetDiagonalShift() has %" PetscInt_FMT " entries and the matrix has %" PetscInt_FMT " rows: give it one entry for each row, or NULL", n, m);
     }
     if (n) PetscCall(VecMin(d, nullptr, &least));
+    if (n) PetscCall(VecNorm(d, NORM_INFINITY, &most));
+    PetscCheck(!PetscIsInfOrNanReal(most) && !PetscIsInfOrNanReal(least), PetscObjectComm((PetscObject)pc), PETSC_ERR_FP, "The vector given to PCHSCSetDiagonalShift() has entries that are infinite or not a number: look at how it was computed");
     PetscCheck(least >= 0, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "The smallest shift is %g and must not be negative: set up the preconditioner for the matrix with the smallest diagonal and shift from there", (double)least);
+    if (hsc->dshift) {
+      PetscInt m;
+
+      PetscCall(VecGetSize(hsc->dshift, &m));
+      if (m != n) PetscCall(VecDestroy(&hsc->dshift));
+    }
     if (!hsc->dshift) PetscCall(VecDuplicate(d, &hsc->dshift));
     PetscCall(VecCopy(d, hsc->dshift));
   } else
