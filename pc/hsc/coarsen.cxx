@@ -150,7 +150,7 @@ struct Star {
 template <typename Real>
 static void RedBlack(const Graph<Real> &g, int number, const Lattice &at, Array<bool> &geometric, Array<Colour> &colour)
 {
-  const int   n = g.n, m = number / 2;
+  const int   n = g.n, m = std::min(number / 2, 30);
   Array<Real> most, spread;
   double      mean  = 0.0;
   auto        board = [&](int v) {
