@@ -424,7 +424,8 @@ void Cycle<Real>::Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale,
     for (int i = 0; i < h.n; i++) y[i] = total == 0.0 ? 0.0 : std::numeric_limits<PetscReal>::quiet_NaN();
     return;
   }
-  const double down = 1.0 / largest, up = largest * scale;
+  /* The reciprocal of a denormal number is infinite */
+  const double size = std::max(largest, std::numeric_limits<double>::min()), down = 1.0 / size, up = size * scale;
   for (int i = 0; i < h.n; i++) r0[place[i]] = (Real)(b[i] * down);
   if (s.pre > 0 || s.gamma > 1)
     Visit(h, s, 0, r0, x.data());
