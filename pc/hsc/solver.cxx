@@ -91,14 +91,16 @@ public:
 
   double Flops(const Sweeps &s) const override
   {
-    double flops = 0.0, visits = 1.0;
+    const std::vector<int> gamma = Visits(h, s);
+    double                 flops = 0.0, visits = 1.0;
 
-    for (const Level<Real> &L : h.level) {
-      double level = 4.0 * L.fcol.size();
+    for (size_t l = 0; l < h.level.size(); l++) {
+      const Level<Real> &L     = h.level[l];
+      double             level = 4.0 * L.fcol.size();
 
       if (L.smooth) level += 2.0 * L.scol.size() * (s.pre + s.post + (s.pre > 0));
       flops += visits * level;
-      visits *= s.gamma;
+      visits *= gamma[l];
     }
     return flops + 2.0 * visits * h.nd * h.nd;
   }
