@@ -124,12 +124,15 @@ static PetscErrorCode PCHSCCheckMat(PC pc, Mat P)
 {
   PetscMPIInt size;
   PetscInt    m, n;
+  PetscBool   assembled;
 
   PetscFunctionBegin;
+  PetscCall(MatAssembled(P, &assembled));
+  PetscCheck(assembled, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_WRONGSTATE, "The matrix is not assembled: call MatAssemblyBegin() and MatAssemblyEnd() first");
   PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)P), &size));
   PetscCheck(size == 1, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "PCHSC works on the matrix of one process and this one is spread over %d: use -pc_type bjacobi -sub_pc_type hsc, or asm in place of bjacobi", (int)size);
   PetscCall(MatGetSize(P, &m, &n));
-  PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "PCHSC needs a square matrix and this one has %" PetscInt_FMT " rows and %" PetscInt_FMT " columns", m, n);
+  PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "PCHSC needs a square matrix and this one has %" PetscInt_FMT " rows and %" PetscInt_FMT " columns: give the preconditioner a square one as Pmat of KSPSetOperators()", m, n);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -238,12 +241,12 @@ static PetscErrorCode PCHSCGetLattice(PC pc, Mat P, PetscInt n, Lattice &lattice
     PetscReal low[2] = {PETSC_MAX_REAL, PETSC_MAX_REAL}, high[2] = {-PETSC_MAX_REAL, -PETSC_MAX_REAL}, step[2] = {PETSC_MAX_REAL, PETSC_MAX_REAL};
 
     PetscCheck(hsc->dim == 2, comm, PETSC_ERR_SUP, "-pc_hsc_geometry is for points in the plane and PCSetCoordinates() was given %" PetscInt_FMT " dimensions: leave the option out", hsc->dim);
-    PetscCheck(hsc->ncoords == n, comm, PETSC_ERR_ARG_SIZ, "PCSetCoordinates() was given %" PetscInt_FMT " points and the matrix has %" PetscInt_FMT " rows", hsc->ncoords, n);
+    PetscCheck(hsc->ncoords == n, comm, PETSC_ERR_ARG_SIZ, "PCSetCoordinates() was given %" PetscInt_FMT " points and the matrix has %" PetscInt_FMT " rows: give it one point for each row, or leave -pc_hsc_geometry out", hsc->ncoords, n);
     for (PetscInt i = 0; i < n; i++) {
       for (PetscInt d = 0; d < 2; d++) {
         const PetscReal c = hsc->coords[2 * i + d];
 
-        PetscCheck(!PetscIsInfOrNanReal(c), comm, PETSC_ERR_FP, "Coordinate %" PetscInt_FMT " of point %" PetscInt_FMT " is %g", d, i, (double)c);
+        PetscCheck(!PetscIsInfOrNanReal(c), comm, PETSC_ERR_FP, "Coordinate %" PetscInt_FMT " of point %" PetscInt_FMT " is %g: look at how it was computed", d, i, (double)c);
         low[d]  = PetscMin(low[d], c);
         high[d] = PetscMax(high[d], c);
       }
