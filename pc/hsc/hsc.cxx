@@ -419,20 +419,14 @@ static PetscErrorCode PCHSCCompare(PC pc, const Rows &rows, const Survey &survey
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCSetUp_HSC(PC pc)
+static PetscErrorCode PCHSCBuildOrKeep(PC pc, Mat B, const Rows &rows)
 {
   PC_HSC    *hsc = (PC_HSC *)pc->data;
-  Mat        B;
-  Rows       rows;
   Survey     survey;
   PetscReal *diagonal;
   PetscBool  same;
 
   PetscFunctionBegin;
-  PetscCall(PetscCitationsRegister(HSCCitation, &HSCCited));
-  PetscCall(PCHSCCheckMat(pc, pc->pmat));
-  PetscCall(PCHSCGetAIJ(pc, pc->pmat, &B));
-  PetscCall(PCHSCGetRows(B, PETSC_FALSE, &rows));
   PetscCall(PetscMalloc1(rows.n, &diagonal));
   survey = Inspect(rows, diagonal);
   PetscCall(PCHSCCompare(pc, rows, survey, diagonal, &same));
@@ -450,8 +444,25 @@ static PetscErrorCode PCSetUp_HSC(PC pc)
     hsc->nnz      = rows.ia[rows.n];
     PetscCall(PCHSCBuild(pc, B == pc->pmat ? B : pc->pmat, rows));
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCSetUp_HSC(PC pc)
+{
+  Mat            B;
+  Rows           rows;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCitationsRegister(HSCCitation, &HSCCited));
+  PetscCall(PCHSCCheckMat(pc, pc->pmat));
+  PetscCall(PCHSCGetAIJ(pc, pc->pmat, &B));
+  PetscCall(PCHSCGetRows(B, PETSC_FALSE, &rows));
+  /* A program may go on after a matrix that is refused, which must not be kept */
+  code = PCHSCBuildOrKeep(pc, B, rows);
   PetscCall(PCHSCGetRows(B, PETSC_TRUE, &rows));
   PetscCall(MatDestroy(&B));
+  PetscCall(code);
   PetscCall(PCHSCUpdate(pc));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
