@@ -11,6 +11,7 @@ namespace hsc {
 
 /* Vertices are sorted by the length of their rows only within so many, so that what is near stays near */
 static const int chunk   = 4096;
+static const int hub     = 64; /* so many neighbours are many */
 static const int lengths = 64; /* longer rows are not told apart in sorting */
 
 template <typename Real>
@@ -150,7 +151,7 @@ struct Star {
 template <typename Real>
 static void RedBlack(const Graph<Real> &g, int number, const Lattice &at, Array<bool> &geometric, Array<Colour> &colour)
 {
-  const int   n = g.n, m = number / 2;
+  const int   n = g.n, m = std::min(number / 2, 30);
   Array<Real> most, spread;
   double      mean  = 0.0;
   auto        board = [&](int v) {
@@ -333,6 +334,11 @@ int Sparsify(Graph<Real> &g, const Graph<Real> &matrix, int number, const Rules 
 
   for (int v = 0; v < n; v++) most = std::max(most, Degree(g, v));
   work.colour.assign(n, UNMARKED);
+  /* Eliminating a vertex connects all its neighbours with each other, so that one with very many stays */
+  const double limit = std::max((double)hub, 4.0 * 2.0 * (double)g.adj.size() / std::max(1, n));
+  for (int v = 0; most > limit && v < n; v++) {
+    if (Degree(g, v) > limit) work.colour[v] = COARSE;
+  }
   work.mark.assign(n, 0);
   work.row.resize(most + 1);
   work.edge.resize(most + 1);

@@ -309,6 +309,19 @@ void Cycle<Real>::Solve(const Hierarchy<Real> &h, const Real *b, Real *y)
 }
 
 template <typename Real>
+std::vector<int> Visits(const Hierarchy<Real> &h, const Sweeps &s)
+{
+  std::vector<int> gamma(h.level.size(), 1);
+  double           visits = 1.0;
+
+  for (size_t l = 0; l + 1 < h.level.size(); l++) {
+    if (h.level[l + 1].smooth && visits * s.gamma * h.level[l].nc <= 8.0 * h.n) gamma[l] = s.gamma;
+    visits *= gamma[l];
+  }
+  return gamma;
+}
+
+template <typename Real>
 void Cycle<Real>::Allocate(const Hierarchy<Real> &h, const Sweeps &s)
 {
   const bool   general = s.pre > 0 || s.gamma > 1;
@@ -328,6 +341,7 @@ void Cycle<Real>::Allocate(const Hierarchy<Real> &h, const Sweeps &s)
       rest[l].resize(L.n);
     }
   }
+  gamma = Visits(h, s);
   if (s.jacobi) scratch.resize(h.n);
 }
 
@@ -385,10 +399,10 @@ void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const 
   memcpy(rc, res, nc * sizeof(Real));
   Restrict(L, res + nc, rc);
   Visit(h, s, l + 1, rc, xc);
-  if (s.gamma > 1 && l + 1 < (int)h.level.size() && h.level[l + 1].smooth) {
+  if (gamma[l] > 1) {
     Array<Real> again(nc), more(nc);
 
-    for (int g = 1; g < s.gamma; g++) {
+    for (int g = 1; g < gamma[l]; g++) {
       Residual(h.level[l + 1], rc, xc, again.data());
       Visit(h, s, l + 1, again.data(), more.data());
       for (int i = 0; i < nc; i++) xc[i] += more[i];
@@ -445,8 +459,10 @@ void Cycle<Real>::Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale,
   for (int i = 0; i < h.n; i++) y[i] = x[place[i]] * up;
 }
 
-template void Residual(const Level<float> &, const float *, const float *, float *);
-template void Residual(const Level<double> &, const double *, const double *, double *);
+template void             Residual(const Level<float> &, const float *, const float *, float *);
+template void             Residual(const Level<double> &, const double *, const double *, double *);
+template std::vector<int> Visits(const Hierarchy<float> &, const Sweeps &);
+template std::vector<int> Visits(const Hierarchy<double> &, const Sweeps &);
 template class Cycle<float>;
 template class Cycle<double>;
 

@@ -19,6 +19,10 @@ struct Sweeps {
   int    gamma = 1; /* visits of the next coarser level; more than one need a hierarchy with all matrices */
 };
 
+/* Visits of the level below each, for every visit of its own: where levels shrink too slowly, visiting them again and again would take forever */
+template <typename Real>
+std::vector<int> Visits(const Hierarchy<Real> &h, const Sweeps &s);
+
 template <typename Real>
 class Cycle {
 public:
@@ -36,6 +40,7 @@ private:
   void Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const Real r[], Real x[]);
   void Smooth(const Level<Real> &L, const Sweeps &s, bool pre, const Real r[], Real x[]);
 
+  std::vector<int>         gamma;             /* visits of the level below each, for every visit of its own */
   std::vector<Array<Real>> right, left, rest; /* of the levels, as far as a cycle needs them */
   Array<Real>              x, scratch;
   double                   down = 1.0; /* what right-hand sides are multiplied by */

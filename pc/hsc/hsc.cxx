@@ -47,7 +47,7 @@ typedef struct {
   Solver    *solver;
   Survey     survey;
   PetscReal *diagonal; /* then */
-  PetscReal *grown;    /* what the diagonal has gained since, or null */
+  PetscReal *grown;    /* what the absolute values of the diagonal have gained since, or null */
   PetscInt   n, nnz;
   PetscBool  stale, shifted;  /* an option or a shift has changed since */
   PetscBool  single, allowed; /* precision used; the Krylov method takes a nonsymmetric preconditioner */
@@ -74,6 +74,10 @@ static PetscErrorCode PCHSCTry(PC pc, const char doing[], Body body)
   try {
     body();
   } catch (const std::bad_alloc &) {
+    PC_HSC *hsc = (PC_HSC *)pc->data;
+
+    delete hsc->solver;
+    hsc->solver = nullptr;
     SETERRQ(PetscObjectComm((PetscObject)pc), PETSC_ERR_MEM, "Out of memory while %s: use -pc_hsc_precision single, or more processes with -pc_type bjacobi -sub_pc_type hsc", doing);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -120,12 +124,15 @@ static PetscErrorCode PCHSCCheckMat(PC pc, Mat P)
 {
   PetscMPIInt size;
   PetscInt    m, n;
+  PetscBool   assembled;
 
   PetscFunctionBegin;
+  PetscCall(MatAssembled(P, &assembled));
+  PetscCheck(assembled, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_WRONGSTATE, "The matrix is not assembled: call MatAssemblyBegin() and MatAssemblyEnd() first");
   PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)P), &size));
   PetscCheck(size == 1, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "PCHSC works on the matrix of one process and this one is spread over %d: use -pc_type bjacobi -sub_pc_type hsc, or asm in place of bjacobi", (int)size);
   PetscCall(MatGetSize(P, &m, &n));
-  PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "PCHSC needs a square matrix and this one has %" PetscInt_FMT " rows and %" PetscInt_FMT " columns", m, n);
+  PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "PCHSC needs a square matrix and this one has %" PetscInt_FMT " rows and %" PetscInt_FMT " columns: give the preconditioner a square one as Pmat of KSPSetOperators()", m, n);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -234,12 +241,12 @@ static PetscErrorCode PCHSCGetLattice(PC pc, Mat P, PetscInt n, Lattice &lattice
     PetscReal low[2] = {PETSC_MAX_REAL, PETSC_MAX_REAL}, high[2] = {-PETSC_MAX_REAL, -PETSC_MAX_REAL}, step[2] = {PETSC_MAX_REAL, PETSC_MAX_REAL};
 
     PetscCheck(hsc->dim == 2, comm, PETSC_ERR_SUP, "-pc_hsc_geometry is for points in the plane and PCSetCoordinates() was given %" PetscInt_FMT " dimensions: leave the option out", hsc->dim);
-    PetscCheck(hsc->ncoords == n, comm, PETSC_ERR_ARG_SIZ, "PCSetCoordinates() was given %" PetscInt_FMT " points and the matrix has %" PetscInt_FMT " rows", hsc->ncoords, n);
+    PetscCheck(hsc->ncoords == n, comm, PETSC_ERR_ARG_SIZ, "PCSetCoordinates() was given %" PetscInt_FMT " points and the matrix has %" PetscInt_FMT " rows: give it one point for each row, or leave -pc_hsc_geometry out", hsc->ncoords, n);
     for (PetscInt i = 0; i < n; i++) {
       for (PetscInt d = 0; d < 2; d++) {
         const PetscReal c = hsc->coords[2 * i + d];
 
-        PetscCheck(!PetscIsInfOrNanReal(c), comm, PETSC_ERR_FP, "Coordinate %" PetscInt_FMT " of point %" PetscInt_FMT " is %g", d, i, (double)c);
+        PetscCheck(!PetscIsInfOrNanReal(c), comm, PETSC_ERR_FP, "Coordinate %" PetscInt_FMT " of point %" PetscInt_FMT " is %g: look at how it was computed", d, i, (double)c);
         low[d]  = PetscMin(low[d], c);
         high[d] = PetscMax(high[d], c);
       }
@@ -312,8 +319,6 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const Rows &rows)
   if (!hsc->single && hsc->precision == PCHSC_PRECISION_SINGLE) PetscCall(PetscInfo(pc, "The entries of the matrix span a factor of %g: the hierarchy is in double precision\n", 1.0 / hsc->survey.smallest));
   PetscCall(PetscLogEventBegin(PC_HSCSetUp, pc, P, nullptr, nullptr));
   PetscCall(PCHSCTry(pc, "the hierarchy was built", [&] {
-    delete hsc->solver;
-    hsc->solver = nullptr;
     hsc->solver = Solver::Create((bool)hsc->single).release();
     outcome     = hsc->solver->Build(rows, hsc->survey, hsc->geometry ? &lattice : nullptr, options, asymmetry);
   }));
@@ -360,6 +365,13 @@ static PetscErrorCode PCHSCUpdate(PC pc)
 
   PetscFunctionBegin;
   if (!hsc->shifted) PetscFunctionReturn(PETSC_SUCCESS);
+  if (hsc->dshift) {
+    PetscInt m;
+
+    PetscCall(VecGetLocalSize(hsc->dshift, &m));
+    PetscCheck(m == hsc->n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "The vector given to PCHSCSetDiagonalShift() has %" PetscInt_FMT " entries and the matrix has %" PetscInt_FMT " rows: give it one entry for each row, or NULL", m,
+               hsc->n);
+  }
   PetscCall(PetscLogEventBegin(PC_HSCUpdate, pc, nullptr, nullptr, nullptr));
   if (hsc->dshift || hsc->grown) {
     PetscCall(PetscMalloc1(hsc->n, &t));
@@ -402,25 +414,19 @@ static PetscErrorCode PCHSCCompare(PC pc, const Rows &rows, const Survey &survey
   *same = PETSC_TRUE;
   if (!changed && !hsc->grown) PetscFunctionReturn(PETSC_SUCCESS);
   if (!hsc->grown) PetscCall(PetscMalloc1(rows.n, &hsc->grown));
-  for (PetscInt i = 0; i < rows.n; i++) hsc->grown[i] = PetscMax(0.0, survey.sign * (diagonal[i] - hsc->diagonal[i])) * survey.sign;
+  for (PetscInt i = 0; i < rows.n; i++) hsc->grown[i] = PetscMax(0.0, survey.sign * (diagonal[i] - hsc->diagonal[i]));
   hsc->shifted = PETSC_TRUE;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCSetUp_HSC(PC pc)
+static PetscErrorCode PCHSCBuildOrKeep(PC pc, Mat B, const Rows &rows)
 {
   PC_HSC    *hsc = (PC_HSC *)pc->data;
-  Mat        B;
-  Rows       rows;
   Survey     survey;
   PetscReal *diagonal;
   PetscBool  same;
 
   PetscFunctionBegin;
-  PetscCall(PetscCitationsRegister(HSCCitation, &HSCCited));
-  PetscCall(PCHSCCheckMat(pc, pc->pmat));
-  PetscCall(PCHSCGetAIJ(pc, pc->pmat, &B));
-  PetscCall(PCHSCGetRows(B, PETSC_FALSE, &rows));
   PetscCall(PetscMalloc1(rows.n, &diagonal));
   survey = Inspect(rows, diagonal);
   PetscCall(PCHSCCompare(pc, rows, survey, diagonal, &same));
@@ -428,6 +434,9 @@ static PetscErrorCode PCSetUp_HSC(PC pc)
     PetscCall(PetscFree(diagonal));
     PetscCall(PetscInfo(pc, "The hierarchy is kept%s\n", hsc->shifted ? " and shifted by the change of the diagonal" : ""));
   } else {
+    /* A set-up that fails leaves no hierarchy of another matrix behind */
+    delete hsc->solver;
+    hsc->solver = nullptr;
     PetscCall(PetscFree(hsc->diagonal));
     hsc->diagonal = diagonal;
     hsc->survey   = survey;
@@ -435,8 +444,25 @@ static PetscErrorCode PCSetUp_HSC(PC pc)
     hsc->nnz      = rows.ia[rows.n];
     PetscCall(PCHSCBuild(pc, B == pc->pmat ? B : pc->pmat, rows));
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCSetUp_HSC(PC pc)
+{
+  Mat            B;
+  Rows           rows;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCitationsRegister(HSCCitation, &HSCCited));
+  PetscCall(PCHSCCheckMat(pc, pc->pmat));
+  PetscCall(PCHSCGetAIJ(pc, pc->pmat, &B));
+  PetscCall(PCHSCGetRows(B, PETSC_FALSE, &rows));
+  /* A program may go on after a matrix that is refused, which must not be kept */
+  code = PCHSCBuildOrKeep(pc, B, rows);
   PetscCall(PCHSCGetRows(B, PETSC_TRUE, &rows));
   PetscCall(MatDestroy(&B));
+  PetscCall(code);
   PetscCall(PCHSCUpdate(pc));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -450,7 +476,7 @@ static PetscErrorCode PCHSCApply(PC pc, PetscBool transpose, Vec b, Vec x)
 
   PetscFunctionBegin;
   /* An option may have changed since the set-up, which PETSc does not repeat for that */
-  if (hsc->stale) PetscCall(PCSetUp_HSC(pc));
+  if (hsc->stale || !hsc->solver) PetscCall(PCSetUp_HSC(pc));
   PetscCall(PCHSCUpdate(pc));
   PetscCall(PetscLogEventBegin(PC_HSCApply, pc, b, x, nullptr));
   PetscCall(VecGetArrayRead(b, &barray));
@@ -845,8 +871,8 @@ PetscErrorCode PCHSCGetShift(PC pc, PetscReal *t)
 static PetscErrorCode PCHSCSetDiagonalShift_HSC(PC pc, Vec d)
 {
   PC_HSC   *hsc   = (PC_HSC *)pc->data;
-  PetscReal least = 0.0;
-  PetscInt  n     = 0;
+  PetscReal least = 0.0, most = 0.0;
+  PetscInt  n = 0;
 
   PetscFunctionBegin;
   if (d) {
@@ -855,10 +881,18 @@ static PetscErrorCode PCHSCSetDiagonalShift_HSC(PC pc, Vec d)
       PetscInt m;
 
       PetscCall(MatGetSize(pc->pmat, &m, nullptr));
-      PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "The shift has %" PetscInt_FMT " entries and the matrix has %" PetscInt_FMT " rows", n, m);
+      PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "The vector given to PCHSCSetDiagonalShift() has %" PetscInt_FMT " entries and the matrix has %" PetscInt_FMT " rows: give it one entry for each row, or NULL", n, m);
     }
     if (n) PetscCall(VecMin(d, nullptr, &least));
+    if (n) PetscCall(VecNorm(d, NORM_INFINITY, &most));
+    PetscCheck(!PetscIsInfOrNanReal(most) && !PetscIsInfOrNanReal(least), PetscObjectComm((PetscObject)pc), PETSC_ERR_FP, "The vector given to PCHSCSetDiagonalShift() has entries that are infinite or not a number: look at how it was computed");
     PetscCheck(least >= 0, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "The smallest shift is %g and must not be negative: set up the preconditioner for the matrix with the smallest diagonal and shift from there", (double)least);
+    if (hsc->dshift) {
+      PetscInt m;
+
+      PetscCall(VecGetSize(hsc->dshift, &m));
+      if (m != n) PetscCall(VecDestroy(&hsc->dshift));
+    }
     if (!hsc->dshift) PetscCall(VecDuplicate(d, &hsc->dshift));
     PetscCall(VecCopy(d, hsc->dshift));
   } else

@@ -43,6 +43,7 @@ Survey Inspect(const Rows &A, double diagonal[])
     PetscInt last = -1, alone = 1;
     double   d = 0.0;
 
+    const uint64_t place = (uint64_t)i * 0xa0761d6478bd642full;
     for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
       const PetscInt j = A.ja[k];
       const double   v = A.a[k];
@@ -54,7 +55,7 @@ Survey Inspect(const Rows &A, double diagonal[])
         d = v;
         continue;
       }
-      hash[k % 4] = (hash[k % 4] ^ Bits(v)) * 0x9e3779b97f4a7c15ull;
+      hash[k % 4] = (hash[k % 4] ^ (Bits(v) + (uint64_t)j * 0xd6e8feb86659fd93ull + place)) * 0x9e3779b97f4a7c15ull;
       hash[k % 4] ^= hash[k % 4] >> 29;
       if (v == 0.0) continue;
       alone = 0;
@@ -77,6 +78,7 @@ Survey Inspect(const Rows &A, double diagonal[])
     else
       problem(Survey::DIAGONAL, i, i, d);
     s.nalone += alone;
+    if (alone && d != 0.0) least = std::min(least, std::abs(d));
     dmost = std::max(dmost, std::abs(d));
   }
   if (!std::isfinite(sum)) {
@@ -97,7 +99,7 @@ Survey Inspect(const Rows &A, double diagonal[])
 
     frexp(dmost, &e);
     s.scale    = ldexp(1.0, std::min(std::max(-e, -1000), 1000));
-    s.smallest = noff ? least / dmost : 1.0;
+    s.smallest = std::isfinite(least) ? least / dmost : 1.0;
   }
   s.distance = noff ? distance / noff : 0.0;
   for (int k = 0; k < 4; k++) s.hash = (s.hash ^ hash[k]) * 0xd1b54a32d192ed03ull + 1;
@@ -122,10 +124,10 @@ bool MakeGraph(const Rows &A, const Survey &survey, Graph<Real> &g, std::vector<
   if (survey.nalone) {
     alone.resize(n);
     for (int i = 0; i < n; i++) {
-      alone[i] = true;
-      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
-        if (A.ja[k] != i && A.a[k] != 0.0) alone[i] = false;
-      }
+      bool diagonal = false, others = false;
+
+      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) (A.ja[k] == i ? diagonal : others) |= A.a[k] != 0.0;
+      alone[i] = diagonal && !others;
     }
   }
   const size_t most = (size_t)A.ia[n] / 2 + 1; /* edges of a symmetric matrix, which the others may exceed until they are found out */
@@ -141,13 +143,14 @@ bool MakeGraph(const Rows &A, const Survey &survey, Graph<Real> &g, std::vector<
       const int    j = (int)A.ja[k];
       const double v = A.a[k] * scale;
 
-      sum += v;
       size += std::abs(v);
-      if (j == i || A.a[k] == 0.0) continue;
-      if (alone.size() && alone[j]) {
+      /* What goes to the right-hand side leaves its part of the diagonal behind */
+      if (j != i && A.a[k] != 0.0 && alone.size() && alone[j]) {
         coupling.push_back({i, j, A.a[k]});
         continue;
       }
+      sum += v;
+      if (j == i || A.a[k] == 0.0) continue;
       if (j > i) {
         if ((size_t)m >= g.adj.size()) {
           g.adj.resize(2 * g.adj.size());

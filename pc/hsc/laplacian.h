@@ -24,7 +24,7 @@ struct Survey {
   PetscReal          value     = 0.0;
   int                sign      = 1;                                           /* -1 for the negative of a Laplacian */
   double             scale     = 1.0;                                         /* a power of two that brings the largest diagonal entry near one */
-  double             smallest  = 1.0;                                         /* smallest entry off the diagonal beside the largest on it */
+  double             smallest  = 1.0;                                         /* smallest entry off the diagonal, or in a row by itself, beside the largest on it */
   PetscInt           npositive = 0, nnegativesum = 0, nalone = 0, nempty = 0; /* entries of the wrong sign, rows with a negative sum, with the diagonal alone, with nothing */
   double             distance = 0.0;                                          /* mean distance of the numbers of neighbours */
   unsigned long long hash     = 0;                                            /* of all values off the diagonal */

@@ -3,6 +3,7 @@
 */
 #include "pc/hsc/solver.h"
 #include <algorithm>
+#include <cmath>
 
 namespace petlap {
 namespace hsc {
@@ -36,9 +37,9 @@ public:
 
     if (t) {
       scaled.assign(t, t + h.n);
-      for (double &v : scaled) v *= scale;
+      for (double &v : scaled) v *= std::abs(scale);
     }
-    hsc::Shift(h, t ? scaled.data() : nullptr, all * scale);
+    hsc::Shift(h, t ? scaled.data() : nullptr, all * std::abs(scale));
     return cycle.Factor(h);
   }
 
@@ -89,14 +90,16 @@ public:
 
   double Flops(const Sweeps &s) const override
   {
-    double flops = 0.0, visits = 1.0;
+    const std::vector<int> gamma = Visits(h, s);
+    double                 flops = 0.0, visits = 1.0;
 
-    for (const Level<Real> &L : h.level) {
-      double level = 4.0 * L.fcol.size();
+    for (size_t l = 0; l < h.level.size(); l++) {
+      const Level<Real> &L     = h.level[l];
+      double             level = 4.0 * L.fcol.size();
 
       if (L.smooth) level += 2.0 * L.scol.size() * (s.pre + s.post + (s.pre > 0));
       flops += visits * level;
-      visits *= s.gamma;
+      visits *= gamma[l];
     }
     return flops + 2.0 * visits * h.nd * h.nd;
   }

@@ -43,7 +43,7 @@ public:
   virtual ~Solver() = default;
   /* lattice may be null and is used up */
   virtual Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry) = 0;
-  /* For A + diag(t), where t is by row or, if null, the same for all; false where the coarsest level is not positive definite */
+  /* For A + diag(t), or A - diag(t) where A is the negative of a Laplacian; t is by row or, if null, the same for all; false where the coarsest level is not positive definite */
   virtual bool   Shift(const double t[], double all)                                             = 0;
   virtual void   Apply(const Sweeps &sweeps, bool transpose, const PetscReal b[], PetscReal x[]) = 0;
   virtual Report GetReport() const                                                               = 0;
