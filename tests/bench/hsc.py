@@ -134,7 +134,7 @@ def floor(direct, key, bandwidth):
     return (12.0 * nnz + 20.0 * rows + 8.0 * 14 * rows + 1e6 * cycle) / bandwidth
 
 
-ver':11} {'runs':>4} {'its':>5} {'setup':>8} {'solve':>8} {'total':>8} {'(wall)':>8} {'ms/it':>8} {'floor':>5} {'op.c.':>5} {'residual':>8} {'peak MB':>7} |  setup  solve  total     MB"
+HEAD = f"{'n':>5} {'family':11} {'solver':11} {'runs':>4} {'its':>5} {'setup':>8} {'solve':>8} {'total':>8} {'(wall)':>8} {'ms/it':>8} {'floor':>5} {'op.c.':>5} {'residual':>8} {'peak MB':>7} |  setup  solve  total     MB"
 
 
 def line(part, key, bandwidth):
