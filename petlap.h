@@ -75,6 +75,8 @@ PETLAP_EXTERN PetscErrorCode PCHSCSetPositive(PC, PCHSCPositive);
 PETLAP_EXTERN PetscErrorCode PCHSCGetPositive(PC, PCHSCPositive *);
 PETLAP_EXTERN PetscErrorCode PCHSCSetSymmetrize(PC, PetscBool);
 PETLAP_EXTERN PetscErrorCode PCHSCGetSymmetrize(PC, PetscBool *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetScaling(PC, PetscBool);
+PETLAP_EXTERN PetscErrorCode PCHSCGetScaling(PC, PetscBool *);
 PETLAP_EXTERN PetscErrorCode PCHSCSetReuse(PC, PCHSCReuse);
 PETLAP_EXTERN PetscErrorCode PCHSCGetReuse(PC, PCHSCReuse *);
 PETLAP_EXTERN PetscErrorCode PCHSCSetSweeps(PC, PetscInt, PetscInt);

@@ -29,7 +29,7 @@ typedef struct {
   PCHSCCycleType cycle;
   PCHSCSymmetric symmetric;
   PCHSCColoring  coloring;
-  PetscBool      compensate, geometry, symmetrize;
+  PetscBool      compensate, geometry, symmetrize, scaling;
   PetscReal      thetafinest, theta;
   PetscInt       dmin, direct, maxlevels;
   PCHSCPrecision precision;
@@ -313,6 +313,7 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const Rows &rows)
   options.rules.keep        = hsc->cycle == PCHSC_CYCLE_W;
   options.rules.direct      = (int)hsc->direct;
   options.rules.levels      = (int)PetscMin(hsc->maxlevels, 1000);
+  options.scaling           = (bool)hsc->scaling;
   options.positive          = hsc->positive == PCHSC_POSITIVE_DROP ? POSITIVE_DROP : hsc->positive == PCHSC_POSITIVE_LUMP ? POSITIVE_LUMP : POSITIVE_COMPENSATE;
   options.reorder           = hsc->reorder == PCHSC_REORDER_BFS ? REORDER_BFS : hsc->reorder == PCHSC_REORDER_NONE ? REORDER_NONE : REORDER_AUTO;
   hsc->single               = (PetscBool)(hsc->precision == PCHSC_PRECISION_SINGLE && hsc->survey.smallest >= PCHSC_SINGLE_RANGE);
@@ -546,6 +547,7 @@ static PetscErrorCode PCSetFromOptions_HSC(PC pc, CompatOptionItems PetscOptions
   PCHSC_OPTION_ENUM("-pc_hsc_precision", "Precision of the hierarchy", Precision, PCHSCPrecision, precision, PCHSCPrecisions)
   PCHSC_OPTION_ENUM("-pc_hsc_reorder", "Order in which unknowns are visited", Reorder, PCHSCReorder, reorder, PCHSCReorders)
   PCHSC_OPTION_ENUM("-pc_hsc_positive", "What becomes of positive entries off the diagonal", Positive, PCHSCPositive, positive, PCHSCPositives)
+  PCHSC_OPTION_BOOL("-pc_hsc_scaling", "Scale a matrix that is not diagonally dominant", Scaling, scaling)
   PCHSC_OPTION_BOOL("-pc_hsc_symmetrize", "Take the symmetric part of the matrix", Symmetrize, symmetrize)
   PCHSC_OPTION_ENUM("-pc_hsc_reuse", "What is kept when values change", Reuse, PCHSCReuse, reuse, PCHSCReuses)
   PetscCall(PetscOptionsReal("-pc_hsc_shift", "Precondition for the matrix plus this multiple of the unit matrix", "PCHSCSetShift", hsc->shift, &real, &set));
@@ -577,7 +579,8 @@ static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
   PetscCall(PetscViewerASCIIPrintf(viewer, "  coloring: %s, edges %scompensated, theta %g on the finest level and %g on others, dmin %" PetscInt_FMT "%s\n", PCHSCColorings[hsc->coloring], hsc->compensate ? "" : "not ", (double)hsc->thetafinest,
                                    (double)hsc->theta, hsc->dmin, hsc->geometry ? ", checkerboard where coefficients are smooth" : ""));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  solved directly: at most %" PetscInt_FMT " unknowns, after at most %" PetscInt_FMT " levels\n", hsc->direct, hsc->maxlevels));
-  PetscCall(PetscViewerASCIIPrintf(viewer, "  reuse: %s, positive entries: %s, symmetrize: %s, reorder: %s\n", PCHSCReuses[hsc->reuse], PCHSCPositives[hsc->positive], PetscBools[hsc->symmetrize], PCHSCReorders[hsc->reorder]));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  reuse: %s, positive entries: %s, symmetrize: %s, scaling: %s, reorder: %s\n", PCHSCReuses[hsc->reuse], PCHSCPositives[hsc->positive], PetscBools[hsc->symmetrize], PetscBools[hsc->scaling],
+                                   PCHSCReorders[hsc->reorder]));
   if (hsc->solver) {
     const Report r = hsc->solver->GetReport();
 
@@ -590,6 +593,7 @@ static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
     if (hsc->survey.sign < 0) PetscCall(PetscViewerASCIIPrintf(viewer, "  the matrix is the negative of a Laplacian\n"));
     if (hsc->survey.npositive)
       PetscCall(PetscViewerASCIIPrintf(viewer, "  WARNING: %" PetscInt_FMT " entries off the diagonal have the sign of the diagonal; the method is not made for them, a direct solver or hypre may be better\n", hsc->survey.npositive));
+    if (r.scaled) PetscCall(PetscViewerASCIIPrintf(viewer, "  rows have negative sums: the matrix is scaled from both sides\n"));
     if (r.clamped)
       PetscCall(PetscViewerASCIIPrintf(viewer, "  rows with sums below zero count as rows with sum zero\n"));
     else if (r.nclamped)
@@ -2009,6 +2013,81 @@ PetscErrorCode PCHSCGetSymmetrize(PC pc, PetscBool *flag)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode PCHSCSetScaling_HSC(PC pc, PetscBool flag)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  if (hsc->scaling != flag) hsc->stale = PETSC_TRUE;
+  hsc->scaling = flag;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetScaling_HSC(PC pc, PetscBool *flag)
+{
+  PetscFunctionBegin;
+  *flag = ((PC_HSC *)pc->data)->scaling;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetScaling - Sets whether `PCHSC` scales a matrix that is not diagonally dominant until it is
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- flag - `PETSC_TRUE` (default) or `PETSC_FALSE`
+
+  Options Database Key:
+. -pc_hsc_scaling <true>
+
+  Level: intermediate
+
+  Notes:
+  The method is for matrices whose row sums are not negative. Every other symmetric positive definite M-matrix A becomes one when rows and columns are multiplied by a vector v with A v >= 0; for a Laplacian that was scaled from both
+  sides, as normalized ones are, that is the inverse of the scaling. The vector comes from some sweeps of Gauss-Seidel and, where they are not enough, from hierarchies that are improved with it, so that the set-up of such a
+  matrix takes up to four times as long. Matrices without negative row sums are left as they are.
+
+  Reference: section 3.1 of Krishnan, Fattal, Szeliski (2013)
+
+.seealso: `PCHSC`, `PCHSCGetScaling()`
+@*/
+PetscErrorCode PCHSCSetScaling(PC pc, PetscBool flag)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveBool(pc, flag, 2);
+  PetscTryMethod(pc, "PCHSCSetScaling_C", (PC, PetscBool), (pc, flag));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetScaling - Gets whether `PCHSC` scales a matrix that is not diagonally dominant until it is
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. flag - `PETSC_TRUE` (default) or `PETSC_FALSE`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCHSC`
+
+.seealso: `PCHSC`, `PCHSCSetScaling()`
+@*/
+PetscErrorCode PCHSCGetScaling(PC pc, PetscBool *flag)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetScaling_C", (PC, PetscBool *), (pc, flag));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode PCHSCSetReuse_HSC(PC pc, PCHSCReuse type)
 {
   PC_HSC *hsc = (PC_HSC *)pc->data;
@@ -2092,43 +2171,19 @@ static PetscErrorCode PCHSCCompose(PC pc, PetscBool on)
     const char       *name;
     PetscVoidFunction function;
   } method[] = {
-    {"PCHSCSetSmoother_C", (PetscVoidFunction)PCHSCSetSmoother_HSC},
-    {"PCHSCGetSmoother_C", (PetscVoidFunction)PCHSCGetSmoother_HSC},
-    {"PCHSCSetOmega_C", (PetscVoidFunction)PCHSCSetOmega_HSC},
-    {"PCHSCGetOmega_C", (PetscVoidFunction)PCHSCGetOmega_HSC},
-    {"PCHSCSetCycleType_C", (PetscVoidFunction)PCHSCSetCycleType_HSC},
-    {"PCHSCGetCycleType_C", (PetscVoidFunction)PCHSCGetCycleType_HSC},
-    {"PCHSCSetSymmetric_C", (PetscVoidFunction)PCHSCSetSymmetric_HSC},
-    {"PCHSCGetSymmetric_C", (PetscVoidFunction)PCHSCGetSymmetric_HSC},
-    {"PCHSCSetColoring_C", (PetscVoidFunction)PCHSCSetColoring_HSC},
-    {"PCHSCGetColoring_C", (PetscVoidFunction)PCHSCGetColoring_HSC},
-    {"PCHSCSetCompensate_C", (PetscVoidFunction)PCHSCSetCompensate_HSC},
-    {"PCHSCGetCompensate_C", (PetscVoidFunction)PCHSCGetCompensate_HSC},
-    {"PCHSCSetMinDegree_C", (PetscVoidFunction)PCHSCSetMinDegree_HSC},
-    {"PCHSCGetMinDegree_C", (PetscVoidFunction)PCHSCGetMinDegree_HSC},
-    {"PCHSCSetDirectSize_C", (PetscVoidFunction)PCHSCSetDirectSize_HSC},
-    {"PCHSCGetDirectSize_C", (PetscVoidFunction)PCHSCGetDirectSize_HSC},
-    {"PCHSCSetMaxLevels_C", (PetscVoidFunction)PCHSCSetMaxLevels_HSC},
-    {"PCHSCGetMaxLevels_C", (PetscVoidFunction)PCHSCGetMaxLevels_HSC},
-    {"PCHSCSetGeometry_C", (PetscVoidFunction)PCHSCSetGeometry_HSC},
-    {"PCHSCGetGeometry_C", (PetscVoidFunction)PCHSCGetGeometry_HSC},
-    {"PCHSCSetPrecision_C", (PetscVoidFunction)PCHSCSetPrecision_HSC},
-    {"PCHSCGetPrecision_C", (PetscVoidFunction)PCHSCGetPrecision_HSC},
-    {"PCHSCSetReorder_C", (PetscVoidFunction)PCHSCSetReorder_HSC},
-    {"PCHSCGetReorder_C", (PetscVoidFunction)PCHSCGetReorder_HSC},
-    {"PCHSCSetPositive_C", (PetscVoidFunction)PCHSCSetPositive_HSC},
-    {"PCHSCGetPositive_C", (PetscVoidFunction)PCHSCGetPositive_HSC},
-    {"PCHSCSetSymmetrize_C", (PetscVoidFunction)PCHSCSetSymmetrize_HSC},
-    {"PCHSCGetSymmetrize_C", (PetscVoidFunction)PCHSCGetSymmetrize_HSC},
-    {"PCHSCSetReuse_C", (PetscVoidFunction)PCHSCSetReuse_HSC},
-    {"PCHSCGetReuse_C", (PetscVoidFunction)PCHSCGetReuse_HSC},
-    {"PCHSCSetSweeps_C", (PetscVoidFunction)PCHSCSetSweeps_HSC},
-    {"PCHSCGetSweeps_C", (PetscVoidFunction)PCHSCGetSweeps_HSC},
-    {"PCHSCSetTheta_C", (PetscVoidFunction)PCHSCSetTheta_HSC},
-    {"PCHSCGetTheta_C", (PetscVoidFunction)PCHSCGetTheta_HSC},
-    {"PCHSCSetShift_C", (PetscVoidFunction)PCHSCSetShift_HSC},
-    {"PCHSCGetShift_C", (PetscVoidFunction)PCHSCGetShift_HSC},
-    {"PCHSCSetDiagonalShift_C", (PetscVoidFunction)PCHSCSetDiagonalShift_HSC},
+    {"PCHSCSetSmoother_C", (PetscVoidFunction)PCHSCSetSmoother_HSC},     {"PCHSCGetSmoother_C", (PetscVoidFunction)PCHSCGetSmoother_HSC},     {"PCHSCSetOmega_C", (PetscVoidFunction)PCHSCSetOmega_HSC},
+    {"PCHSCGetOmega_C", (PetscVoidFunction)PCHSCGetOmega_HSC},           {"PCHSCSetCycleType_C", (PetscVoidFunction)PCHSCSetCycleType_HSC},   {"PCHSCGetCycleType_C", (PetscVoidFunction)PCHSCGetCycleType_HSC},
+    {"PCHSCSetSymmetric_C", (PetscVoidFunction)PCHSCSetSymmetric_HSC},   {"PCHSCGetSymmetric_C", (PetscVoidFunction)PCHSCGetSymmetric_HSC},   {"PCHSCSetColoring_C", (PetscVoidFunction)PCHSCSetColoring_HSC},
+    {"PCHSCGetColoring_C", (PetscVoidFunction)PCHSCGetColoring_HSC},     {"PCHSCSetCompensate_C", (PetscVoidFunction)PCHSCSetCompensate_HSC}, {"PCHSCGetCompensate_C", (PetscVoidFunction)PCHSCGetCompensate_HSC},
+    {"PCHSCSetMinDegree_C", (PetscVoidFunction)PCHSCSetMinDegree_HSC},   {"PCHSCGetMinDegree_C", (PetscVoidFunction)PCHSCGetMinDegree_HSC},   {"PCHSCSetDirectSize_C", (PetscVoidFunction)PCHSCSetDirectSize_HSC},
+    {"PCHSCGetDirectSize_C", (PetscVoidFunction)PCHSCGetDirectSize_HSC}, {"PCHSCSetMaxLevels_C", (PetscVoidFunction)PCHSCSetMaxLevels_HSC},   {"PCHSCGetMaxLevels_C", (PetscVoidFunction)PCHSCGetMaxLevels_HSC},
+    {"PCHSCSetGeometry_C", (PetscVoidFunction)PCHSCSetGeometry_HSC},     {"PCHSCGetGeometry_C", (PetscVoidFunction)PCHSCGetGeometry_HSC},     {"PCHSCSetPrecision_C", (PetscVoidFunction)PCHSCSetPrecision_HSC},
+    {"PCHSCGetPrecision_C", (PetscVoidFunction)PCHSCGetPrecision_HSC},   {"PCHSCSetReorder_C", (PetscVoidFunction)PCHSCSetReorder_HSC},       {"PCHSCGetReorder_C", (PetscVoidFunction)PCHSCGetReorder_HSC},
+    {"PCHSCSetPositive_C", (PetscVoidFunction)PCHSCSetPositive_HSC},     {"PCHSCGetPositive_C", (PetscVoidFunction)PCHSCGetPositive_HSC},     {"PCHSCSetSymmetrize_C", (PetscVoidFunction)PCHSCSetSymmetrize_HSC},
+    {"PCHSCGetSymmetrize_C", (PetscVoidFunction)PCHSCGetSymmetrize_HSC}, {"PCHSCSetScaling_C", (PetscVoidFunction)PCHSCSetScaling_HSC},       {"PCHSCGetScaling_C", (PetscVoidFunction)PCHSCGetScaling_HSC},
+    {"PCHSCSetReuse_C", (PetscVoidFunction)PCHSCSetReuse_HSC},           {"PCHSCGetReuse_C", (PetscVoidFunction)PCHSCGetReuse_HSC},           {"PCHSCSetSweeps_C", (PetscVoidFunction)PCHSCSetSweeps_HSC},
+    {"PCHSCGetSweeps_C", (PetscVoidFunction)PCHSCGetSweeps_HSC},         {"PCHSCSetTheta_C", (PetscVoidFunction)PCHSCSetTheta_HSC},           {"PCHSCGetTheta_C", (PetscVoidFunction)PCHSCGetTheta_HSC},
+    {"PCHSCSetShift_C", (PetscVoidFunction)PCHSCSetShift_HSC},           {"PCHSCGetShift_C", (PetscVoidFunction)PCHSCGetShift_HSC},           {"PCHSCSetDiagonalShift_C", (PetscVoidFunction)PCHSCSetDiagonalShift_HSC},
     {"PCSetCoordinates_C", (PetscVoidFunction)PCSetCoordinates_HSC},
   };
 
@@ -2168,6 +2223,7 @@ static PetscErrorCode PCDestroy_HSC(PC pc)
 . -pc_hsc_precision (single|double)               - of the hierarchy
 . -pc_hsc_reorder (auto|none|bfs)                 - order in which unknowns are visited
 . -pc_hsc_positive (compensate|drop|lump|error)   - what becomes of positive entries off the diagonal
+. -pc_hsc_scaling <true>                          - scale a matrix that is not diagonally dominant
 . -pc_hsc_symmetrize <false>                      - take the symmetric part of the matrix
 . -pc_hsc_reuse (none|shift|all)                  - what is kept when values change
 - -pc_hsc_shift <0>                               - precondition for the matrix plus this multiple of the unit matrix
@@ -2199,6 +2255,7 @@ static PetscErrorCode PCCreate_HSC(PC pc)
   hsc->pre         = 0;
   hsc->post        = 1;
   hsc->compensate  = PETSC_TRUE;
+  hsc->scaling     = PETSC_TRUE;
   hsc->thetafinest = 1.0;
   hsc->theta       = 0.99;
   hsc->direct      = 256;

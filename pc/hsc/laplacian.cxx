@@ -24,7 +24,7 @@ Survey Inspect(const Rows &A, double diagonal[])
 {
   Survey   s;
   uint64_t hash[4] = {1, 2, 3, 4};
-  double   most = 0.0, least = std::numeric_limits<double>::infinity(), distance = 0.0, sum = 0.0, dmost = 0.0;
+  double   most = 0.0, least = std::numeric_limits<double>::infinity(), distance = 0.0, sum = 0.0, dmost = 0.0, total = 0.0, lack[2] = {0.0, 0.0}; /* of rows with negative and with positive sums */
   PetscInt nplus = 0, nminus = 0, ndplus = 0, ndminus = 0, firstplus = -1, firstminus = -1, noff = 0;
 
   auto problem = [&](Survey::Problem p, PetscInt row, PetscInt col, double value) {
@@ -41,7 +41,7 @@ Survey Inspect(const Rows &A, double diagonal[])
   }
   for (PetscInt i = 0; i < A.n; i++) {
     PetscInt last = -1, alone = 1;
-    double   d = 0.0;
+    double   d = 0.0, row = 0.0;
 
     const uint64_t place = (uint64_t)i * 0xa0761d6478bd642full;
     for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
@@ -51,6 +51,7 @@ Survey Inspect(const Rows &A, double diagonal[])
       if (j <= last || j >= A.n) problem(Survey::UNSORTED, i, j, v);
       last = j;
       sum += std::abs(v);
+      row += v;
       if (j == i) {
         d = v;
         continue;
@@ -67,6 +68,8 @@ Survey Inspect(const Rows &A, double diagonal[])
       least = std::min(least, std::abs(v));
     }
     diagonal[i] = d;
+    total += std::abs(d);
+    lack[row > 0.0] += std::abs(row);
     if (d > 0.0) {
       ndplus++;
       if (firstplus < 0) firstplus = i;
@@ -94,6 +97,7 @@ Survey Inspect(const Rows &A, double diagonal[])
   s.sign = ndminus > 0 && ndplus == 0 ? -1 : 1;
   if (s.sign > 0 && ndminus > 0) problem(Survey::DIAGONAL, firstminus, firstminus, diagonal[firstminus]);
   s.npositive = s.sign > 0 ? nplus : nminus;
+  s.lack      = total > 0.0 ? lack[s.sign < 0] / total : 0.0;
   if (dmost > 0.0) {
     int e;
 

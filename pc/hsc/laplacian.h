@@ -22,12 +22,13 @@ struct Survey {
   enum Problem { NONE, TOO_LARGE, UNSORTED, NOT_A_NUMBER, DIAGONAL } problem = NONE;
   PetscInt           row = -1, col = -1; /* where the problem is */
   PetscReal          value     = 0.0;
-  int                sign      = 1;                                           /* -1 for the negative of a Laplacian */
-  double             scale     = 1.0;                                         /* a power of two that brings the largest diagonal entry near one */
-  double             smallest  = 1.0;                                         /* smallest entry off the diagonal, or in a row by itself, beside the largest on it */
-  PetscInt           npositive = 0, nnegativesum = 0, nalone = 0, nempty = 0; /* entries of the wrong sign, rows with a negative sum, with the diagonal alone, with nothing */
-  double             distance = 0.0;                                          /* mean distance of the numbers of neighbours */
-  unsigned long long hash     = 0;                                            /* of all values off the diagonal */
+  int                sign      = 1;                         /* -1 for the negative of a Laplacian */
+  double             scale     = 1.0;                       /* a power of two that brings the largest diagonal entry near one */
+  double             smallest  = 1.0;                       /* smallest entry off the diagonal, or in a row by itself, beside the largest on it */
+  PetscInt           npositive = 0, nalone = 0, nempty = 0; /* entries of the wrong sign, rows with the diagonal alone, with nothing */
+  double             lack     = 0.0;                        /* of rows whose sum is negative, beside the sum of all diagonals */
+  double             distance = 0.0;                        /* mean distance of the numbers of neighbours */
+  unsigned long long hash     = 0;                          /* of all values off the diagonal */
 };
 
 /* diagonal[] receives the diagonal as it is */

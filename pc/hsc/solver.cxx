@@ -15,52 +15,60 @@ class SolverOf : public Solver {
 public:
   Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry) override
   {
-    const Rules &rules = options.rules;
+    const double enough = 1e-4;
+    Outcome      outcome;
 
-    scale   = survey.scale * survey.sign;
-    clamped = rules.clamp;
-    if (!Read(A, survey, options, lattice, asymmetry)) return ASYMMETRIC;
-    if (Finish(rules, lattice)) return BUILT;
-    if (h.nd > maxdense) return TOO_DENSE;
-    /* An excess below zero may have made a diagonal of the coarsest level vanish: a hierarchy of the nearest diagonally dominant matrix has none */
-    if (clamped) return INDEFINITE;
-    Rules again = rules;
+    factors.clear();
+    if (!options.scaling || !(survey.lack > 1e-8) || !std::isfinite(survey.lack)) return BuildOnce(A, survey, lattice, options, asymmetry);
+    /* A symmetric matrix is checked before it is scaled, as the message is to name the entries that were given */
+    {
+      Graph<Real> g;
 
-    again.clamp = clamped = true;
-    if (!Read(A, survey, options, nullptr, asymmetry)) return ASYMMETRIC;
-    return Finish(again, nullptr) ? BUILT : INDEFINITE;
+      if (!MakeGraph(A, survey, g, coupling, asymmetry)) return ASYMMETRIC;
+    }
+    std::vector<PetscReal> values(A.a, A.a + A.ia[A.n]), diag(A.n);
+    std::vector<PetscReal> v(A.n, 1.0);
+    Rows                   B = A;
+
+    B.a = values.data();
+    Relax(A, survey.sign, 20, v);
+    for (int round = 0;; round++) {
+      ScaleRows(A, v, values);
+      const Survey scaled = Inspect(B, diag.data());
+
+      /* entries too large or too small to be multiplied */
+      if (scaled.problem != Survey::NONE) return BuildOnce(A, survey, lattice, options, asymmetry);
+      outcome = BuildOnce(B, scaled, lattice, options, asymmetry);
+      lattice = nullptr;
+      if (outcome != BUILT || round == 3 || scaled.lack <= enough) break;
+      Improve(B, v);
+    }
+    factors = std::move(v);
+    return outcome;
   }
 
   bool Shift(const double t[], double all) override
   {
     std::vector<double> scaled;
 
-    if (t) {
-      scaled.assign(t, t + h.n);
-      for (double &v : scaled) v *= std::abs(scale);
+    if (t || !factors.empty()) {
+      scaled.resize(h.n);
+      for (int i = 0; i < h.n; i++) scaled[i] = (t ? t[i] : all) * std::abs(scale) * (factors.empty() ? 1.0 : factors[i] * factors[i]);
     }
-    hsc::Shift(h, t ? scaled.data() : nullptr, all * std::abs(scale));
+    hsc::Shift(h, scaled.empty() ? nullptr : scaled.data(), all * std::abs(scale));
     return cycle.Factor(h);
   }
 
   void Apply(const Sweeps &sweeps, bool transpose, const PetscReal b[], PetscReal x[]) override
   {
-    Sweeps s = sweeps;
-
-    if (transpose) std::swap(s.pre, s.post);
-    if (coupling.empty()) {
-      cycle.Apply(h, s, scale, b, x);
+    if (factors.empty()) {
+      ApplyOnce(sweeps, transpose, b, x);
       return;
     }
-    /* A row with the diagonal alone is solved, and what it contributes to other rows goes to the right-hand side */
-    work.assign(b, b + h.n);
-    if (!transpose) {
-      for (const Coupling &c : coupling) work[c.row] -= c.value * b[c.col] / diagonal[c.col];
-      cycle.Apply(h, s, scale, work.data(), x);
-    } else {
-      cycle.Apply(h, s, scale, work.data(), x);
-      for (const Coupling &c : coupling) x[c.col] -= c.value * x[c.row] / diagonal[c.col];
-    }
+    product.resize(h.n);
+    for (int i = 0; i < h.n; i++) product[i] = factors[i] * b[i];
+    ApplyOnce(sweeps, transpose, product.data(), x);
+    for (int i = 0; i < h.n; i++) x[i] *= factors[i];
   }
 
   Report GetReport() const override
@@ -83,6 +91,7 @@ public:
     r.memory    = m + cycle.Memory();
     r.reordered = reordered;
     r.clamped   = clamped;
+    r.scaled    = !factors.empty();
     r.nclamped  = h.nclamped;
     r.ncoupling = (int)coupling.size();
     return r;
@@ -121,6 +130,100 @@ public:
   }
 
 private:
+  Outcome BuildOnce(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry)
+  {
+    const Rules &rules = options.rules;
+
+    scale   = survey.scale * survey.sign;
+    clamped = rules.clamp;
+    if (!Read(A, survey, options, lattice, asymmetry)) return ASYMMETRIC;
+    if (Finish(rules, lattice)) return BUILT;
+    if (h.nd > maxdense) return TOO_DENSE;
+    /* An excess below zero may have made a diagonal of the coarsest level vanish: a hierarchy of the nearest diagonally dominant matrix has none */
+    if (clamped) return INDEFINITE;
+    Rules again = rules;
+
+    again.clamp = clamped = true;
+    if (!Read(A, survey, options, nullptr, asymmetry)) return ASYMMETRIC;
+    return Finish(again, nullptr) ? BUILT : INDEFINITE;
+  }
+
+  void ApplyOnce(const Sweeps &sweeps, bool transpose, const PetscReal b[], PetscReal x[])
+  {
+    Sweeps s = sweeps;
+
+    if (transpose) std::swap(s.pre, s.post);
+    if (coupling.empty()) {
+      cycle.Apply(h, s, scale, b, x);
+      return;
+    }
+    /* A row with the diagonal alone is solved, and what it contributes to other rows goes to the right-hand side */
+    work.assign(b, b + h.n);
+    if (!transpose) {
+      for (const Coupling &c : coupling) work[c.row] -= c.value * b[c.col] / diagonal[c.col];
+      cycle.Apply(h, s, scale, work.data(), x);
+    } else {
+      cycle.Apply(h, s, scale, work.data(), x);
+      for (const Coupling &c : coupling) x[c.col] -= c.value * x[c.row] / diagonal[c.col];
+    }
+  }
+
+  /*
+    An M-matrix need not be diagonally dominant, but D A D is for some diagonal matrix D, any vector v with A v >= 0 being its diagonal; a Laplacian that
+    was scaled from both sides has the inverse of that scaling. Gauss-Seidel for A v = 0 finds it up to what is smooth.
+  */
+  static void Relax(const Rows &A, int sign, int sweeps, std::vector<PetscReal> &v)
+  {
+    for (int s = 0; s < sweeps; s++) {
+      PetscReal most = 0.0;
+
+      for (PetscInt i = 0; i < A.n; i++) {
+        PetscReal sum = 0.0, d = 0.0;
+
+        for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
+          const PetscReal a = sign * A.a[k];
+
+          if (A.ja[k] == i)
+            d = a;
+          else if (a < 0.0)
+            sum -= a * v[A.ja[k]];
+        }
+        if (sum > 0.0 && d > 0.0) v[i] = sum / d;
+        most = std::max(most, v[i]);
+      }
+      for (PetscReal &x : v) x = std::max(x / most, (PetscReal)1e-10);
+    }
+  }
+
+  static void ScaleRows(const Rows &A, const std::vector<PetscReal> &v, std::vector<PetscReal> &values)
+  {
+    for (PetscInt i = 0; i < A.n; i++) {
+      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) values[k] = v[i] * A.a[k] * v[A.ja[k]];
+    }
+  }
+
+  /* What is smooth, by the hierarchy of the scaled matrix as far as it is known: whatever that reduces slowly is what it has not seen yet */
+  void Improve(const Rows &B, std::vector<PetscReal> &v)
+  {
+    std::vector<PetscReal> w(B.n, 1.0), r(B.n), z(B.n);
+    Sweeps                 s;
+
+    s.pre = s.post = 1;
+    for (int step = 0; step < 5; step++) {
+      for (PetscInt i = 0; i < B.n; i++) {
+        r[i] = 0.0;
+        for (PetscInt k = B.ia[i]; k < B.ia[i + 1]; k++) r[i] += B.a[k] * w[B.ja[k]];
+      }
+      ApplyOnce(s, false, r.data(), z.data());
+      for (PetscInt i = 0; i < B.n; i++) {
+        const PetscReal x = w[i] - z[i];
+
+        if (x == x) w[i] = std::min(std::max(x, (PetscReal)0.2 * w[i]), (PetscReal)5.0 * w[i]);
+      }
+    }
+    for (PetscInt i = 0; i < B.n; i++) v[i] *= w[i];
+  }
+
   bool Read(const Rows &A, const Survey &survey, const Options &options, Lattice *lattice, Asymmetry &asymmetry)
   {
     Graph<Real> g;
@@ -185,7 +288,7 @@ private:
   Graph<Real>            graph, matrix; /* while they are made */
   Array<int>             number;
   std::vector<Coupling>  coupling;
-  std::vector<PetscReal> diagonal, work;
+  std::vector<PetscReal> diagonal, work, factors, product;
   double                 scale     = 1.0;
   bool                   reordered = false, clamped = false;
 };

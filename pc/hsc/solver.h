@@ -16,6 +16,7 @@ struct Options {
   Rules    rules;
   Positive positive = POSITIVE_COMPENSATE;
   Reorder  reorder  = REORDER_AUTO;
+  bool     scaling  = true; /* M-matrices that are not diagonally dominant are scaled until they are */
 };
 
 struct LevelReport {
@@ -29,7 +30,7 @@ struct Report {
   double                   operators = 0.0, grids = 0.0; /* sums over the levels beside the finest */
   double                   stored    = 0.0;              /* numbers of all matrices that a cycle reads */
   size_t                   memory    = 0;                /* bytes */
-  bool                     reordered = false, clamped = false;
+  bool                     reordered = false, clamped = false, scaled = false;
   int                      nclamped = 0, ncoupling = 0;
 };
 
