@@ -12,7 +12,7 @@ int main(int argc, char **argv)
   KSP                ksp;
   PC                 pc;
   PetscInt           below = 10, its;
-  PetscBool          show = PETSC_FALSE;
+  PetscBool          show  = PETSC_FALSE;
   PetscReal          error = 0.0, norm = 1.0, residual, right;
   KSPConvergedReason reason;
 
