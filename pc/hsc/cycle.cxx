@@ -4,7 +4,6 @@
 #include "pc/hsc/cycle.h"
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 namespace petlap {
@@ -181,7 +180,7 @@ void Cycle<Real>::Smooth(const Level<Real> &L, const Sweeps &s, bool pre, const 
       const Real omega = (Real)s.omega;
 
       ForRows<false>(L, y, [=](int i, int p, Real wx) { t[p] = y[p] + omega * ((r[p] + wx) * inv[i] - y[p]); });
-      memcpy(y, t, L.n * sizeof(Real));
+      Copy(y, t, L.n);
     } else if (pre)
       ForRows<true>(L, y, [=](int i, int p, Real wx) { y[p] = (r[p] + wx) * inv[i]; });
     else
@@ -369,7 +368,7 @@ void Cycle<Real>::VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Re
 
   if (L.smooth) {
     rc = right[l + 1].data();
-    memcpy(rc, r, L.nc * sizeof(Real));
+    Copy(rc, r, L.nc);
   }
   Restrict(L, r + L.nc, rc);
   VisitOnce(h, s, l + 1, rc);
@@ -396,7 +395,7 @@ void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const 
     Residual(L, r, y, rest[l].data());
     res = rest[l].data();
   }
-  memcpy(rc, res, nc * sizeof(Real));
+  Copy(rc, res, nc);
   Restrict(L, res + nc, rc);
   Visit(h, s, l + 1, rc, xc);
   if (gamma[l] > 1) {
@@ -412,7 +411,7 @@ void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const 
     for (int i = 0; i < nc; i++) y[i] += xc[i];
     Interpolate(L, res + nc, xc, [=](int f, Real v) { y[nc + f] += v; });
   } else {
-    memcpy(y, xc, nc * sizeof(Real));
+    Copy(y, xc, nc);
     Interpolate(L, res + nc, xc, [=](int f, Real v) { y[nc + f] = v; });
   }
   if (L.smooth) Smooth(L, s, false, r, y);

@@ -3,7 +3,6 @@
 */
 #include "pc/hsc/hierarchy.h"
 #include <algorithm>
-#include <cstring>
 
 namespace petlap {
 namespace hsc {
@@ -44,7 +43,7 @@ void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, co
     index.emplace_back();
     Level<Real> &L = h.level.back();
     work.before.resize(g.weight.size());
-    memcpy(work.before.data(), g.weight.data(), g.weight.size() * sizeof(Real));
+    Copy(work.before.data(), g.weight.data(), g.weight.size());
     weights = smooth == &g ? work.before.data() : smooth->weight.data();
     h.nclamped += Sparsify(g, *smooth, number, rules, lattice, work, L);
     L.nedges = (long long)smooth->adj.size();
@@ -84,7 +83,7 @@ static void ShiftInverse(Array<Real> &base, Array<Real> &inv, const Real t[], co
 {
   if (base.empty()) {
     base.resize(inv.size());
-    memcpy(base.data(), inv.data(), inv.size() * sizeof(Real));
+    Copy(base.data(), inv.data(), inv.size());
   }
   for (size_t i = 0; i < inv.size(); i++) {
     const Real ti = t[place ? place[i] : (int)i], b = base[i];

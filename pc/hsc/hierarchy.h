@@ -10,6 +10,7 @@
 
 #include <petscsys.h>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <utility>
 #include <vector>
@@ -105,6 +106,13 @@ private:
   T     *p = nullptr;
   size_t n = 0, room = 0;
 };
+
+/* Arrays without entries have no address, which memcpy() does not take even where nothing is to copy */
+template <typename T>
+inline void Copy(T *to, const T *from, size_t n)
+{
+  if (n) memcpy(to, from, n * sizeof(T));
+}
 
 struct Lower {
   int vertex, edge;

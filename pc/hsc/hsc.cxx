@@ -508,15 +508,18 @@ static PetscErrorCode PCSetFromOptions_HSC(PC pc, CompatOptionItems PetscOptions
 {
   PC_HSC   *hsc = (PC_HSC *)pc->data;
   PetscBool set, set2, flag;
-  PetscEnum value;
   PetscReal real, real2;
   PetscInt  number, number2;
 
   PetscFunctionBegin;
   PetscOptionsHeadBegin(PetscOptionsObject, "HSC options");
-  #define PCHSC_OPTION_ENUM(key, text, Name, type, field, list)                                          \
-    PetscCall(PetscOptionsEnum(key, text, "PCHSCSet" #Name, list, (PetscEnum)hsc->field, &value, &set)); \
-    if (set) PetscCall(PCHSCSet##Name(pc, (type)value));
+  /* PetscEnum itself has no other values than 0 */
+  #define PCHSC_OPTION_ENUM(key, text, Name, type, field, list)                                                      \
+    {                                                                                                                \
+      type chosen = hsc->field;                                                                                      \
+      PetscCall(PetscOptionsEnum(key, text, "PCHSCSet" #Name, list, (PetscEnum)chosen, (PetscEnum *)&chosen, &set)); \
+      if (set) PetscCall(PCHSCSet##Name(pc, chosen));                                                                \
+    }
   #define PCHSC_OPTION_INT(key, text, Name, field)                                      \
     PetscCall(PetscOptionsInt(key, text, "PCHSCSet" #Name, hsc->field, &number, &set)); \
     if (set) PetscCall(PCHSCSet##Name(pc, number));

@@ -237,11 +237,11 @@ void RemoveNegative(const Graph<Real> &g, Positive rule, Graph<Real> &out)
   int         m = 0;
 
   w.resize(g.weight.size());
-  memcpy(w.data(), g.weight.data(), g.weight.size() * sizeof(Real));
+  Copy(w.data(), g.weight.data(), g.weight.size());
   out.n = n;
   out.uptr.resize(n + 1);
   out.excess.resize(n);
-  memcpy(out.excess.data(), g.excess.data(), n * sizeof(Real));
+  Copy(out.excess.data(), g.excess.data(), n);
   mark.assign(n, -1);
   for (int v = 0; v < n; v++) {
     auto neighbours = [&](int x, auto &&visit) {

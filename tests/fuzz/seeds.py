@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seed corpus for load_fuzz into the given folder; load_fuzz.cxx says what the bytes mean."""
+"""Writes the seed corpora for load_fuzz and hsc_fuzz into two given folders; load_fuzz.cxx and tests/pc/stress.h say what the bytes mean."""
 import os
 import struct
 import sys
@@ -61,3 +61,13 @@ for which in range(3):
     for cut in 0, 7, 100, 2000, 2048, 4000:
         seed("t-%d-%d" % (which, cut), b"t" + bytes([which]) + struct.pack(">H", cut))
     seed("r-%d" % which, b"r" + bytes([which, 0, 0, 0, 40, 7]))
+
+# Matrices for hsc: each graph, kind of values and kind of diagonal, in a small and a larger size
+folder = sys.argv[2]
+os.makedirs(folder, exist_ok=True)
+for graph in range(8):
+    for values in range(8):
+        size = 20 + 17 * ((graph + values) % 9)
+        options = bytes([(37 * graph + 11 * values) % 256, 0 if values % 2 else 40, 0, values, graph, values * 4, 0, 1])
+        edges = bytes((29 * k * k + 7 * k * values) % 256 for k in range(3 * (graph + 1))) if graph == 0 or values == 7 else b""
+        seed("%d-%d" % (graph, values), bytes([size, graph + 56, values, (3 * graph + values) % 8]) + options + edges)

@@ -244,11 +244,11 @@ int main(int argc, char **argv)
     test:
       suffix: view
       args: -kind mesh -n 40,40 -boundary neumann -ksp_view
-      filter: sed -n -E "/PC Object/,/linear system/p" | sed -E -e "s,[0-9]+ levels.*,some levels," -e "/level [0-9]/d" -e "/linear system/d"
+      filter: sed -n -E "/PC Object/,/linear system/p" | sed -E -e "s,[0-9]+ levels.*,some levels," -e "/(level [0-9]|memory)/d" -e "/linear system/d"
     test:
       suffix: view_options
       args: -n 40,40 -negative -ksp_type cg -ksp_view -pc_hsc_smoother jacobi -pc_hsc_omega 0.7 -pc_hsc_pre 1 -pc_hsc_post 2 -pc_hsc_cycle w -pc_hsc_symmetric no -pc_hsc_coloring paper -pc_hsc_compensate 0 -pc_hsc_theta_finest 0.9 -pc_hsc_theta 0.8 -pc_hsc_dmin 4 -pc_hsc_direct_size 300 -pc_hsc_max_levels 5 -pc_hsc_precision double -pc_hsc_reorder bfs -pc_hsc_positive drop -pc_hsc_symmetrize -pc_hsc_reuse all -pc_hsc_shift 0.5
-      filter: sed -n -E "/PC Object/,/linear system/p" | sed -E -e "s,[0-9]+ levels.*,some levels," -e "/level [0-9]/d" -e "/linear system/d"
+      filter: sed -n -E "/PC Object/,/linear system/p" | sed -E -e "s,[0-9]+ levels.*,some levels," -e "/(level [0-9]|memory)/d" -e "/linear system/d"
     test:
       suffix: view_positive
       args: -kind q1 -n 30,30 -eps 0.1 -ksp_view
