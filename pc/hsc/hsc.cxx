@@ -5,6 +5,7 @@
 #include <petsc/private/pcimpl.h>
 #include <petscdmda.h>
 #include "mat/compat/petscversion.h"
+#include "pc/hsc/eigenvectors.h"
 #include "pc/hsc/solver.h"
 
 #if !defined(PETSC_USE_COMPLEX)
@@ -52,6 +53,8 @@ typedef struct {
   PetscBool  stale, shifted;  /* an option or a shift has changed since */
   PetscBool  single, allowed; /* precision used; the Krylov method takes a nonsymmetric preconditioner */
   PetscInt   nbuilt, nupdated;
+
+  PCHSCEigen eigen;
 } PC_HSC;
 
 static PetscLogEvent PC_HSCSetUp, PC_HSCUpdate, PC_HSCApply;
@@ -524,6 +527,7 @@ static PetscErrorCode PCSetFromOptions_HSC(PC pc, CompatOptionItems PetscOptions
   PCHSC_OPTION_ENUM("-pc_hsc_reuse", "What is kept when values change", Reuse, PCHSCReuse, reuse, PCHSCReuses)
   PetscCall(PetscOptionsReal("-pc_hsc_shift", "Precondition for the matrix plus this multiple of the unit matrix", "PCHSCSetShift", hsc->shift, &real, &set));
   if (set) PetscCall(PCHSCSetShift(pc, real));
+  PetscCall(PCHSCEigenSetFromOptions(pc, &hsc->eigen, PetscOptionsObject));
   #undef PCHSC_OPTION_ENUM
   #undef PCHSC_OPTION_INT
   #undef PCHSC_OPTION_BOOL
@@ -2051,6 +2055,30 @@ PetscErrorCode PCHSCGetReuse(PC pc, PCHSCReuse *type)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PCHSCEigen *PCHSCGetEigen(PC pc)
+{
+  return &((PC_HSC *)pc->data)->eigen;
+}
+
+PetscErrorCode PCHSCGetInside(PC pc, PCHSCInside *inside, Mat *B)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  if (hsc->stale) PetscCall(PCSetUp_HSC(pc));
+  PetscCall(PCHSCUpdate(pc));
+  PetscCall(PCHSCGetAIJ(pc, pc->pmat, B));
+  inside->solver = hsc->solver;
+  inside->sign   = hsc->survey.sign;
+  inside->eigen  = &hsc->eigen;
+  /* Block methods do without a symmetric cycle, and need it as little as the flexible methods of KSP */
+  const PetscBool allowed = hsc->allowed;
+  hsc->allowed            = PETSC_TRUE;
+  inside->sweeps          = PCHSCSweeps(hsc);
+  hsc->allowed            = allowed;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode PCHSCCompose(PC pc, PetscBool on)
 {
   static const struct {
@@ -2094,6 +2122,13 @@ static PetscErrorCode PCHSCCompose(PC pc, PetscBool on)
     {"PCHSCSetShift_C", (PetscVoidFunction)PCHSCSetShift_HSC},
     {"PCHSCGetShift_C", (PetscVoidFunction)PCHSCGetShift_HSC},
     {"PCHSCSetDiagonalShift_C", (PetscVoidFunction)PCHSCSetDiagonalShift_HSC},
+    {"PCHSCComputeEigenvectors_C", (PetscVoidFunction)PCHSCComputeEigenvectors_HSC},
+    {"PCHSCComputeInitialSpace_C", (PetscVoidFunction)PCHSCComputeInitialSpace_HSC},
+    {"PCHSCSetEigenTolerances_C", (PetscVoidFunction)PCHSCSetEigenTolerances_HSC},
+    {"PCHSCGetEigenTolerances_C", (PetscVoidFunction)PCHSCGetEigenTolerances_HSC},
+    {"PCHSCSetEigenGuard_C", (PetscVoidFunction)PCHSCSetEigenGuard_HSC},
+    {"PCHSCGetEigenGuard_C", (PetscVoidFunction)PCHSCGetEigenGuard_HSC},
+    {"PCHSCGetEigenIterationNumber_C", (PetscVoidFunction)PCHSCGetEigenIterationNumber_HSC},
     {"PCSetCoordinates_C", (PetscVoidFunction)PCSetCoordinates_HSC},
   };
 
@@ -2108,6 +2143,7 @@ static PetscErrorCode PCDestroy_HSC(PC pc)
 
   PetscFunctionBegin;
   PetscCall(PCReset_HSC(pc));
+  PetscCall(PCHSCEigenDestroy(&hsc->eigen));
   PetscCall(PCHSCCompose(pc, PETSC_FALSE));
   delete hsc;
   pc->data = nullptr;
@@ -2170,6 +2206,7 @@ static PetscErrorCode PCCreate_HSC(PC pc)
   hsc->maxlevels   = 64;
   hsc->reuse       = PCHSC_REUSE_SHIFT;
   pc->data         = hsc;
+  PetscCall(PCHSCEigenCreate(&hsc->eigen));
 
   pc->ops->apply          = PCApply_HSC;
   pc->ops->applytranspose = PCApplyTranspose_HSC;
@@ -2198,6 +2235,7 @@ PETSC_INTERN PetscErrorCode PCInitialize_HSC(void)
   PetscCall(PetscLogEventRegister("PCHSCSetUp", PC_CLASSID, &PC_HSCSetUp));
   PetscCall(PetscLogEventRegister("PCHSCUpdate", PC_CLASSID, &PC_HSCUpdate));
   PetscCall(PetscLogEventRegister("PCHSCApply", PC_CLASSID, &PC_HSCApply));
+  PetscCall(PCHSCEigenInitialize());
   PetscCall(PetscRegisterFinalize(PCFinalize_HSC));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -102,6 +102,11 @@ public:
     return flops + 2.0 * visits * h.nd * h.nd;
   }
 
+  std::unique_ptr<EigenLevels> Levels() override
+  {
+    return coupling.empty() ? MakeEigenLevels(h, cycle, scale) : nullptr;
+  }
+
 private:
   bool Read(const Rows &A, const Survey &survey, const Options &options, Lattice *lattice, Asymmetry &asymmetry)
   {

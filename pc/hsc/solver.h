@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pc/hsc/cycle.h"
+#include "pc/hsc/eigen.h"
 #include "pc/hsc/laplacian.h"
 #include <memory>
 
@@ -49,6 +50,8 @@ public:
   virtual Report GetReport() const                                                               = 0;
   /* Of one cycle */
   virtual double Flops(const Sweeps &sweeps) const = 0;
+  /* For the eigensolver, while the hierarchy stays as it is; null where rows of the matrix fix other unknowns */
+  virtual std::unique_ptr<EigenLevels> Levels() = 0;
 };
 
 } // namespace hsc
