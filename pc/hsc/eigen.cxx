@@ -478,12 +478,10 @@ private:
 
     if (broken) return false;
     for (int j = 0; j < m; j++) {
-      if (!Good(j) && (j < s.wanted || !s.passive)) active.push_back(j);
+      if (j < s.wanted ? !Good(j) : norm[j] > std::max(s.loose, s.tol) * std::abs(theta[j]) + s.floor) active.push_back(j);
     }
     if (active.empty()) return false;
-    if (P.rows() != n || P.panels() < np) {
-      P.resize(n, np);
-      AP.resize(n, np);
+    if (W.rows() != n || W.panels() < np) {
       W.resize(n, np);
       AW.resize(n, np);
     }
@@ -621,6 +619,7 @@ private:
 
     /* The new P: what the active vectors owe to W and the old P, orthogonal to the new X */
     std::vector<std::vector<double>> Q;
+    if (result.iterations + 1 >= s.maxit) active.clear();
     for (int j : active) {
       std::vector<double> v(ns, 0.0), t(V.a.begin() + (size_t)j * ns, V.a.begin() + (size_t)(j + 1) * ns);
       double              before = 0.0, after = 0.0;
@@ -651,6 +650,10 @@ private:
       Q.push_back(v);
     }
     const int newP = (int)Q.size();
+    if (newP > 0 && P.panels() < np) {
+      P.resize(n, np);
+      AP.resize(n, np);
+    }
     HP             = Small(newP, newP);
     Small C(ns, m), CP(ns, newP);
     for (int a = 0; a < newP; a++) {

@@ -74,7 +74,7 @@ struct EigenSettings {
   double tol     = 1e-8; /* relative to the eigenvalue */
   double floor   = 0.0;  /* residuals that cannot be seen for rounding errors */
   int    maxit   = 100;
-  bool   passive = false; /* vectors beyond the wanted ones are not improved by themselves */
+  double loose   = 0.0; /* tolerance of the vectors beyond the wanted ones */
   /* (iteration, wanted vectors that have converged, eigenvalues, norms of residuals); false stops */
   std::function<bool(int, int, const double[], const double[])> monitor;
 };

@@ -26,7 +26,7 @@ PetscErrorCode PCHSCEigenCreate(PCHSCEigen *eigen)
   *eigen       = PCHSCEigen();
   eigen->tol   = 1e-8;
   eigen->maxit = 200;
-  eigen->guard = 3;
+  eigen->guard = PETSC_DECIDE;
   eigen->steps = 1;
   eigen->mass  = PETSC_TRUE;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -51,11 +51,10 @@ PetscErrorCode PCHSCEigenSetFromOptions(PC pc, PCHSCEigen *eigen, CompatOptionIt
   PetscCall(PetscOptionsReal("-pc_hsc_eigen_tol", "Residual of an eigenvector beside its eigenvalue that is small enough", "PCHSCSetEigenTolerances", tol, &tol, &set));
   PetscCall(PetscOptionsInt("-pc_hsc_eigen_max_it", "Most iterations for eigenvectors on the finest level", "PCHSCSetEigenTolerances", maxit, &maxit, &set2));
   if (set || set2) PetscCall(PCHSCSetEigenTolerances(pc, tol, maxit));
-  PetscCall(PetscOptionsInt("-pc_hsc_eigen_guard", "Vectors at least that are iterated on beyond the eigenvectors asked for", "PCHSCSetEigenGuard", guard, &guard, &set));
+  PetscCall(PetscOptionsInt("-pc_hsc_eigen_guard", "Vectors at least that are iterated on beyond the eigenvectors asked for, -1 for a third of them", "PCHSCSetEigenGuard", guard, &guard, &set));
   if (set) PetscCall(PCHSCSetEigenGuard(pc, guard));
   PetscCall(PetscOptionsInt("-pc_hsc_eigen_steps", "Iterations for eigenvectors on each coarse level", "", eigen->steps, &eigen->steps, nullptr));
   PetscCall(PetscOptionsBool("-pc_hsc_eigen_mass", "Unknowns of coarse levels count as the unknowns that they stand for", "", eigen->mass, &eigen->mass, nullptr));
-  PetscCall(PetscOptionsBool("-pc_hsc_eigen_passive", "Only wanted", "", eigen->passive, &eigen->passive, nullptr));
   PetscCall(PetscOptionsViewer("-pc_hsc_eigen_monitor", "Prints residuals and eigenvalues of each iteration", "PCHSCComputeEigenvectors", &viewer, &format, &set));
   if (set) {
     PetscCall(PetscViewerDestroy(&eigen->monitor));
@@ -191,6 +190,7 @@ private:
 public:
   std::vector<double> count, diagonal; /* unknowns of the parts; the diagonal where an unknown stands alone */
   std::vector<int>    alone;
+  int                 nparts = 0; /* connected parts of more than one unknown */
   int                 nfree = 0; /* unknowns that do not stand alone */
   double              norm  = 0.0;
 };
@@ -239,7 +239,10 @@ static PetscErrorCode PCHSCFindParts(PCHSCProblem &p, const PetscInt ia[], const
     if (single[i]) {
       p.parts.part[i] = Parts::ALONE;
       p.alone.push_back(i);
-    } else if (singular[r]) {
+      continue;
+    }
+    p.nparts += r == i;
+    if (singular[r]) {
       if (number[r] < 0) {
         number[r] = p.parts.nnull++;
         p.count.push_back(0.0);
@@ -291,6 +294,48 @@ static bool PCHSCDense(PCHSCProblem &p, int wanted, Block &X, std::vector<double
     for (int i = 0; i < m; i++) X.at(row[i], j) = A[(size_t)j * m + i];
   }
   return true;
+}
+
+/*
+  Adds to each vector a part, relative to its norm, of random vectors to which the preconditioner was applied twice, so that they consist of low
+  eigenvectors. A coarse level may have none of the unknowns of a small or weakly connected part of the graph, and vectors that come from it would
+  miss all that happens there. As many random vectors as there are others are only needed where many eigenvectors may be missed.
+*/
+static void PCHSCDisturb(PCHSCProblem &p, bool many, double size, Block &X)
+{
+  const int           np = many ? X.panels() : 1, m = X.panels() * PANEL;
+  Block               Z(p.n, np);
+  std::vector<double> norm(np * PANEL, 0.0);
+  unsigned long long  seed = 42;
+
+  for (int j = 0; j < np * PANEL; j++) RandomColumn(Z, j, seed);
+  for (int pass = 0; pass < 2; pass++) {
+    p.Project(np, Z.data());
+    p.Precondition(np, Z.data(), Z.data());
+  }
+  p.Project(np, Z.data());
+  for (int j = 0; j < np * PANEL; j++) {
+    for (int i = 0; i < p.n; i++) norm[j] += Z.at(i, j) * Z.at(i, j);
+    norm[j] = std::sqrt(norm[j]);
+  }
+  for (int j = 0; j < m; j++) {
+    double factor[PANEL], square = 0.0;
+    int    at = many ? j : 0;
+
+    for (int i = 0; i < p.n; i++) square += X.at(i, j) * X.at(i, j);
+    for (int c = 0; c < PANEL; c++) {
+      seed      = seed * 6364136223846793005ull + 1442695040888963407ull;
+      factor[c] = (double)(seed >> 11) / (double)(1ull << 52) - 1.0;
+      if (many) factor[c] = c == 0;
+      if (at + c < np * PANEL && norm[at + c] > 0.0) factor[c] *= size * (square > 0.0 ? std::sqrt(square) : 1.0) / norm[at + c];
+    }
+    for (int i = 0; i < p.n; i++) {
+      double sum = 0.0;
+
+      for (int c = 0; c < (many ? 1 : (int)PANEL); c++) sum += factor[c] * Z.at(i, at + c);
+      X.at(i, j) += sum;
+    }
+  }
 }
 
 /* Norms of residuals where there was no iteration to tell them */
@@ -366,16 +411,17 @@ static PetscErrorCode PCHSCEigenvectors(PC pc, PetscInt k, PetscBool initial, Pe
   std::vector<double> lambda, norms;
   int                 converged = wanted;
   if (wanted > 0) {
-    const int           block = (int)PetscMin(((PetscInt64)wanted + eigen.guard + PANEL - 1) / PANEL * PANEL, (PetscInt64)PETSC_MAX_INT);
-    EigenSettings       settings;
-    bool                good = true;
+    const PetscInt64 guard = eigen.guard >= 0 ? eigen.guard : (wanted + 2) / 3, block64 = (wanted + guard + PANEL - 1) / PANEL * PANEL;
+    const int        block = (int)PetscMin(block64, (PetscInt64)INT_MAX / 8);
+    EigenSettings    settings;
+    bool             good = true;
 
     settings.wanted  = wanted;
     settings.block   = block;
     settings.tol     = (double)eigen.tol;
     settings.floor   = 8.0 * PETSC_MACHINE_EPSILON * problem.norm;
     settings.maxit   = initial ? 0 : (int)PetscMin(eigen.maxit, 1000000);
-    settings.passive = (bool)eigen.passive;
+    settings.loose   = 1.0;
     if (eigen.monitor && !initial) {
       settings.monitor = [&](int it, int nconverged, const double value[], const double norm[]) {
         const int j = std::min(nconverged, wanted - 1);
@@ -394,12 +440,9 @@ static PetscErrorCode PCHSCEigenvectors(PC pc, PetscInt k, PetscBool initial, Pe
         if (good) PCHSCResiduals(problem, wanted, X, lambda, norms);
         eigen.its = 0;
       } else {
-        unsigned long long seed = 42;
-
         X.resize(problem.n, block / PANEL);
-        if (!problem.levels || !problem.levels->Start(problem.parts, block, (int)eigen.steps, (bool)eigen.mass, std::max(1, problem.sweeps.post), X)) {
-          for (int j = 0; j < block; j++) RandomColumn(X, j, seed);
-        }
+        const bool start = problem.levels && problem.levels->Start(problem.parts, block, (int)eigen.steps, (bool)eigen.mass, std::max(1, problem.sweeps.post), X);
+        PCHSCDisturb(problem, !start || problem.nparts > 1, start ? 0.1 : 1.0, X);
         result    = LowestEigenvectors(problem, settings, X);
         lambda    = result.value;
         norms     = result.residual;
@@ -483,7 +526,9 @@ PetscErrorCode PCHSCComputeEigenvectors_HSC(PC pc, PetscInt k, PetscReal values[
   Options Database Keys:
 + -pc_hsc_eigen_tol <1e-8>   - residual, relative to the eigenvalue, that is small enough
 . -pc_hsc_eigen_max_it <200> - most iterations on the finest level
-. -pc_hsc_eigen_guard <3>    - vectors at least that are iterated on beyond the `k`
+. -pc_hsc_eigen_guard <-1>   - vectors at least that are iterated on beyond the `k`; -1 for a third of them
+. -pc_hsc_eigen_steps <1>    - iterations on each coarse level, for the vectors to begin with
+. -pc_hsc_eigen_mass <true>  - on coarse levels an unknown counts as much as the unknowns of the finest that it stands for
 - -pc_hsc_eigen_monitor      - prints residuals and eigenvalues of each iteration
 
   Level: intermediate
@@ -641,7 +686,7 @@ PetscErrorCode PCHSCGetEigenTolerances(PC pc, PetscReal *tol, PetscInt *maxit)
 PetscErrorCode PCHSCSetEigenGuard_HSC(PC pc, PetscInt guard)
 {
   PetscFunctionBegin;
-  PetscCheck(guard >= 0 && guard <= 10000, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "-pc_hsc_eigen_guard is %" PetscInt_FMT "; it must be between 0 and 10000", guard);
+  PetscCheck(guard >= PETSC_DECIDE && guard <= 10000, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "-pc_hsc_eigen_guard is %" PetscInt_FMT "; it must be between 0 and 10000, or -1 for a third of the eigenvectors asked for", guard);
   PCHSCGetEigen(pc)->guard = guard;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -660,10 +705,10 @@ PetscErrorCode PCHSCGetEigenGuard_HSC(PC pc, PetscInt *guard)
 
   Input Parameters:
 + pc    - the preconditioner
-- guard - vectors at least (default 3); the block is filled up to a multiple of 4
+- guard - vectors at least, or `PETSC_DECIDE` (default) for a third of the eigenvectors asked for; the block is filled up to a multiple of 4
 
   Options Database Key:
-. -pc_hsc_eigen_guard <3>
+. -pc_hsc_eigen_guard <-1>
 
   Level: advanced
 
@@ -671,7 +716,7 @@ PetscErrorCode PCHSCGetEigenGuard_HSC(PC pc, PetscInt *guard)
   The last eigenvectors converge the faster the further their eigenvalues are from the first one that is not in the block. A multiple eigenvalue at the end needs more of these vectors.
 
   Errors:
-  `PETSC_ERR_ARG_OUTOFRANGE` for numbers below 0 or above 10000
+  `PETSC_ERR_ARG_OUTOFRANGE` for numbers below -1 or above 10000
 
 .seealso: `PCHSC`, `PCHSCComputeEigenvectors()`, `PCHSCGetEigenGuard()`
 @*/
@@ -693,7 +738,7 @@ PetscErrorCode PCHSCSetEigenGuard(PC pc, PetscInt guard)
 . pc - the preconditioner
 
   Output Parameter:
-. guard - vectors at least
+. guard - vectors at least, or `PETSC_DECIDE` for a third of the eigenvectors asked for
 
   Level: advanced
 

@@ -11,7 +11,7 @@
 struct PCHSCEigen {
   PetscReal         tol;
   PetscInt          maxit, guard, steps;
-  PetscBool         mass, passive;
+  PetscBool         mass;
   PetscViewer       monitor;
   PetscViewerFormat format;
   PetscInt          its; /* of the last call */
