@@ -545,6 +545,8 @@ PetscErrorCode PCHSCComputeEigenvectors_HSC(PC pc, PetscInt k, PetscReal values[
   Eigenvectors of the coarsest level with enough unknowns are interpolated and improved from level to level; LOBPCG with the cycle as its preconditioner goes on with them on the finest level. The memory is that of about six blocks of `k` plus guard
   vectors. It is made for few eigenvectors, up to about a hundred. Where `k` is not small beside the number of rows, a dense matrix is made.
 
+  Convergence depends on how far the eigenvalues asked for are from the next ones, beside their own size. So take a multiple of the unit matrix out of the matrix, which leaves the eigenvectors as they are.
+
   Reference: section 4.5 of Krishnan, Fattal, Szeliski (2013)
 
   Errors:
