@@ -358,13 +358,13 @@ static PetscErrorCode PCHSCEigenvectors(PC pc, PetscInt k, PetscBool initial, Pe
   PetscInt        n;
   const PetscInt *ia, *ja;
   PetscBool       done;
-  PetscReal      *a;
+  const PetscReal *a;
   Vec             ones = nullptr, sums = nullptr;
   const MPI_Comm  comm = PetscObjectComm((PetscObject)pc);
 
   PetscFunctionBegin;
   PetscCall(PCSetUp(pc));
-  PetscCall(PCHSCGetInside(pc, &inside, &B));
+  PetscCall(PCHSCGetInside(pc, &inside));
   PCHSCEigen &eigen = *inside.eigen;
   PetscCall(MatGetSize(pc->mat, &n, nullptr));
   PetscCheck(k >= 1 && k <= n, comm, PETSC_ERR_ARG_OUTOFRANGE, "%" PetscInt_FMT " eigenvectors were asked for and the matrix has %" PetscInt_FMT " rows: ask for at least one and at most as many as there are rows", k, n);
@@ -379,15 +379,16 @@ static PetscErrorCode PCHSCEigenvectors(PC pc, PetscInt k, PetscBool initial, Pe
   PetscCheck(inside.solver->GetReport().ncoupling == 0, comm, PETSC_ERR_ARG_WRONG,
              "The matrix is not symmetric: rows with nothing but a diagonal have columns with %d other entries. Use MatZeroRowsColumns() in place of MatZeroRows()", inside.solver->GetReport().ncoupling);
   PetscCall(PetscLogEventBegin(PC_HSCEigen, pc, nullptr, nullptr, nullptr));
+  PetscCall(PCHSCGetAIJ(pc, pc->pmat, &B));
   PCHSCProblem problem(pc, inside, n);
   PetscCall(MatCreateVecs(pc->mat, &problem.in, &problem.out));
-  if (B != pc->pmat || pc->mat != pc->pmat) {
+  if (pc->mat != pc->pmat) {
     PetscCall(VecDuplicate(problem.in, &ones));
     PetscCall(VecDuplicate(problem.in, &sums));
   }
   PetscCall(MatGetRowIJ(B, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
   PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The rows of a matrix of type %s cannot be had", ((PetscObject)B)->type_name);
-  PetscCall(MatSeqAIJGetArray(B, &a));
+  PetscCall(MatSeqAIJGetArrayRead(B, &a));
   if (pc->mat != pc->pmat) {
     const PetscScalar *s;
 
@@ -490,7 +491,7 @@ static PetscErrorCode PCHSCEigenvectors(PC pc, PetscInt k, PetscBool initial, Pe
   }
   if (nconv) *nconv = count;
   if (!initial) PetscCall(PetscInfo(pc, "%" PetscInt_FMT " of %" PetscInt_FMT " eigenvectors converged after %" PetscInt_FMT " iterations; %d are constant on a part of the graph, %d unknowns stand alone\n", count, k, eigen.its, nnull, (int)problem.alone.size()));
-  PetscCall(MatSeqAIJRestoreArray(B, &a));
+  PetscCall(MatSeqAIJRestoreArrayRead(B, &a));
   PetscCall(MatRestoreRowIJ(B, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
   PetscCall(VecDestroy(&problem.in));
   PetscCall(VecDestroy(&problem.out));

@@ -25,8 +25,9 @@ struct PCHSCInside {
   PCHSCEigen          *eigen;
 };
 
-/* Mat is the operator as a SeqAIJ matrix, or null where it is another one than the preconditioner's */
-PETSC_INTERN PetscErrorCode PCHSCGetInside(PC, PCHSCInside *, Mat *);
+PETSC_INTERN PetscErrorCode PCHSCGetInside(PC, PCHSCInside *);
+/* The matrix of the preconditioner as a SeqAIJ matrix, for the caller to destroy */
+PETSC_INTERN PetscErrorCode PCHSCGetAIJ(PC, Mat, Mat *);
 PETSC_INTERN PetscErrorCode PCHSCEigenSetFromOptions(PC, PCHSCEigen *, CompatOptionItems);
 PETSC_INTERN PetscErrorCode PCHSCEigenCreate(PCHSCEigen *);
 PETSC_INTERN PetscErrorCode PCHSCEigenDestroy(PCHSCEigen *);

@@ -133,7 +133,7 @@ static PetscErrorCode PCHSCCheckMat(PC pc, Mat P)
 }
 
 /* The matrix as compressed sparse rows of a SeqAIJ matrix, which is a new one for other types and where the symmetric part is wanted */
-static PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
+PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
 {
   PC_HSC   *hsc = (PC_HSC *)pc->data;
   PetscBool aij, mpiaij, convertible;
@@ -2060,14 +2060,13 @@ PCHSCEigen *PCHSCGetEigen(PC pc)
   return &((PC_HSC *)pc->data)->eigen;
 }
 
-PetscErrorCode PCHSCGetInside(PC pc, PCHSCInside *inside, Mat *B)
+PetscErrorCode PCHSCGetInside(PC pc, PCHSCInside *inside)
 {
   PC_HSC *hsc = (PC_HSC *)pc->data;
 
   PetscFunctionBegin;
   if (hsc->stale) PetscCall(PCSetUp_HSC(pc));
   PetscCall(PCHSCUpdate(pc));
-  PetscCall(PCHSCGetAIJ(pc, pc->pmat, B));
   inside->solver = hsc->solver;
   inside->sign   = hsc->survey.sign;
   inside->eigen  = &hsc->eigen;

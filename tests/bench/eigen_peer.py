@@ -6,12 +6,30 @@ PEER      mumps    SLEPc's Krylov-Schur with shift-and-invert by MUMPS' Cholesky
           pyamg    SciPy's LOBPCG with a smoothed aggregation V-cycle of PyAMG
 WANTED    eigenvectors, lowest first, without the constant one of a matrix that is SINGULAR (1, else 0)
 TOL       residual relative to the eigenvalue; that of shift-and-invert is relative in the spectrum that it iterates on"""
+import glob
 import os
 import resource
 import sys
 import time
+import warnings
 
-import numpy as np
+# Debian's modules stand beside SLEPc, and are found there only where its headers are installed too
+sys.path += glob.glob("/usr/lib/slepcdir/slepc*/*-real/lib/python3/dist-packages")
+try:
+    import numpy as np
+    if sys.argv[1] == "pyamg":
+        import pyamg as amg
+        import scipy.sparse as sp
+        from scipy.sparse.linalg import lobpcg
+    else:
+        import slepc4py
+        slepc4py.init([sys.argv[0]] + sys.argv[6:])
+        from petsc4py import PETSc
+        from slepc4py import SLEPc
+except ImportError as error:
+    # As PETSc's error for a type that it has not
+    print(f"status error 86: {error}")
+    sys.exit(1)
 
 peer, file, wanted, tol, singular = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])
 
@@ -41,10 +59,6 @@ def finish(before, setup, start, end, iterations, values, residuals, converged):
 
 
 def slepc():
-    import slepc4py
-    slepc4py.init([sys.argv[0]] + sys.argv[6:])
-    from petsc4py import PETSc
-    from slepc4py import SLEPc
     matrix = PETSc.Mat().load(PETSc.Viewer().createBinary(file, "r"))
     matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
     print(f"rows {matrix.size[0]}")
@@ -92,11 +106,6 @@ def slepc():
 
 
 def pyamg():
-    import warnings
-
-    import pyamg as amg
-    import scipy.sparse as sp
-    from scipy.sparse.linalg import lobpcg
     head = np.fromfile(file, ">i4", 4)
     n, nnz = int(head[1]), int(head[3])
     with open(file, "rb") as f:

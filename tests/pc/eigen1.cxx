@@ -2,6 +2,7 @@ static char help[] = "Lowest eigenvectors by PCHSCComputeEigenvectors() of Lapla
 are reported, orthonormal vectors. -matrix (grid|random|parts|weak|alone|mesh), -nx, -ny, -neumann, -negative, -shift (of the matrix), -other (the operator is a shell), -k, -tol.\n\n";
 
 #include <petlap.h>
+#include <petsc/private/petscimpl.h>
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -220,7 +221,13 @@ int main(int argc, char **argv)
     }
     nconv = k;
   } else {
+    PetscObjectState before, after;
+
+    PetscCall(PetscObjectStateGet((PetscObject)A, &before));
     PetscCall(PCHSCComputeEigenvectors(pc, k, values.data(), x, residuals.data(), &nconv));
+    PetscCall(PetscObjectStateGet((PetscObject)A, &after));
+    /* Preconditioners would be built again */
+    PetscCheck(before == after, PETSC_COMM_SELF, PETSC_ERR_PLIB, "The matrix counts as changed");
     PetscCall(MatNorm(A, NORM_INFINITY, &scale));
     for (PetscInt j = 0; j < nconv; j++) {
       const PetscReal want = (negative ? -1.0 : 1.0) * exact[j];
