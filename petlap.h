@@ -86,6 +86,13 @@ PETLAP_EXTERN PetscErrorCode PCHSCGetTheta(PC, PetscReal *, PetscReal *);
 PETLAP_EXTERN PetscErrorCode PCHSCSetShift(PC, PetscReal);
 PETLAP_EXTERN PetscErrorCode PCHSCGetShift(PC, PetscReal *);
 PETLAP_EXTERN PetscErrorCode PCHSCSetDiagonalShift(PC, Vec);
+PETLAP_EXTERN PetscErrorCode PCHSCComputeEigenvectors(PC, PetscInt, PetscReal[], Vec[], PetscReal[], PetscInt *);
+PETLAP_EXTERN PetscErrorCode PCHSCComputeInitialSpace(PC, PetscInt, Vec[]);
+PETLAP_EXTERN PetscErrorCode PCHSCSetEigenTolerances(PC, PetscReal, PetscInt);
+PETLAP_EXTERN PetscErrorCode PCHSCGetEigenTolerances(PC, PetscReal *, PetscInt *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetEigenGuard(PC, PetscInt);
+PETLAP_EXTERN PetscErrorCode PCHSCGetEigenGuard(PC, PetscInt *);
+PETLAP_EXTERN PetscErrorCode PCHSCGetEigenIterationNumber(PC, PetscInt *);
 
 PETLAP_EXTERN PetscErrorCode PetlapLoadSystem(MPI_Comm, const char[], Mat *, Vec *, Vec *);
 

@@ -32,10 +32,11 @@ public:
   void Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal b[], PetscReal x[]);
   /* Bytes of the vectors and the factor */
   size_t Memory() const;
+  /* On the coarsest level */
+  void Solve(const Hierarchy<Real> &h, const Real r[], Real x[]);
 
 private:
   void Allocate(const Hierarchy<Real> &h, const Sweeps &s);
-  void Solve(const Hierarchy<Real> &h, const Real r[], Real x[]);
   void VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Real r[]);
   void Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const Real r[], Real x[]);
   void Smooth(const Level<Real> &L, const Sweeps &s, bool pre, const Real r[], Real x[]);

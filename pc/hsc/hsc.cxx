@@ -5,6 +5,7 @@
 #include <petsc/private/pcimpl.h>
 #include <petscdmda.h>
 #include "mat/compat/petscversion.h"
+#include "pc/hsc/eigenvectors.h"
 #include "pc/hsc/solver.h"
 
 #if !defined(PETSC_USE_COMPLEX)
@@ -52,6 +53,8 @@ typedef struct {
   PetscBool  stale, shifted;  /* an option or a shift has changed since */
   PetscBool  single, allowed; /* precision used; the Krylov method takes a nonsymmetric preconditioner */
   PetscInt   nbuilt, nupdated;
+
+  PCHSCEigen eigen;
 } PC_HSC;
 
 static PetscLogEvent PC_HSCSetUp, PC_HSCUpdate, PC_HSCApply;
@@ -137,7 +140,7 @@ static PetscErrorCode PCHSCCheckMat(PC pc, Mat P)
 }
 
 /* The matrix as compressed sparse rows of a SeqAIJ matrix, which is a new one for other types and where the symmetric part is wanted */
-static PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
+PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
 {
   PC_HSC   *hsc = (PC_HSC *)pc->data;
   PetscBool aij, mpiaij, convertible;
@@ -555,6 +558,7 @@ static PetscErrorCode PCSetFromOptions_HSC(PC pc, CompatOptionItems PetscOptions
   PCHSC_OPTION_ENUM("-pc_hsc_reuse", "What is kept when values change", Reuse, PCHSCReuse, reuse, PCHSCReuses)
   PetscCall(PetscOptionsReal("-pc_hsc_shift", "Precondition for the matrix plus this multiple of the unit matrix", "PCHSCSetShift", hsc->shift, &real, &set));
   if (set) PetscCall(PCHSCSetShift(pc, real));
+  PetscCall(PCHSCEigenSetFromOptions(pc, &hsc->eigen, PetscOptionsObject));
   #undef PCHSC_OPTION_ENUM
   #undef PCHSC_OPTION_INT
   #undef PCHSC_OPTION_BOOL
@@ -2168,25 +2172,85 @@ PetscErrorCode PCHSCGetReuse(PC pc, PCHSCReuse *type)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PCHSCEigen *PCHSCGetEigen(PC pc)
+{
+  return &((PC_HSC *)pc->data)->eigen;
+}
+
+PetscErrorCode PCHSCGetInside(PC pc, PCHSCInside *inside)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  if (hsc->stale) PetscCall(PCSetUp_HSC(pc));
+  PetscCall(PCHSCUpdate(pc));
+  inside->solver = hsc->solver;
+  inside->sign   = hsc->survey.sign;
+  inside->eigen  = &hsc->eigen;
+  /* Block methods do without a symmetric cycle, and need it as little as the flexible methods of KSP */
+  const PetscBool allowed = hsc->allowed;
+  hsc->allowed            = PETSC_TRUE;
+  inside->sweeps          = PCHSCSweeps(hsc);
+  hsc->allowed            = allowed;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+  #define PCHSC_METHOD(name)                                   \
+    {                                                          \
+      "PCHSC" #name "_C", (PetscVoidFunction)PCHSC##name##_HSC \
+    }
 static PetscErrorCode PCHSCCompose(PC pc, PetscBool on)
 {
   static const struct {
     const char       *name;
     PetscVoidFunction function;
   } method[] = {
-    {"PCHSCSetSmoother_C", (PetscVoidFunction)PCHSCSetSmoother_HSC},     {"PCHSCGetSmoother_C", (PetscVoidFunction)PCHSCGetSmoother_HSC},     {"PCHSCSetOmega_C", (PetscVoidFunction)PCHSCSetOmega_HSC},
-    {"PCHSCGetOmega_C", (PetscVoidFunction)PCHSCGetOmega_HSC},           {"PCHSCSetCycleType_C", (PetscVoidFunction)PCHSCSetCycleType_HSC},   {"PCHSCGetCycleType_C", (PetscVoidFunction)PCHSCGetCycleType_HSC},
-    {"PCHSCSetSymmetric_C", (PetscVoidFunction)PCHSCSetSymmetric_HSC},   {"PCHSCGetSymmetric_C", (PetscVoidFunction)PCHSCGetSymmetric_HSC},   {"PCHSCSetColoring_C", (PetscVoidFunction)PCHSCSetColoring_HSC},
-    {"PCHSCGetColoring_C", (PetscVoidFunction)PCHSCGetColoring_HSC},     {"PCHSCSetCompensate_C", (PetscVoidFunction)PCHSCSetCompensate_HSC}, {"PCHSCGetCompensate_C", (PetscVoidFunction)PCHSCGetCompensate_HSC},
-    {"PCHSCSetMinDegree_C", (PetscVoidFunction)PCHSCSetMinDegree_HSC},   {"PCHSCGetMinDegree_C", (PetscVoidFunction)PCHSCGetMinDegree_HSC},   {"PCHSCSetDirectSize_C", (PetscVoidFunction)PCHSCSetDirectSize_HSC},
-    {"PCHSCGetDirectSize_C", (PetscVoidFunction)PCHSCGetDirectSize_HSC}, {"PCHSCSetMaxLevels_C", (PetscVoidFunction)PCHSCSetMaxLevels_HSC},   {"PCHSCGetMaxLevels_C", (PetscVoidFunction)PCHSCGetMaxLevels_HSC},
-    {"PCHSCSetGeometry_C", (PetscVoidFunction)PCHSCSetGeometry_HSC},     {"PCHSCGetGeometry_C", (PetscVoidFunction)PCHSCGetGeometry_HSC},     {"PCHSCSetPrecision_C", (PetscVoidFunction)PCHSCSetPrecision_HSC},
-    {"PCHSCGetPrecision_C", (PetscVoidFunction)PCHSCGetPrecision_HSC},   {"PCHSCSetReorder_C", (PetscVoidFunction)PCHSCSetReorder_HSC},       {"PCHSCGetReorder_C", (PetscVoidFunction)PCHSCGetReorder_HSC},
-    {"PCHSCSetPositive_C", (PetscVoidFunction)PCHSCSetPositive_HSC},     {"PCHSCGetPositive_C", (PetscVoidFunction)PCHSCGetPositive_HSC},     {"PCHSCSetSymmetrize_C", (PetscVoidFunction)PCHSCSetSymmetrize_HSC},
-    {"PCHSCGetSymmetrize_C", (PetscVoidFunction)PCHSCGetSymmetrize_HSC}, {"PCHSCSetScaling_C", (PetscVoidFunction)PCHSCSetScaling_HSC},       {"PCHSCGetScaling_C", (PetscVoidFunction)PCHSCGetScaling_HSC},
-    {"PCHSCSetReuse_C", (PetscVoidFunction)PCHSCSetReuse_HSC},           {"PCHSCGetReuse_C", (PetscVoidFunction)PCHSCGetReuse_HSC},           {"PCHSCSetSweeps_C", (PetscVoidFunction)PCHSCSetSweeps_HSC},
-    {"PCHSCGetSweeps_C", (PetscVoidFunction)PCHSCGetSweeps_HSC},         {"PCHSCSetTheta_C", (PetscVoidFunction)PCHSCSetTheta_HSC},           {"PCHSCGetTheta_C", (PetscVoidFunction)PCHSCGetTheta_HSC},
-    {"PCHSCSetShift_C", (PetscVoidFunction)PCHSCSetShift_HSC},           {"PCHSCGetShift_C", (PetscVoidFunction)PCHSCGetShift_HSC},           {"PCHSCSetDiagonalShift_C", (PetscVoidFunction)PCHSCSetDiagonalShift_HSC},
+    PCHSC_METHOD(SetSmoother),
+    PCHSC_METHOD(GetSmoother),
+    PCHSC_METHOD(SetOmega),
+    PCHSC_METHOD(GetOmega),
+    PCHSC_METHOD(SetCycleType),
+    PCHSC_METHOD(GetCycleType),
+    PCHSC_METHOD(SetSymmetric),
+    PCHSC_METHOD(GetSymmetric),
+    PCHSC_METHOD(SetColoring),
+    PCHSC_METHOD(GetColoring),
+    PCHSC_METHOD(SetCompensate),
+    PCHSC_METHOD(GetCompensate),
+    PCHSC_METHOD(SetMinDegree),
+    PCHSC_METHOD(GetMinDegree),
+    PCHSC_METHOD(SetDirectSize),
+    PCHSC_METHOD(GetDirectSize),
+    PCHSC_METHOD(SetMaxLevels),
+    PCHSC_METHOD(GetMaxLevels),
+    PCHSC_METHOD(SetGeometry),
+    PCHSC_METHOD(GetGeometry),
+    PCHSC_METHOD(SetPrecision),
+    PCHSC_METHOD(GetPrecision),
+    PCHSC_METHOD(SetReorder),
+    PCHSC_METHOD(GetReorder),
+    PCHSC_METHOD(SetPositive),
+    PCHSC_METHOD(GetPositive),
+    PCHSC_METHOD(SetSymmetrize),
+    PCHSC_METHOD(GetSymmetrize),
+    PCHSC_METHOD(SetReuse),
+    PCHSC_METHOD(GetReuse),
+    PCHSC_METHOD(SetSweeps),
+    PCHSC_METHOD(GetSweeps),
+    PCHSC_METHOD(SetTheta),
+    PCHSC_METHOD(GetTheta),
+    PCHSC_METHOD(SetShift),
+    PCHSC_METHOD(GetShift),
+    PCHSC_METHOD(SetDiagonalShift),
+    PCHSC_METHOD(ComputeEigenvectors),
+    PCHSC_METHOD(ComputeInitialSpace),
+    PCHSC_METHOD(SetEigenTolerances),
+    PCHSC_METHOD(GetEigenTolerances),
+    PCHSC_METHOD(SetEigenGuard),
+    PCHSC_METHOD(GetEigenGuard),
+    PCHSC_METHOD(GetEigenIterationNumber),
+    PCHSC_METHOD(SetScaling),
+    PCHSC_METHOD(GetScaling),
     {"PCSetCoordinates_C", (PetscVoidFunction)PCSetCoordinates_HSC},
   };
 
@@ -2201,6 +2265,7 @@ static PetscErrorCode PCDestroy_HSC(PC pc)
 
   PetscFunctionBegin;
   PetscCall(PCReset_HSC(pc));
+  PetscCall(PCHSCEigenDestroy(&hsc->eigen));
   PetscCall(PCHSCCompose(pc, PETSC_FALSE));
   delete hsc;
   pc->data = nullptr;
@@ -2265,6 +2330,7 @@ static PetscErrorCode PCCreate_HSC(PC pc)
   hsc->maxlevels   = 64;
   hsc->reuse       = PCHSC_REUSE_SHIFT;
   pc->data         = hsc;
+  PetscCall(PCHSCEigenCreate(&hsc->eigen));
 
   pc->ops->apply          = PCApply_HSC;
   pc->ops->applytranspose = PCApplyTranspose_HSC;
@@ -2293,6 +2359,7 @@ PETSC_INTERN PetscErrorCode PCInitialize_HSC(void)
   PetscCall(PetscLogEventRegister("PCHSCSetUp", PC_CLASSID, &PC_HSCSetUp));
   PetscCall(PetscLogEventRegister("PCHSCUpdate", PC_CLASSID, &PC_HSCUpdate));
   PetscCall(PetscLogEventRegister("PCHSCApply", PC_CLASSID, &PC_HSCApply));
+  PetscCall(PCHSCEigenInitialize());
   PetscCall(PetscRegisterFinalize(PCFinalize_HSC));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -129,6 +129,11 @@ public:
     return bytes + visits * h.nd * h.nd * sizeof(double);
   }
 
+  std::unique_ptr<EigenLevels> Levels() override
+  {
+    return coupling.empty() && factors.empty() ? MakeEigenLevels(h, cycle, scale) : nullptr;
+  }
+
 private:
   Outcome BuildOnce(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry)
   {

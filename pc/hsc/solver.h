@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pc/hsc/cycle.h"
+#include "pc/hsc/eigen.h"
 #include "pc/hsc/laplacian.h"
 #include <memory>
 
@@ -51,6 +52,8 @@ public:
   /* Of one cycle: operations, and bytes that it reads or writes when nothing stays in a cache */
   virtual double Flops(const Sweeps &sweeps) const = 0;
   virtual double Bytes(const Sweeps &sweeps) const = 0;
+  /* For the eigensolver, while the hierarchy stays as it is; null where rows of the matrix fix other unknowns and where it was scaled */
+  virtual std::unique_ptr<EigenLevels> Levels() = 0;
 };
 
 } // namespace hsc

@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
-const char *const BenchFamilyNames = "lap5, neumann, var5, darcyCONTRAST, epdALPHA:LAMBDA, cd5, cd5c, aniso9, helK, rdeconv, udeconv, mattingLAMBDA, color, lap7, lap7n, fem27, mesh1, meshd, cotan, cotanbad";
+const char *const BenchFamilyNames = "lap5, neumann, var5, darcyCONTRAST, epdALPHA:LAMBDA, cd5, cd5c, aniso9, helK, rdeconv, udeconv, mattingLAMBDA, color, lap7, lap7n, fem27, mesh1, meshd, cotan, cotanbad, closed";
 
 static uint64_t Hash(uint64_t seed, uint64_t i)
 {
@@ -431,6 +431,7 @@ PetscErrorCode BenchFamilyCreate(const char name[], PetscInt nx, PetscInt ny, Pe
     {"cd5", 0, STAR, 2, GENERAL, false},    {"cd5c", 0, STAR, 2, GENERAL, false},     {"aniso9", 0, BOX, 2, DEFINITE, false}, {"hel", 1, BOX, 2, INDEFINITE, false},  {"rdeconv", 0, BOX, 2, GENERAL, false},
     {"udeconv", 0, BOX, 2, GENERAL, false}, {"matting", 1, BOX, 2, DEFINITE, true},   {"color", 0, BOX, 2, DEFINITE, true},   {"lap7", 0, STAR, 3, DEFINITE, false},  {"lap7n", 0, STAR, 3, DEFINITE, false},
     {"fem27", 0, BOX, 3, DEFINITE, false},  {"mesh1", 0, MESH, 2, DEFINITE, false},   {"meshd", 0, MESH, 2, DEFINITE, false}, {"cotan", 0, MESH, 2, DEFINITE, false}, {"cotanbad", 0, MESH, 2, DEFINITE, false},
+    {"closed", 0, MESH, 2, SINGULAR, false},
   };
 
   PetscFunctionBegin;

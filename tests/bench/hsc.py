@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tables of solvers for Laplacians, each measurement in a process of its own; tests/bench/run starts it. README.md here tells what is measured.
 
-Parts: hsc (times), kappa (condition numbers), growth (times over sizes, and a picture), shift (sequences of diagonals)."""
+Parts: hsc (times), kappa (condition numbers), growth (times over sizes, and a picture), shift (sequences of diagonals), eigen (lowest eigenvectors)."""
 import argparse
 import os
 import re
@@ -18,7 +18,7 @@ FAMILIES = "lap5 neumann epd1.2:1 epd1.8:0.1 epd1.8:40 color matting1e-2 darcy1e
 SOLVERS = "hsc hscsym hypre hyprestrong gamg gamgtuned ml cholmod"
 DIRECT = ("cholmod", "mumps")
 SOLID = ("lap7", "lap7n", "fem27")
-MESH = re.compile(r"(mesh1|meshd|cotan|cotanbad)s?$")
+MESH = re.compile(r"(mesh1|meshd|cotan|cotanbad|closed)s?$")
 CLOCKS = ("cpu", "user", "wall")
 # Sweeps over all matrices of the hierarchy in one cycle, in products with a matrix: transfers count 0.7, a sweep of Gauss-Seidel 1; a symmetric cycle has one more sweep and a residual
 # Options of the preconditioner that are switched for condition numbers
@@ -322,9 +322,93 @@ def part_shift(options, table, runner):
             part.csv(options.out + ".csv", [f"{phase}{k}_{clock}" for k in range(count) for phase in ("setup", "solve") for clock in CLOCKS] + [f"{name}{k}" for k in range(count) for name in ("iterations", "residual")])
 
 
+class Eigenvectors(Laplacians):
+    """The variant of a key is the number of eigenvectors and the tolerance"""
+
+    def measure(self, key):
+        family, n, solver, variant = key
+        wanted, tol = variant.split(":")
+        start = time.monotonic()
+        try:
+            where = self.arguments(family, n)
+            if solver == OURS:
+                run = self.runner("bench_eigen", where + ["-bench_wanted", wanted, "-bench_tol", tol], 1)
+            else:
+                if not MESH.match(family):
+                    raise RuntimeError("other eigensolvers read matrices from files: take families of meshes")
+                script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "eigen_peer.py")
+                for python in dict.fromkeys((environment("BENCH_PYTHON", sys.executable), sys.executable, "/usr/bin/python3")):
+                    run = self.runner([python, script], [solver, where[-1], wanted, tol, str(int(MESH.match(family).group(1) == "closed"))], 1)
+                    if not run["status"].startswith(MISSING):
+                        break
+        except RuntimeError as error:
+            run = {"status": f"no mesh: {error}"}
+        run["wall"] = time.monotonic() - start
+        for clock in CLOCKS:
+            if isinstance(run.get("solve_" + clock), float):
+                run["total_" + clock] = run["setup_" + clock] + run["solve_" + clock]
+        if run["status"] == "ok" and run["converged"] < float(wanted):
+            run["status"] = f"{run['converged']:.0f} of {wanted} converged after {run['iterations']:.0f} iterations"
+        self.rows.append(dict(run, family=family, n=n, solver=solver, variant=variant))
+        return run
+
+    def error(self, key, reference):
+        """Largest relative difference of an eigenvalue from that of the reference"""
+        values, exact = ([run.get(f"value{j}") for j in range(int(key[3].split(":")[0]))] for run in (self.results[key][0], self.results[reference][0]))
+        return max(abs(v - e) / e for v, e in zip(values, exact)) if all(values) and all(exact) else None
+
+
+def part_eigen(options, table, runner):
+    part = Eigenvectors(options, table, runner)
+    table(options.machine)
+    table(f"Lowest eigenvectors of Laplacians of meshes. Seconds of {part.clock} time, medians of up to {options.rounds} rounds; limits {runner.seconds:.0f} s and " + (f"{runner.gigabytes:.0f} GB." if runner.gigabytes > 0 else "any memory."))
+    table(f"residual: the largest |Ax - cx| / c of a vector, error: the largest difference of an eigenvalue from that of {OURS} with the smallest tolerance, relative. Behind the bar solver/{OURS}.")
+    solvers = words("BENCH_SOLVERS", "hsc mumps gamg hypre pyamg")
+    # One of ours comes first, as the others are compared with it
+    solvers = [OURS] + [s for s in solvers if s != OURS]
+    tolerances, wanted = words("BENCH_TOLERANCES", "1e-4 1e-8"), words("BENCH_WANTED", "3 10")
+    table()
+    table(f"{'n':>5} {'family':11} {'k':>3} {'tol':>6} {'solver':11} {'runs':>4} {'its':>5} {'setup':>8} {'solve':>8} {'total':>8} {'(wall)':>8} {'residual':>8} {'error':>8} {'peak MB':>7} |  total     MB")
+    cases = [(family, n, f"{k}:{tol}") for family in words("BENCH_FAMILIES", "closed mesh1 meshd") for n in part.sizes(family, "224,447,894", "") for k in wanted for tol in tolerances]
+    for family, n, variant in cases:
+        keys = [(family, n, solver, variant) for solver in solvers]
+        part.block(keys)
+    for family, n, variant in cases:
+        k, tol = variant.split(":")
+        ours = (family, n, OURS, variant)
+        finest = (family, n, OURS, f"{k}:{min(tolerances, key=float)}")
+        for solver in solvers:
+            key = (family, n, solver, variant)
+            start = f"{n:5d} {family:11} {k:>3} {tol:>6} {solver:11}"
+            if part.status(key):
+                if not part.missing(key):
+                    table(f"{start}      {part.status(key)}")
+                continue
+            v = lambda name: part.value(key, name)
+            text = f"{start} {len(part.results[key]):4d} {cell(v('iterations'), '.0f', 5)}"
+            for name in (f"setup_{part.clock}", f"solve_{part.clock}", f"total_{part.clock}", "total_wall"):
+                text += " " + cell(v(name), ".3f", 8)
+            text += " " + cell(v("residual"), ".1e", 8) + " " + cell(part.error(key, finest) if not part.status(finest) else None, ".1e", 8) + " " + cell(v("peak_MB"), ".0f", 7)
+            if key != ours:
+                text += " |" + "".join(" " + cell(part.ratio(key, ours, name), ".2f", 6) for name in (f"total_{part.clock}", "peak_MB"))
+            table(text)
+    part.csv(options.out + ".csv", ["converged", "orthogonality"] + [f"value{j}" for j in range(max(int(k) for k in wanted))])
+    table()
+    table("Total time, and in parentheses how many times faster than shift-and-invert (Table 5 of the paper)")
+    table(f"{'family':11} {'vertices':>8} {'k':>3} {'tol':>6}" + "".join(f"{s:>18}" for s in solvers))
+    for family, n, variant in cases:
+        k, tol = variant.split(":")
+        base = part.value((family, n, "mumps", variant), f"total_{part.clock}") if "mumps" in solvers else None
+        text = f"{family:11} {n * n:8d} {k:>3} {tol:>6}"
+        for solver in solvers:
+            seconds = part.value((family, n, solver, variant), f"total_{part.clock}")
+            text += f"{'-' if not seconds else f'{seconds:.2f}' + (f' ({base / seconds:.1f}x)' if base else ''):>18}"
+        table(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=["hsc", "kappa", "growth", "shift"])
+    parser.add_argument("part", choices=["hsc", "kappa", "growth", "shift", "eigen"])
     parser.add_argument("--build", required=True)
     parser.add_argument("--out", required=True, help="results without their suffix")
     parser.add_argument("--machine", default="")
@@ -333,7 +417,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=int(environment("BENCH_ROUNDS", "3")))
     options = parser.parse_args()
     os.makedirs(os.path.dirname(options.out) or ".", exist_ok=True)
-    {"hsc": part_hsc, "kappa": part_kappa, "growth": part_growth, "shift": part_shift}[options.part](options, Table(options.out + ".txt"), Runner(options.build, "300"))
+    {"hsc": part_hsc, "kappa": part_kappa, "growth": part_growth, "shift": part_shift, "eigen": part_eigen}[options.part](options, Table(options.out + ".txt"), Runner(options.build, "300"))
 
 
 main()

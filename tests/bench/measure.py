@@ -29,12 +29,15 @@ class Runner:
         self.gigabytes = float(environment("BENCH_MEMORY", "20"))
 
     def __call__(self, program, arguments, threads, least=0.0):
-        """At least so many seconds are given, whatever the limit is"""
+        """At least so many seconds are given, whatever the limit is. A program is one of the build folder, or a list of words that stands for itself."""
         env = dict(os.environ)
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"):
             env[name] = str(threads)
-        command = [os.path.join(self.build, "bin", program), "-dll_append", os.path.join(self.build, "lib", "libpetlap.so")]
-        command += arguments + environment("BENCH_OPTIONS", "").split()
+        if isinstance(program, list):
+            command = program + arguments
+        else:
+            command = [os.path.join(self.build, "bin", program), "-dll_append", os.path.join(self.build, "lib", "libpetlap.so")]
+            command += arguments + environment("BENCH_OPTIONS", "").split()
         seconds = max(self.seconds, least)
         limits = {resource.RLIMIT_CPU: math.ceil(threads * seconds)}
         if self.gigabytes > 0:

@@ -5,9 +5,10 @@ KIND      mesh1     Delaunay triangulation of random points in a square, all edg
           meshd     the same, an edge of length d has the weight 1/d^2 (d in units of the mean distance of points)
           cotan     cotangent weights of a torus of nearly equilateral triangles
           cotanbad  the same, with triangles so flat that a fifth of the edges has a negative weight, which is a positive off-diagonal entry
+          closed    the torus of cotan, all edges have the weight 1
 with an s behind it the vertices are numbered at random; else along a Hilbert curve (mesh1, meshd) or row by row.
 mesh1 and meshd have 1 added to the diagonal of the vertices at the boundary (nearer to it than the mean distance of points), like Dirichlet
-conditions; the others 1e-4 of the mass matrix, areas in units of the mean square of edges. The same arguments give the same file."""
+conditions; cotan and cotanbad 1e-4 of the mass matrix, areas in units of the mean square of edges; closed is singular. The same arguments give the same file."""
 import sys
 
 try:
@@ -55,7 +56,7 @@ def points(n, inverse, random):
     return laplacian(count, edges, weights, boundary.astype(float))
 
 
-def torus(n, height, random):
+def torus(n, height, random, unit=False):
     # Rows of triangles round a tube, every other one moved by half an edge. Low rows make flat triangles.
     ratio = (3.0 / 0.8660254) * height
     nv = max(4, 2 * round(0.5 * n / ratio**0.5))
@@ -78,6 +79,9 @@ def torus(n, height, random):
         weights.append(0.5 * (d * e).sum(axis=1) / twice)
         np.add.at(area, x, twice / 6.0)
     edges = np.vstack(edges)
+    if unit:
+        # Each edge belongs to two triangles
+        return laplacian(nu * nv, edges, np.full(len(edges), 0.5), np.zeros(nu * nv))
     square = ((p[edges[:, 0]] - p[edges[:, 1]])**2).sum(axis=1).mean()
     return laplacian(nu * nv, edges, np.concatenate(weights), 1e-4 * area / square)
 
@@ -92,7 +96,7 @@ def write(a, name):
 
 
 def main():
-    kinds = {"mesh1": lambda n, r: points(n, False, r), "meshd": lambda n, r: points(n, True, r), "cotan": lambda n, r: torus(n, 1.0, r), "cotanbad": lambda n, r: torus(n, 0.38, r)}
+    kinds = {"mesh1": lambda n, r: points(n, False, r), "meshd": lambda n, r: points(n, True, r), "cotan": lambda n, r: torus(n, 1.0, r), "cotanbad": lambda n, r: torus(n, 0.38, r), "closed": lambda n, r: torus(n, 1.0, r, True)}
     if len(sys.argv) != 4 or sys.argv[1] not in [kind + s for kind in kinds for s in ("", "s")]:
         sys.exit(__doc__)
     kind, n = sys.argv[1], int(sys.argv[2])
