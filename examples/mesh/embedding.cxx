@@ -56,7 +56,8 @@ int main(int argc, char **argv)
     if (count - zeros >= dimensions) break;
     PetscCall(VecDestroyVecs(count, &x));
   }
-  PetscCheck(nconv >= zeros + dimensions, PETSC_COMM_WORLD, PETSC_ERR_NOT_CONVERGED, "Only %" PetscInt_FMT " of %" PetscInt_FMT " eigenvectors converged: try -pc_hsc_eigen_max_it, -pc_hsc_eigen_guard or a larger -pc_hsc_eigen_tol", nconv, zeros + dimensions);
+  PetscCheck(nconv >= zeros + dimensions, PETSC_COMM_WORLD, PETSC_ERR_NOT_CONVERGED, "Only %" PetscInt_FMT " of %" PetscInt_FMT " eigenvectors converged: try -pc_hsc_eigen_max_it, -pc_hsc_eigen_guard or a larger -pc_hsc_eigen_tol", nconv,
+             zeros + dimensions);
   PetscCall(PCHSCGetEigenIterationNumber(pc, &its));
   if (zeros != 1) PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%" PetscInt_FMT " pieces\n", zeros));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%" PetscInt_FMT " iterations, eigenvalues beside the first:", its));
@@ -75,7 +76,7 @@ int main(int argc, char **argv)
       if (PetscAbsScalar(array[i]) > PetscAbsScalar(array[far])) far = i;
     }
     for (PetscInt i = 0; i < mesh.vertices; i++) {
-      color[i]                  = PetscRealPart(array[far]) < 0.0 ? -PetscRealPart(array[i]) : PetscRealPart(array[i]);
+      color[i]                 = PetscRealPart(array[far]) < 0.0 ? -PetscRealPart(array[i]) : PetscRealPart(array[i]);
       place[3 * (size_t)i + d] = color[i] / PetscSqrtReal(PetscAbsReal(values[zeros + d]));
     }
     PetscCall(VecRestoreArrayRead(x[zeros + d], &array));
