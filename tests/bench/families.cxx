@@ -427,11 +427,10 @@ PetscErrorCode BenchFamilyCreate(const char name[], PetscInt nx, PetscInt ny, Pe
     int         parameters, stencil, dimension, type;
     bool        picture;
   } known[] = {
-    {"lap5", 0, STAR, 2, DEFINITE, false},  {"neumann", 0, STAR, 2, SINGULAR, false}, {"var5", 0, STAR, 2, DEFINITE, false},  {"darcy", 1, STAR, 2, DEFINITE, false}, {"epd", 2, STAR, 2, DEFINITE, true},
-    {"cd5", 0, STAR, 2, GENERAL, false},    {"cd5c", 0, STAR, 2, GENERAL, false},     {"aniso9", 0, BOX, 2, DEFINITE, false}, {"hel", 1, BOX, 2, INDEFINITE, false},  {"rdeconv", 0, BOX, 2, GENERAL, false},
-    {"udeconv", 0, BOX, 2, GENERAL, false}, {"matting", 1, BOX, 2, DEFINITE, true},   {"color", 0, BOX, 2, DEFINITE, true},   {"lap7", 0, STAR, 3, DEFINITE, false},  {"lap7n", 0, STAR, 3, DEFINITE, false},
-    {"fem27", 0, BOX, 3, DEFINITE, false},  {"mesh1", 0, MESH, 2, DEFINITE, false},   {"meshd", 0, MESH, 2, DEFINITE, false}, {"cotan", 0, MESH, 2, DEFINITE, false}, {"cotanbad", 0, MESH, 2, DEFINITE, false},
-    {"closed", 0, MESH, 2, SINGULAR, false},
+    {"lap5", 0, STAR, 2, DEFINITE, false},  {"neumann", 0, STAR, 2, SINGULAR, false},  {"var5", 0, STAR, 2, DEFINITE, false},   {"darcy", 1, STAR, 2, DEFINITE, false}, {"epd", 2, STAR, 2, DEFINITE, true},    {"cd5", 0, STAR, 2, GENERAL, false},
+    {"cd5c", 0, STAR, 2, GENERAL, false},   {"aniso9", 0, BOX, 2, DEFINITE, false},    {"hel", 1, BOX, 2, INDEFINITE, false},   {"rdeconv", 0, BOX, 2, GENERAL, false}, {"udeconv", 0, BOX, 2, GENERAL, false}, {"matting", 1, BOX, 2, DEFINITE, true},
+    {"color", 0, BOX, 2, DEFINITE, true},   {"lap7", 0, STAR, 3, DEFINITE, false},     {"lap7n", 0, STAR, 3, DEFINITE, false},  {"fem27", 0, BOX, 3, DEFINITE, false},  {"mesh1", 0, MESH, 2, DEFINITE, false}, {"meshd", 0, MESH, 2, DEFINITE, false},
+    {"cotan", 0, MESH, 2, DEFINITE, false}, {"cotanbad", 0, MESH, 2, DEFINITE, false}, {"closed", 0, MESH, 2, SINGULAR, false},
   };
 
   PetscFunctionBegin;

@@ -23,13 +23,13 @@ static PetscErrorCode Refused(const char what[], PetscErrorCode want, PetscError
   expected = 0;
   PetscFunctionReturn((PetscErrorCode)0);
 }
-#define REFUSED(what, want, call)                                  \
-  do {                                                             \
-    PetscErrorCode got;                                            \
-    PetscCall(PetscPushErrorHandler(Handler, nullptr));            \
-    got = call;                                                    \
-    PetscCall(PetscPopErrorHandler());                             \
-    PetscCall(Refused(what, (PetscErrorCode)want, got));           \
+#define REFUSED(what, want, call)                        \
+  do {                                                   \
+    PetscErrorCode got;                                  \
+    PetscCall(PetscPushErrorHandler(Handler, nullptr));  \
+    got = call;                                          \
+    PetscCall(PetscPopErrorHandler());                   \
+    PetscCall(Refused(what, (PetscErrorCode)want, got)); \
   } while (0)
 
 static PetscErrorCode Path(PetscInt n, Mat *A)
