@@ -309,6 +309,10 @@ int main(int argc, char **argv)
       suffix: composed
       nsize: {{1 2 4}}
       args: -da -n 61,62 -pc_type {{bjacobi asm}} -sub_pc_type hsc -sub_ksp_type preonly -methods fcg,cg -below 90
+    # every second unknown is a field, so that the fields are columns of the grid
+    test:
+      suffix: fieldsplit
+      args: -n 40,40 -methods fcg,gmres -pc_type fieldsplit -pc_fieldsplit_block_size 2 -pc_fieldsplit_type symmetric_multiplicative -fieldsplit_0_pc_type hsc -fieldsplit_1_pc_type hsc -fieldsplit_0_ksp_type preonly -fieldsplit_1_ksp_type preonly -below 75
     test:
       suffix: redundant
       nsize: 2

@@ -233,10 +233,9 @@ int main(int argc, char **argv)
 /*TEST
 
   build:
-    requires: double petlap
+    requires: double !complex petlap
 
   testset:
-    requires: !complex
     test:
       suffix: processes
       nsize: 2
@@ -274,9 +273,5 @@ int main(int argc, char **argv)
       requires: defined(PETSC_USE_LOG)
       args: -n 40,40 -log_view -pc_hsc_shift 1
       filter: grep -oE "^PCHSC(SetUp|Update|Apply)"
-
-  test:
-    suffix: complex
-    requires: complex
 
 TEST*/
