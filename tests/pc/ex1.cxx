@@ -152,7 +152,7 @@ static PetscErrorCode Run(PetscInt nx, PetscInt ny)
     PetscCall(MatSetNullSpace(A, nullspace));
   }
   PetscCall(VecGetOwnershipRange(u, &start, &end));
-  for (PetscInt i = start; i < end; i++) PetscCall(VecSetValue(u, i, PetscSinReal(0.01 * (PetscReal)i) + PetscCosReal((PetscReal)(i * i % 1013)), INSERT_VALUES));
+  for (PetscInt i = start; i < end; i++) PetscCall(VecSetValue(u, i, PetscSinReal(0.01 * (PetscReal)i) + PetscCosReal((PetscReal)(i % 1013 * (i % 1013) % 1013)), INSERT_VALUES));
   PetscCall(VecAssemblyBegin(u));
   PetscCall(VecAssemblyEnd(u));
   /* Errors are weighed by the diagonal, so that every component of the matrix counts */
