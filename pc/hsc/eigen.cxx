@@ -358,6 +358,13 @@ private:
   template <typename Touched>
   void Combine(const Columns &in, const std::vector<double> &c, const std::vector<double *> &out, Touched &&touched)
   {
+    Combine(in, c, out, nullptr, {}, touched);
+  }
+
+  /* The same, and at once for other vectors as well */
+  template <typename Touched>
+  void Combine(const Columns &in, const std::vector<double> &c, const std::vector<double *> &out, const Columns *in2, const std::vector<double *> &out2, Touched &&touched)
+  {
     const int             count = (int)out.size();
     std::vector<double>   room((size_t)count * CHUNK * PANEL);
     std::vector<double *> to(count);
@@ -368,6 +375,10 @@ private:
 
       kernels.combine(first, last, (int)in.panel.size(), in.panel.data(), count, c.data(), to.data());
       for (int p = 0; p < count; p++) memcpy(out[p] + (size_t)first * PANEL, to[p], (size_t)(last - first) * PANEL * sizeof(double));
+      if (in2) {
+        kernels.combine(first, last, (int)in2->panel.size(), in2->panel.data(), count, c.data(), to.data());
+        for (int p = 0; p < count; p++) memcpy(out2[p] + (size_t)first * PANEL, to[p], (size_t)(last - first) * PANEL * sizeof(double));
+      }
       touched(first, std::min(n, last));
     }
   }
@@ -510,7 +521,8 @@ private:
     Columns basis, old, fresh;
     old.add(X, m);
     old.add(P, nP);
-    Small E, G;
+    Small               E, G;
+    std::vector<double> unit;
     for (int pass = 0;; pass++) {
       basis = old;
       fresh = Columns();
@@ -528,9 +540,20 @@ private:
           defect  = std::max(defect, std::abs(G(i, j) - (i == j)));
         }
       }
-      /* What is left is known from the products and accounted for below */
-      if (defect < 1e-4) break;
-      if (pass == 3 || !std::isfinite(defect)) return false;
+      if (!std::isfinite(defect)) return false;
+      /* The products of the vectors are accounted for below, so it is enough when they are far from dependent on each other. Mostly that is so at once. */
+      unit.assign(nW, 1.0);
+      for (int j = 0; j < nW; j++) unit[j] = G(j, j) > 0.0 ? 1.0 / std::sqrt(G(j, j)) : 0.0;
+      Small joint(basis.size(), basis.size());
+      for (int i = 0; i < old.size(); i++) joint(i, i) = 1.0;
+      for (int j = 0; j < nW; j++) {
+        for (int i = 0; i < old.size(); i++) joint(old.size() + j, i) = E(i, j) * unit[j];
+        for (int i = 0; i < nW; i++) joint(old.size() + j, old.size() + i) = G(i, j) * unit[i] * unit[j];
+      }
+      bool independent = Factor(joint);
+      for (int j = 0; j < basis.size(); j++) independent = independent && joint(j, j) > 0.2;
+      if (independent) break;
+      if (pass == 3) return false;
       std::vector<double> scale(nW), w(nW);
       Small               M(nW, nW);
       for (int i = 0; i < nW; i++) {
@@ -577,9 +600,20 @@ private:
     Columns imageW, images;
     imageW.add(AW, nW);
     Gram(basis, imageW, g);
-    const Small HW = Pick(g, basis, imageW);
-    const int   ns = basis.size(), q = old.size();
-    Small       H(ns, ns), L(ns, ns);
+    Small     HW = Pick(g, basis, imageW);
+    const int ns = basis.size(), q = old.size();
+    /* From here on the new vectors have the norm 1 */
+    auto norms = [&](Small &a, bool rows, int first) {
+      for (int i = 0; i < a.m; i++) {
+        for (int j = 0; j < a.n; j++) a(i, j) *= rows ? (i < first ? 1.0 : unit[i - first]) : unit[j];
+      }
+    };
+    norms(E, false, 0);
+    norms(G, false, 0);
+    norms(G, true, 0);
+    norms(HW, false, 0);
+    norms(HW, true, q);
+    Small H(ns, ns), L(ns, ns);
     for (int j = 0; j < m; j++) H(j, j) = theta[j];
     for (int i = 0; i < nP; i++) {
       for (int j = 0; j < nP; j++) H(m + i, m + j) = HP(i, j);
@@ -674,6 +708,8 @@ private:
     };
     for (int j = 0; j < m; j++) back(V.a.data() + (size_t)j * ns, C, j);
     for (int j = 0; j < newP; j++) back(Q[j].data(), CP, j);
+    norms(C, true, q);
+    norms(CP, true, q);
 
     const int npanels = np + Panels(newP);
     c.assign((size_t)basis.padded() * npanels * PANEL, 0.0);
@@ -691,8 +727,7 @@ private:
     };
     std::copy_n(values.begin(), m, theta.begin());
     std::vector<double> sums(np * PANEL, 0.0);
-    Combine(basis, c, targets(X, P), [](int, int) {});
-    Combine(images, c, targets(AX, AP), [&](int first, int last) { Residuals(first, last, sums.data()); });
+    Combine(basis, c, targets(X, P), &images, targets(AX, AP), [&](int first, int last) { Residuals(first, last, sums.data()); });
     for (int j = 0; j < m; j++) norm[j] = std::sqrt(sums[j]);
     nP = newP;
     return true;
