@@ -1004,7 +1004,7 @@ private:
       double        most = 0.0;
 
       for (size_t i = 0; i < (size_t)n * PANEL; i += PANEL) most = std::max(most, std::abs(v[i]));
-      down[j] = most > 0.0 && std::isfinite(most) ? 1.0 / most : 0.0;
+      down[j] = most > 1e-300 && std::isfinite(most) ? 1.0 / most : 0.0;
       up[j]   = down[j] > 0.0 ? most * scale : most;
     }
     right.resize(nlevels + 1);
@@ -1019,7 +1019,7 @@ private:
       if (L.smooth) {
         right[l + 1].resize((size_t)L.nc * width);
         r[l + 1] = right[l + 1].data();
-        memcpy(r[l + 1], r[l], (size_t)L.nc * width * sizeof(Real));
+        Copy(r[l + 1], r[l], (size_t)L.nc * width);
       }
       kernels.down((int)L.frun.size(), Pairs(L.frun), L.fcol.data(), L.fweight.data(), L.finv.data(), r[l] + (size_t)L.nc * width, r[l + 1]);
     }

@@ -26,6 +26,9 @@ part() { # part NAME FAMILY
 part hsckappa lap5
 part hscgrowth lap7n
 part hscshift epd1.2:1
+if [ -x "$BUILD/bin/bench_eigen" ]; then
+  BENCH_REFERENCE=hsc BENCH_TOLERANCES=1e-10 BENCH_WANTED=3 BENCH_SOLVERS=hsc BENCH_FAMILIES=neumann "$here/run" hsceigen > "$work/log" 2>&1 || failed "tests/bench/run hsceigen failed"
+fi
 python3 -B - "$work" $((grids + ${meshes:-0})) <<'CHECK' || failed "wrong numbers"
 import csv, sys
 def table(name):
@@ -47,6 +50,11 @@ kappa = {(row["solver"], row["family"], row["n"]): float(row["kappa"]) for row i
 assert 1.0 < kappa["gamg", "lap5", "17"] < 3.0, kappa
 assert 1.0 < kappa["icc", "lap5", "9"] < kappa["icc", "lap5", "17"], kappa
 assert len(table("hscgrowth")) == 4
+import math, os
+if os.path.exists(f"{sys.argv[1]}/hsceigen.csv"):
+    (row,) = table("hsceigen")
+    exact = [4 * math.sin(math.pi / 34)**2 * factor for factor in (1, 1, 2)]
+    assert row["status"] == "ok" and all(abs(float(row[f"value{k}"]) - exact[k]) < 1e-9 for k in range(3)), row
 for row in table("hscshift"):
     assert row["status"] == "ok" and all(float(row[f"residual{k}"]) < 1.1e-6 for k in range(5)), row
 CHECK
