@@ -1,5 +1,5 @@
 static char help[] = "Lowest eigenvectors by PCHSCComputeEigenvectors() of Laplacians whose spectrum is known, or small enough for Jacobi's method: values, residuals as they\n\
-are reported, orthonormal vectors. -matrix (grid|random|parts|weak|alone|mesh), -nx, -ny, -neumann, -negative, -shift (of the matrix), -other (the operator is a shell), -k, -tol.\n\n";
+are reported, orthonormal vectors. -matrix (grid|random|parts|weak|alone|mesh), -nx, -ny, -neumann, -negative, -normalize (the diagonal is one), -shift (of the matrix), -other (the operator is a shell), -k, -tol.\n\n";
 
 #include <petlap.h>
 #include <petsc/private/petscimpl.h>
@@ -109,7 +109,7 @@ int main(int argc, char **argv)
   Vec                   *x, r;
   PetscInt               nx = 32, ny = 0, n, k = 5, nconv = 0, its;
   PetscReal              tol = 1e-8, shift = 0.0, norm, scale;
-  PetscBool              neumann = PETSC_FALSE, negative = PETSC_FALSE, other = PETSC_FALSE, known = PETSC_FALSE, start = PETSC_FALSE, good = PETSC_TRUE;
+  PetscBool              neumann = PETSC_FALSE, negative = PETSC_FALSE, other = PETSC_FALSE, known = PETSC_FALSE, start = PETSC_FALSE, normalize = PETSC_FALSE, good = PETSC_TRUE;
   char                   kind[32] = "grid";
   std::vector<Edge>      edges;
   std::vector<PetscReal> excess, exact, values, residuals;
@@ -126,6 +126,7 @@ int main(int argc, char **argv)
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-negative", &negative, nullptr));
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-other", &other, nullptr));
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-start", &start, nullptr));
+  PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-normalize", &normalize, nullptr));
   PetscCall(PetscOptionsGetString(nullptr, nullptr, "-matrix", kind, sizeof(kind), nullptr));
   const std::string matrix = kind;
   if (ny == 0) ny = nx;
@@ -184,6 +185,16 @@ int main(int argc, char **argv)
   for (PetscInt i = 0; i < n; i++) excess[i] += shift;
   for (PetscReal &v : exact) v += shift;
   PetscCall(Laplacian(n, edges, excess, negative ? -1.0 : 1.0, &A));
+  if (normalize) {
+    Vec scaling;
+
+    PetscCall(MatCreateVecs(A, &scaling, nullptr));
+    PetscCall(MatGetDiagonal(A, scaling));
+    PetscCall(VecSqrtAbs(scaling));
+    PetscCall(VecReciprocal(scaling));
+    PetscCall(MatDiagonalScale(A, scaling, scaling));
+    PetscCall(VecDestroy(&scaling));
+  }
   if (!known) {
     PetscCall(DenseValues(A, exact));
     if (negative)
@@ -294,6 +305,9 @@ int main(int argc, char **argv)
     test:
       suffix: random
       args: -matrix random -nx 200 -neumann {{0 1}} -k {{1 4 12}} -pc_hsc_direct_size {{20 256}}
+    test:
+      suffix: normalized
+      args: -matrix random -nx 200 -normalize -neumann {{0 1}} -k 5 -pc_hsc_direct_size 20
     test:
       suffix: all
       args: -nx {{1 2 3 7}} -neumann {{0 1}} -k -1
