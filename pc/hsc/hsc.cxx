@@ -2309,7 +2309,7 @@ static PetscErrorCode PCDestroy_HSC(PC pc)
   References:
   Krishnan, Fattal, Szeliski: Efficient Preconditioning of Laplacian Matrices for Computer Graphics, ACM Transactions on Graphics 32(4), 2013.
 
-.seealso: `PCHSCSetSymmetric()`, `PCHSCSetShift()`, `PCHSCSetReuse()`, `PCHSCSetPositive()`, `PCHSCSetTheta()`, `KSPPSDO`, `KSPFCG`
+.seealso: `PCHSCComputeEigenvectors()`, `PCHSCSetSymmetric()`, `PCHSCSetShift()`, `PCHSCSetReuse()`, `PCHSCSetPositive()`, `PCHSCSetTheta()`, `KSPPSDO`, `KSPFCG`
 M*/
 static PetscErrorCode PCCreate_HSC(PC pc)
 {
