@@ -1,0 +1,999 @@
+/*
+  Levels, lists and kernels of the network, and its application.
+*/
+#include "pc/neural/network.h"
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+namespace petlap {
+namespace neural {
+
+#if defined(PETLAP_HAVE_X86)
+extern const NetworkKernels NetworkKernels_avx2, NetworkKernels_avx512;
+#endif
+extern const NetworkKernels NetworkKernels_portable;
+
+const NetworkKernels &FindNetworkKernels()
+{
+#if defined(PETLAP_HAVE_X86)
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+
+  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")) return NetworkKernels_avx512;
+  if (avx2) return NetworkKernels_avx2;
+#endif
+  return NetworkKernels_portable;
+}
+
+/* The largest absolute values of the input that are not scaled are between this and its reciprocal */
+static const double UNSCALED = 1e15;
+
+static bool Halved(int dim, int axis)
+{
+  return dim == 3 || axis != 1;
+}
+
+Model AnalyticModel(int dim)
+{
+  Model        model;
+  const int    K  = dim == 3 ? 27 : 9;
+  const double w1 = dim == 3 ? 0.13 : 0.15;
+  Convolution  point, same;
+  Stage        stage;
+
+  model.dim = dim;
+  for (Convolution *c : {&point, &same}) {
+    c->base.assign(K, 0.0);
+    c->air.assign((size_t)K * K, 0.0);
+    c->solid.assign((size_t)K * K, 0.0);
+  }
+  /* Next to walls the diagonal is smaller, and its reciprocal is about 1 + walls / (2 dim - 1) */
+  const int centre = K / 2, steps[3] = {1, 3, 9};
+  point.base[centre] = 1.0;
+  same.base[centre]  = 1.0;
+  for (int a = 0; a < dim; a++) {
+    for (int side = -1; side <= 1; side += 2) {
+      const int p = centre + side * steps[a];
+
+      point.base[p]                       = w1;
+      point.solid[(size_t)centre * K + p] = 1.0 / (2 * dim - 1);
+    }
+  }
+  stage.pre     = point;
+  stage.post    = same;
+  stage.c1.bias = 1.0;
+  /* A coarser cell has four times the diagonal, and the product of averaging and interpolation wants half of it */
+  stage.c2.bias  = 2.0;
+  model.stage    = {stage};
+  model.coarsest = point;
+  model.scale    = 1.0 / (2 * dim);
+  model.origin   = "analytic";
+  return model;
+}
+
+Partition Partition::Whole(int dim, const int n[3])
+{
+  Partition p;
+
+  p.dim = dim;
+  for (int a = 0; a < 3; a++) {
+    p.n[a]   = n[a];
+    p.cut[a] = {0, n[a]};
+  }
+  return p;
+}
+
+void Partition::Align(int nlevels)
+{
+  gathered = 0;
+  if (size() == 1) return;
+  for (int g = nlevels - 1; g > 0; g--) {
+    std::vector<int> moved[3];
+    bool             fits = true;
+
+    for (int a = 0; a < 3; a++) {
+      const int step = Halved(dim, a) ? 1 << g : 1;
+
+      moved[a] = cut[a];
+      for (int p = 1; p < processes[a]; p++) moved[a][p] = (cut[a][p] + step / 2) / step * step;
+      for (int p = 0; p < processes[a]; p++) fits = fits && moved[a][p + 1] - moved[a][p] >= step;
+    }
+    if (!fits) continue;
+    gathered = g;
+    for (int a = 0; a < 3; a++) cut[a] = moved[a];
+    return;
+  }
+}
+
+int DefaultLevels(int dim, const int n[3])
+{
+  int most = 1, levels = 1;
+
+  for (int a = 0; a < 3; a++) {
+    if (Halved(dim, a)) most = std::max(most, n[a]);
+  }
+  for (; most > 7; most = (most + 1) / 2) levels++;
+  return levels;
+}
+
+void Layout::make(const int l[3], const int h[3], int dim, int layers)
+{
+  for (int a = 0; a < 3; a++) {
+    const int around = Halved(dim, a) ? layers : 0;
+
+    lo[a]    = l[a];
+    hi[a]    = h[a];
+    first[a] = l[a] - around;
+    last[a]  = h[a] + around;
+  }
+  /* What is between two rows stays zero */
+  row    = ((ptrdiff_t)(last[0] - first[0]) + 4 + 15) / 16 * 16;
+  plane  = row * (last[1] - first[1]);
+  origin = -(first[0] + first[1] * row + first[2] * plane);
+  room   = (size_t)(plane * (last[2] - first[2]));
+}
+
+Network::Network(const Partition &partition, int nlevels, Mask mask) : part(partition), mask(mask), nine(partition.dim == 3), image(nlevels), loops(FindNetworkKernels())
+{
+  size_t longest = 0, row = 0, rows = 0;
+
+  for (int l = 0; l < nlevels; l++) {
+    level.push_back(std::unique_ptr<Level>(new Level));
+    Level &L = *level[l];
+
+    for (int a = 0; a < 3; a++) {
+      const int step = Halved(part.dim, a) ? 1 << l : 1, whole = Halved(part.dim, a) ? 1 << (nlevels - 1) : 1;
+
+      /* A network for all cells is one for grids that can be halved so often */
+      L.n[a] = mask == MASK_NONE ? (part.n[a] + whole - 1) / whole * (whole / step) : (part.n[a] + step - 1) / step;
+    }
+    L.whole = part.size() == 1 || l >= part.gathered;
+    int lo[3], hi[3];
+    Bounds(l, lo, hi);
+    L.layout.make(lo, hi, part.dim, 1);
+    image[l].layout.make(lo, hi, part.dim, 2);
+    if (l > 0 || part.size() > 1 || mask == MASK_NONE) L.r.make(L.layout.room);
+    L.x.make(L.layout.room);
+    longest = std::max(longest, (size_t)L.layout.plane);
+    row     = std::max(row, (size_t)L.layout.row);
+    rows    = std::max(rows, (size_t)(L.layout.last[1] - L.layout.first[1]));
+  }
+  ring.assign(3 * (longest + 64), 0.0f);
+  zeros.assign(row + 128, 0.0f);
+  work.assign(2 * (row + 128), 0.0f);
+  dirty.assign(3 * rows, {0, 0});
+  counts.levels++;
+}
+
+void Network::BoundsOf(int l, const int place[3], int lo[3], int hi[3]) const
+{
+  for (int a = 0; a < 3; a++) {
+    const int  shift = Halved(part.dim, a) ? l : 0;
+    const bool ring  = shift > 0;
+
+    lo[a] = place[a] == 0 ? (ring ? -1 : 0) : part.cut[a][place[a]] >> shift;
+    hi[a] = place[a] == part.processes[a] - 1 ? level[l]->n[a] + (ring ? 1 : 0) : part.cut[a][place[a] + 1] >> shift;
+  }
+}
+
+void Network::Bounds(int l, int lo[3], int hi[3]) const
+{
+  if (!level[l]->whole) return BoundsOf(l, part.place, lo, hi);
+  for (int a = 0; a < 3; a++) {
+    const int ring = l > 0 && Halved(part.dim, a) ? 1 : 0;
+
+    lo[a] = -ring;
+    hi[a] = level[l]->n[a] + ring;
+  }
+}
+
+/* Copies a box of cells into a buffer or out of it */
+template <typename T>
+static void Pack(const Layout &layout, const T *field, const int lo[3], const int hi[3], T *buffer)
+{
+  for (int z = lo[2]; z < hi[2]; z++) {
+    for (int y = lo[1]; y < hi[1]; y++, buffer += hi[0] - lo[0]) memcpy(buffer, field + layout.at(lo[0], y, z), (hi[0] - lo[0]) * sizeof(T));
+  }
+}
+
+template <typename T>
+static void Unpack(const Layout &layout, T *field, const int lo[3], const int hi[3], const T *buffer)
+{
+  for (int z = lo[2]; z < hi[2]; z++) {
+    for (int y = lo[1]; y < hi[1]; y++, buffer += hi[0] - lo[0]) memcpy(field + layout.at(lo[0], y, z), buffer, (hi[0] - lo[0]) * sizeof(T));
+  }
+}
+
+static size_t CellsOf(const int lo[3], const int hi[3])
+{
+  return (size_t)(hi[0] - lo[0]) * (hi[1] - lo[1]) * (hi[2] - lo[2]);
+}
+
+/* The layers around the own cells come from the processes that have them: axis by axis, so that the corners come along */
+template <typename T>
+void Network::Exchange(const Level &L, const Layout &layout, T *field)
+{
+  if (L.whole) return;
+  int rank, lo[3], hi[3], stride = 1;
+
+  MPI_Comm_rank(part.comm, &rank);
+  for (int a = 0; a < 3; a++) {
+    lo[a] = layout.lo[a];
+    hi[a] = layout.hi[a];
+  }
+  for (int a = 0; a < 3; stride *= part.processes[a], a++) {
+    const int  layers = layout.lo[a] - layout.first[a], below = part.place[a] > 0 ? rank - stride : MPI_PROC_NULL, above = part.place[a] < part.processes[a] - 1 ? rank + stride : MPI_PROC_NULL;
+    int        from[3], to[3];
+    const auto slab = [&](int begin, int end) {
+      for (int b = 0; b < 3; b++) {
+        from[b] = b == a ? begin : lo[b];
+        to[b]   = b == a ? end : hi[b];
+      }
+      return CellsOf(from, to) * sizeof(T);
+    };
+
+    if (part.processes[a] > 1) {
+      const int bytes = (int)slab(0, layers);
+
+      send.resize(std::max(send.size(), (size_t)bytes));
+      receive.resize(std::max(receive.size(), (size_t)bytes));
+      for (int up = 0; up < 2; up++) {
+        const int to_rank = up ? above : below, from_rank = up ? below : above;
+
+        if (to_rank != MPI_PROC_NULL) {
+          slab(up ? layout.hi[a] - layers : layout.lo[a], up ? layout.hi[a] : layout.lo[a] + layers);
+          Pack(layout, field, from, to, (T *)send.data());
+        }
+        MPI_Sendrecv(send.data(), bytes, MPI_BYTE, to_rank, 0, receive.data(), bytes, MPI_BYTE, from_rank, 0, part.comm, MPI_STATUS_IGNORE);
+        if (from_rank != MPI_PROC_NULL) {
+          slab(up ? layout.first[a] : layout.hi[a], up ? layout.lo[a] : layout.last[a]);
+          Unpack(layout, field, from, to, (const T *)receive.data());
+        }
+      }
+    }
+    lo[a] = layout.first[a];
+    hi[a] = layout.last[a];
+  }
+}
+
+/* All processes get the parts of all others */
+template <typename T>
+void Network::Gather(int l, const Layout &layout, T *field)
+{
+  if (part.size() == 1 || l != part.gathered) return;
+  const int        size = part.size();
+  std::vector<int> count(size), start(size + 1, 0);
+  int              lo[3], hi[3], rank;
+  const auto       bounds = [&](int p) {
+    const int place[3] = {p % part.processes[0], p / part.processes[0] % part.processes[1], p / (part.processes[0] * part.processes[1])};
+
+    BoundsOf(l, place, lo, hi);
+  };
+
+  MPI_Comm_rank(part.comm, &rank);
+  for (int p = 0; p < size; p++) {
+    bounds(p);
+    count[p]     = (int)(CellsOf(lo, hi) * sizeof(T));
+    start[p + 1] = start[p] + count[p];
+  }
+  send.resize(std::max(send.size(), (size_t)count[rank]));
+  receive.resize(std::max(receive.size(), (size_t)start[size]));
+  bounds(rank);
+  Pack(layout, field, lo, hi, (T *)send.data());
+  MPI_Allgatherv(send.data(), count[rank], MPI_BYTE, receive.data(), count.data(), start.data(), MPI_BYTE, part.comm);
+  for (int p = 0; p < size; p++) {
+    bounds(p);
+    Unpack(layout, field, lo, hi, (const T *)(receive.data() + start[p]));
+  }
+}
+
+/* The image of a level from that of the finer one */
+void Network::Pooled(int l)
+{
+  Image       &I        = image[l];
+  const Image &F        = image[l - 1];
+  const Level &L        = *level[l];
+  const int    children = part.dim == 3 ? 8 : 4, ny = part.dim == 3 ? 2 : 1;
+  const float  share = 1.0f / children, pins = part.dim == 3 ? 0.5f : 1.0f;
+  int          lo[3], hi[3];
+
+  I.air.assign(I.layout.room, 0.0f);
+  I.solid.assign(I.layout.room, 1.0f);
+  I.pinned.assign(I.layout.room, 0.0f);
+  BoundsOf(l, part.place, lo, hi);
+  for (int a = 0; a < 3; a++) {
+    lo[a] = std::max(lo[a], 0);
+    hi[a] = std::min(hi[a], L.n[a]);
+  }
+  for (int z = lo[2]; z < hi[2]; z++) {
+    for (int y = lo[1]; y < hi[1]; y++) {
+      const ptrdiff_t to = I.layout.at(0, y, z);
+      ptrdiff_t       from[4];
+
+      for (int k = 0; k < children / 2; k++) from[k] = F.layout.at(0, ny * y + k % ny, 2 * z + k / ny);
+      if (l == 1) {
+        for (int x = lo[0]; x < hi[0]; x++) {
+          int sum = 0;
+
+          /* Each cell counts in a byte of its own: air in the lowest, then fluid, then solid */
+          for (int k = 0; k < children / 2; k++) sum += (1 << (8 * F.label[from[k] + 2 * x])) + (1 << (8 * F.label[from[k] + 2 * x + 1]));
+          const int air    = sum & 255;
+          I.air[to + x]    = share * (float)air;
+          I.solid[to + x]  = share * (float)(sum >> 16);
+          I.pinned[to + x] = std::min(1.0f, pins * (float)air);
+        }
+      } else {
+        for (int x = lo[0]; x < hi[0]; x++) {
+          float air = 0.0f, solid = 0.0f, pinned = 0.0f;
+
+          for (int k = 0; k < children / 2; k++) {
+            const ptrdiff_t i = from[k] + 2 * x;
+
+            air += F.air[i] + F.air[i + 1];
+            solid += F.solid[i] + F.solid[i + 1];
+            pinned += F.pinned[i] + F.pinned[i + 1];
+          }
+          I.air[to + x]    = share * air;
+          I.solid[to + x]  = share * solid;
+          I.pinned[to + x] = std::min(1.0f, pins * pinned);
+        }
+      }
+    }
+  }
+  for (std::vector<float> *channel : {&I.air, &I.solid, &I.pinned}) {
+    Gather(l, I.layout, channel->data());
+    Exchange(L, I.layout, channel->data());
+  }
+}
+
+/* Active cells by row, and which of them are special */
+void Network::Lists(int l)
+{
+  Level                     &L = *level[l];
+  const Image               &I = image[l];
+  const Layout              &Y = L.layout, &J = I.layout;
+  const int                  width    = Y.last[0] - Y.first[0];
+  const bool                 solidtoo = mask == MASK_NONE, dilate = mask == MASK_DILATED && l > 0;
+  std::vector<unsigned char> some(J.room), other(J.room), near(width + 2), odd(width + 2);
+
+  /* some: there is fluid; other: there is something else. With whole numbers this is exact, as shares are multiples of powers of two. */
+  for (size_t i = 0; i < J.room; i++) {
+    if (l == 0) {
+      some[i]  = I.label[i] == FLUID;
+      other[i] = I.label[i] != FLUID;
+    } else {
+      some[i]  = I.air[i] + I.solid[i] < 1.0f;
+      other[i] = I.air[i] + I.solid[i] > 0.0f;
+    }
+  }
+  L.span.clear();
+  L.special.clear();
+  L.spanptr.assign(1, 0);
+  L.specialptr.assign(1, 0);
+  L.nactive     = 0;
+  const int dy0 = part.dim == 3 ? -1 : 0;
+  for (int z = Y.first[2]; z < Y.last[2]; z++) {
+    for (int y = Y.first[1]; y < Y.last[1]; y++) {
+      const bool own    = z >= Y.lo[2] && z < Y.hi[2] && y >= Y.lo[1] && y < Y.hi[1];
+      const bool rim    = z < -1 || z > L.n[2] || y < -1 || y > L.n[1];
+      const auto around = [&](const std::vector<unsigned char> &field, std::vector<unsigned char> &sum) {
+        std::fill(sum.begin(), sum.end(), 0);
+        for (int dz = -1; dz <= 1; dz++) {
+          for (int dy = dy0; dy <= -dy0; dy++) {
+            const unsigned char *f = field.data() + J.at(Y.first[0] - 1, y + dy, z + dz);
+
+            for (int i = 0; i < width + 2; i++) sum[i] |= f[i];
+          }
+        }
+        /* In place: what is left of a cell has been seen before it is overwritten */
+        unsigned char before = sum[0];
+        for (int i = 1; i <= width; i++) {
+          const unsigned char here = sum[i];
+
+          sum[i] = before | here | sum[i + 1];
+          before = here;
+        }
+      };
+
+      if (!rim) {
+        const unsigned char *active = some.data() + J.at(Y.first[0] - 1, y, z);
+        const bool           inside = z >= 0 && z < L.n[2] && y >= 0 && y < L.n[1];
+
+        if (dilate) {
+          around(some, near);
+          active = near.data();
+        } else if (solidtoo) {
+          for (int i = 0; i < width + 2; i++) near[i] = inside && Y.first[0] - 1 + i >= 0 && Y.first[0] - 1 + i < L.n[0];
+          active = near.data();
+        }
+        const int begin = std::max(Y.first[0], -1), end = std::min(Y.last[0], L.n[0] + 1);
+        bool      listed = false;
+        for (int x = begin; x < end; x++) {
+          const int i = x - Y.first[0] + 1;
+
+          if (!active[i]) continue;
+          int last = x + 1;
+          while (last < end && active[last - Y.first[0] + 1]) last++;
+          L.span.push_back({x, last});
+          if (own) {
+            const int x0 = std::max(x, Y.lo[0]), x1 = std::min(last, Y.hi[0]);
+
+            if (!listed) around(other, odd);
+            listed = true;
+            L.nactive += std::max(0, x1 - x0);
+            for (int s = x0; s < x1; s++) {
+              if (odd[s - Y.first[0] + 1]) L.special.push_back({s, 0});
+            }
+          }
+          x = last;
+        }
+      }
+      L.spanptr.push_back((int)L.span.size());
+      L.specialptr.push_back((int)L.special.size());
+    }
+  }
+  L.nspecial = (long long)L.special.size();
+  NumberKernels(l);
+}
+
+/* A number of which every bit depends on every bit of the other */
+static uint64_t Mixed(uint64_t h)
+{
+  h = (h ^ (h >> 32)) * 0x9e3779b97f4a7c15ull;
+  h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9ull;
+  return h ^ (h >> 32);
+}
+
+static uint64_t Bits(float f)
+{
+  uint32_t bits;
+
+  memcpy(&bits, &f, sizeof(bits));
+  return bits;
+}
+
+/* Cells with equal windows share a kernel: there are few different windows along flat walls and surfaces. Windows are told apart by 64 bits made of their cells. */
+void Network::NumberKernels(int l)
+{
+  Level        &L = *level[l];
+  const Image  &I = image[l];
+  const Layout &Y = L.layout, &J = I.layout;
+  const int     K = part.dim == 3 ? 27 : 9, rows = K / 3;
+  uint64_t      factor[27], ofLabel[3] = {1, 2, 3}, last = 0;
+  int           kernel = -1;
+  /* A table with open addressing, at most half full */
+  size_t                mask = 1024;
+  std::vector<uint64_t> keys;
+  std::vector<int>      values;
+
+  while (mask < 2 * L.special.size()) mask *= 2;
+  /* Most tables stay nearly empty */
+  if (l == 0) mask = std::min(mask, (size_t)1 << 16);
+  keys.assign(mask, 0);
+  values.assign(mask, -1);
+  mask--;
+  for (int q = 0; q < K; q++) factor[q] = Mixed(q + 1) | 1;
+  for (uint64_t &h : ofLabel) h = Mixed(h);
+  L.windows.clear();
+  L.nkernels = 0;
+  std::vector<uint64_t> hash;
+  if (l > 0) {
+    hash.resize(J.room);
+    for (size_t i = 0; i < J.room; i++) hash[i] = Mixed(Bits(I.air[i]) | Bits(I.solid[i]) << 32) + 3 * Mixed(Bits(I.pinned[i]));
+  }
+  for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
+    for (int y = Y.lo[1]; y < Y.hi[1]; y++) {
+      const int row = L.rowOf(y, z);
+      ptrdiff_t at[9];
+
+      if (L.specialptr[row] == L.specialptr[row + 1]) continue;
+      for (int r = 0; r < rows; r++) at[r] = rows == 9 ? J.at(0, y + r % 3 - 1, z + r / 3 - 1) : J.at(0, y, z + r - 1);
+      for (int s = L.specialptr[row]; s < L.specialptr[row + 1]; s++) {
+        const int x   = L.special[s].x;
+        uint64_t  key = 0;
+
+        if (l == 0) {
+          for (int r = 0; r < rows; r++) {
+            const unsigned char *in = I.label.data() + at[r] + x - 1;
+
+            key += ofLabel[in[0]] * factor[3 * r] + ofLabel[in[1]] * factor[3 * r + 1] + ofLabel[in[2]] * factor[3 * r + 2];
+          }
+        } else {
+          for (int r = 0; r < rows; r++) {
+            const uint64_t *in = hash.data() + at[r] + x - 1;
+
+            key += in[0] * factor[3 * r] + in[1] * factor[3 * r + 1] + in[2] * factor[3 * r + 2];
+          }
+        }
+        if (kernel < 0 || key != last) {
+          size_t slot = Mixed(key) & mask;
+
+          while (values[slot] >= 0 && keys[slot] != key) slot = (slot + 1) & mask;
+          if (values[slot] < 0) {
+            keys[slot]   = key;
+            values[slot] = (int)L.nkernels++;
+            for (int channel = 0; channel < 3; channel++) {
+              for (int r = 0; r < rows; r++) {
+                for (int m = -1; m <= 1; m++) {
+                  const ptrdiff_t i = at[r] + x + m;
+
+                  if (l == 0)
+                    L.windows.push_back(channel == 1 ? I.label[i] == SOLID : I.label[i] == AIR);
+                  else
+                    L.windows.push_back((channel == 0 ? I.air : channel == 1 ? I.solid : I.pinned)[i]);
+                }
+              }
+            }
+            /* The finest level has many cells and began with a small table */
+            if (2 * (size_t)L.nkernels > mask) {
+              std::vector<uint64_t> oldkeys(2 * (mask + 1), 0);
+              std::vector<int>      oldvalues(2 * (mask + 1), -1);
+
+              std::swap(keys, oldkeys);
+              std::swap(values, oldvalues);
+              mask = 2 * (mask + 1) - 1;
+              for (size_t i = 0; i < oldkeys.size(); i++) {
+                if (oldvalues[i] < 0) continue;
+                size_t to = Mixed(oldkeys[i]) & mask;
+                while (values[to] >= 0) to = (to + 1) & mask;
+                keys[to]   = oldkeys[i];
+                values[to] = oldvalues[i];
+              }
+              slot = Mixed(key) & mask;
+              while (keys[slot] != key || values[slot] < 0) slot = (slot + 1) & mask;
+            }
+          }
+          kernel = values[slot];
+          last   = key;
+        }
+        L.special[s].kernel = kernel;
+      }
+    }
+  }
+}
+
+void Network::SetImage(const unsigned char labels[])
+{
+  Image    &I  = image[0];
+  const int nx = part.hi(0) - part.lo(0), ny = part.hi(1) - part.lo(1);
+
+  I.label.assign(I.layout.room, SOLID);
+  for (int z = part.lo(2); z < part.hi(2); z++) {
+    for (int y = part.lo(1); y < part.hi(1); y++) memcpy(I.label.data() + I.layout.at(part.lo(0), y, z), labels + ((size_t)(z - part.lo(2)) * ny + (y - part.lo(1))) * nx, nx);
+  }
+  Gather(0, I.layout, I.label.data());
+  Exchange(*level[0], I.layout, I.label.data());
+  segment.clear();
+  segmentptr.assign((size_t)(level[0]->layout.last[1] - level[0]->layout.first[1]) * (level[0]->layout.last[2] - level[0]->layout.first[2]) + 1, 0);
+  for (int z = part.lo(2); z < part.hi(2); z++) {
+    for (int y = part.lo(1); y < part.hi(1); y++) {
+      const unsigned char *row = I.label.data() + I.layout.at(0, y, z);
+
+      for (int x = part.lo(0); x < part.hi(0); x++) {
+        if (row[x] != FLUID) continue;
+        int last = x + 1;
+        while (last < part.hi(0) && row[last] == FLUID) last++;
+        segment.push_back({x, last, y, z});
+        segmentptr[level[0]->rowOf(y, z) + 1]++;
+        x = last;
+      }
+    }
+  }
+  for (size_t row = 1; row < segmentptr.size(); row++) segmentptr[row] += segmentptr[row - 1];
+  for (int l = 0; l < nlevels(); l++) {
+    Level &L = *level[l];
+
+    if (l > 0) Pooled(l);
+    Lists(l);
+    /* What is not active stays zero */
+    if (L.r.size()) memset(L.r.data(), 0, L.layout.room * sizeof(float));
+    memset(L.x.data(), 0, L.layout.room * sizeof(float));
+  }
+  counts.lists++;
+}
+
+/* Means over all cells of the grid of air and of solid in the cells of their windows */
+void Network::Means(int l, double mean[]) const
+{
+  const Level &L = *level[l];
+  const Image &I = image[l];
+  const int    K = part.dim == 3 ? 27 : 9, dy0 = part.dim == 3 ? -1 : 0;
+  double       total = 1.0;
+  int          lo[3], hi[3];
+
+  for (int a = 0; a < 3; a++) {
+    lo[a] = std::max(L.layout.lo[a], 0);
+    hi[a] = std::min(L.layout.hi[a], L.n[a]);
+    total *= L.n[a];
+  }
+  for (int q = 0; q < K; q++) {
+    const int dx = q % 3 - 1, dy = dy0 ? q / 3 % 3 - 1 : 0, dz = dy0 ? q / 9 - 1 : q / 3 - 1;
+    double    air = 0.0, solid = 0.0;
+
+    for (int z = lo[2]; z < hi[2]; z++) {
+      for (int y = lo[1]; y < hi[1]; y++) {
+        const ptrdiff_t i = I.layout.at(dx, y + dy, z + dz);
+
+        for (int x = lo[0]; x < hi[0]; x++) {
+          air += l == 0 ? I.label[i + x] == AIR : I.air[i + x];
+          solid += l == 0 ? I.label[i + x] == SOLID : I.solid[i + x];
+        }
+      }
+    }
+    mean[q]     = air / total;
+    mean[K + q] = solid / total;
+  }
+  if (!L.whole) MPI_Allreduce(MPI_IN_PLACE, mean, 2 * K, MPI_DOUBLE, MPI_SUM, part.comm);
+}
+
+double Network::Mean(int l, const Affine &affine) const
+{
+  const int           K = part.dim == 3 ? 27 : 9;
+  std::vector<double> mean(2 * K);
+  double              sum = affine.bias;
+
+  if (affine.air.empty()) return sum;
+  Means(l, mean.data());
+  for (int q = 0; q < K; q++) sum += affine.air[q] * mean[q] + affine.solid[q] * mean[K + q];
+  return sum;
+}
+
+void Network::SetKernels(const Model &model)
+{
+  const int K = part.dim == 3 ? 27 : 9, room = KernelRoom(part.dim);
+
+  nearest = model.interpolation == INTERPOLATION_NEAREST;
+  scale   = model.scale;
+  for (int l = 0; l < nlevels(); l++) {
+    Level       &L        = *level[l];
+    const bool   coarsest = l == nlevels() - 1;
+    const Stage *stage    = coarsest ? nullptr : &model.at(l);
+    const double c2       = coarsest ? 1.0 : Mean(l, stage->c2);
+
+    L.c1 = coarsest ? 1.0f : (float)Mean(l, stage->c1);
+    for (int which = 0; which < (coarsest ? 1 : 2); which++) {
+      const Convolution &C = coarsest ? model.coarsest : which ? stage->post : stage->pre;
+      const double       f = which ? c2 : 1.0;
+      std::vector<float> base(room, 0.0f), table((size_t)3 * K * room, 0.0f);
+      const auto         place = [](int p) { return p / 3 * GROUP + p % 3; };
+
+      L.stencil[which].resize(K);
+      for (int p = 0; p < K; p++) {
+        L.stencil[which][p] = base[place(p)] = (float)(f * C.base[p]);
+        for (int q = 0; q < K; q++) {
+          const size_t i      = (size_t)p * K + q;
+          const double pinned = C.pinned.empty() ? 0.0 : C.pinned[i];
+
+          table[(size_t)q * room + place(p)]           = (float)(f * C.air[i]);
+          table[(size_t)(K + q) * room + place(p)]     = (float)(f * C.solid[i]);
+          table[(size_t)(2 * K + q) * room + place(p)] = (float)(f * pinned);
+        }
+      }
+      /* The class of an entry is the number of axes along which it is off the centre */
+      std::vector<float> entries(part.dim + 1);
+      bool               symmetric = true;
+      for (int pass = 0; pass < 2; pass++) {
+        for (int p = 0; p < K; p++) {
+          const int d = (p % 3 != 1) + (p / 3 % 3 != 1) + (K == 27 && p / 9 != 1);
+
+          if (pass == 0)
+            entries[d] = L.stencil[which][p];
+          else
+            symmetric = symmetric && entries[d] == L.stencil[which][p];
+        }
+      }
+      L.entries[which] = symmetric ? entries : std::vector<float>();
+
+      Field<float> &kernels = which ? L.post : L.pre;
+      if (kernels.size() < (size_t)L.nkernels * room || kernels.size() > 4 * ((size_t)L.nkernels * room + 1024)) kernels.make((size_t)L.nkernels * room);
+      loops.kernels[nine]((int)L.nkernels, 3 * K, L.windows.data(), base.data(), table.data(), kernels.data());
+    }
+  }
+  counts.kernels++;
+}
+
+/* A row of a field, or zeros where there is none */
+static const float *RowOf(const Level &L, const float *field, int y, int z, const std::vector<float> &zeros)
+{
+  const Layout &Y = L.layout;
+
+  if (y < Y.first[1] || y >= Y.last[1] || z < Y.first[2] || z >= Y.last[2]) return zeros.data() + 32 - Y.first[0];
+  return field + Y.at(0, y, z);
+}
+
+/* planes are those of z - 1, z, z + 1, each given by its cell (0, 0) */
+void Network::Around(const Level &L, const float *const planes[3], int y, const float *in[9]) const
+{
+  const ptrdiff_t row = L.layout.row;
+
+  if (nine) {
+    for (int r = 0; r < 9; r++) in[r] = planes[r / 3] + (y + r % 3 - 1) * row;
+  } else {
+    for (int r = 0; r < 3; r++) in[r] = planes[r] + y * row;
+  }
+}
+
+/* Own active cells of a row */
+void Network::Convolve(const Level &L, int which, int y, int z, const float *const planes[3], float *out) const
+{
+  const int    row = L.rowOf(y, z);
+  const float *in[9], *shifted[9];
+
+  if (L.spanptr[row] == L.spanptr[row + 1]) return;
+  Around(L, planes, y, in);
+  for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
+    const int x0 = std::max(L.span[s].x0, L.layout.lo[0]), n = std::min(L.span[s].x1, L.layout.hi[0]) - x0;
+
+    if (n <= 0) continue;
+    for (int r = 0; r < (nine ? 9 : 3); r++) shifted[r] = in[r] + x0;
+    if (L.entries[which].empty())
+      loops.convolve[nine](n, shifted, L.stencil[which].data(), out + x0);
+    else
+      loops.symmetric[nine](n, shifted, L.entries[which].data(), out + x0);
+  }
+  const int first = L.specialptr[row], count = L.specialptr[row + 1] - first;
+  if (count) loops.special[nine](count, &L.special[first].x, in, (which ? L.post : L.pre).data(), out);
+}
+
+/* Means of the cells of a level become the input of the coarser one */
+void Network::PoolPlane(int l, int cz)
+{
+  Level       &L = *level[l], &C = *level[l + 1];
+  const float *in[4];
+  int          lo[3], hi[3];
+
+  /* Where the coarser level is gathered, each process makes its part of it */
+  BoundsOf(l + 1, part.place, lo, hi);
+  for (int cy = lo[1]; cy < hi[1]; cy++) {
+    const int row = C.rowOf(cy, cz);
+
+    for (int s = C.spanptr[row]; s < C.spanptr[row + 1]; s++) {
+      const int x0 = std::max(C.span[s].x0, lo[0]), x1 = std::min(C.span[s].x1, hi[0]);
+
+      if (x1 <= x0) continue;
+      for (int k = 0; k < (nine ? 4 : 2); k++) in[k] = (nine ? RowOf(L, L.x.data(), 2 * cy + k % 2, 2 * cz + k / 2, zeros) : RowOf(L, L.x.data(), cy, 2 * cz + k, zeros)) + 2 * x0;
+      loops.pool(x1 - x0, nine ? 4 : 2, in, C.r.data() + C.layout.at(x0, cy, cz));
+    }
+  }
+}
+
+/* Cells x0, ..., x1 - 1 of a row, between the cells of the coarser level; out is given by its cell 0 */
+void Network::InterpolateSpan(int l, int y, int z, const Span &span, float *out)
+{
+  const Level &C  = *level[l + 1];
+  const int    c0 = span.x0 >> 1, n = ((span.x1 - 1) >> 1) - c0 + 1, cz = z >> 1, oz = z & 1 ? cz + 1 : cz - 1, cy = nine ? y >> 1 : y, oy = y & 1 ? cy + 1 : cy - 1;
+  const float *in[4];
+  float *const fine = work.data() + 64;
+
+  if (nearest) {
+    loops.repeat(n, RowOf(C, C.x.data(), cy, cz, zeros) + c0, fine);
+  } else if (nine) {
+    static const float weights[4] = {0.5625f, 0.1875f, 0.1875f, 0.0625f};
+
+    for (int k = 0; k < 4; k++) in[k] = RowOf(C, C.x.data(), k % 2 ? oy : cy, k / 2 ? oz : cz, zeros) + c0;
+    loops.interpolate(n, 4, in, weights, fine);
+  } else {
+    static const float weights[2] = {0.75f, 0.25f};
+
+    for (int k = 0; k < 2; k++) in[k] = RowOf(C, C.x.data(), cy, k ? oz : cz, zeros) + c0;
+    loops.interpolate(n, 2, in, weights, fine);
+  }
+  memcpy(out + span.x0, fine + (span.x0 - 2 * c0), (span.x1 - span.x0) * sizeof(float));
+}
+
+/* Three planes that move through a level; fill(row, out) writes the spans of a row */
+template <typename Fill>
+const float *Network::RingPlane(const Level &L, int z, Fill fill)
+{
+  const Layout &Y     = L.layout;
+  const int     slot  = ((z % 3) + 3) % 3;
+  float *const  plane = ring.data() + slot * (ring.size() / 3) + 32 - Y.first[0] - Y.first[1] * Y.row;
+
+  for (int y = Y.first[1]; y < Y.last[1]; y++) {
+    const int    row = L.rowOf(y, z);
+    Span        &d   = dirty[(size_t)slot * (dirty.size() / 3) + (y - Y.first[1])];
+    float *const out = plane + y * Y.row;
+
+    if (d.x1 > d.x0) memset(out + d.x0, 0, (d.x1 - d.x0) * sizeof(float));
+    d = {0, 0};
+    if (L.spanptr[row] == L.spanptr[row + 1]) continue;
+    d = {L.span[L.spanptr[row]].x0, L.span[L.spanptr[row + 1] - 1].x1};
+    for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) fill(y, z, s, out);
+  }
+  return plane;
+}
+
+/* The ring is used by one level after the other, which leave different rows behind */
+void Network::ClearRing(const Level &L)
+{
+  const Layout &Y = L.layout;
+
+  for (int slot = 0; slot < 3; slot++) {
+    for (int y = Y.first[1]; y < Y.last[1]; y++) {
+      Span &d = dirty[(size_t)slot * (dirty.size() / 3) + (y - Y.first[1])];
+
+      if (d.x1 > d.x0) memset(ring.data() + slot * (ring.size() / 3) + 32 - Y.first[0] - Y.first[1] * Y.row + y * Y.row + d.x0, 0, (d.x1 - d.x0) * sizeof(float));
+      d = {0, 0};
+    }
+  }
+}
+
+void Network::Down(int l)
+{
+  Level        &L = *level[l];
+  const Layout &Y = L.layout;
+
+  for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
+    const float *planes[3];
+
+    for (int d = 0; d < 3; d++) planes[d] = L.r.data() + Y.at(0, 0, z + d - 1);
+    for (int y = Y.lo[1]; y < Y.hi[1]; y++) Convolve(L, 0, y, z, planes, L.x.data() + Y.at(0, y, z));
+  }
+  if (l + 1 < nlevels()) {
+    int lo[3], hi[3];
+
+    BoundsOf(l + 1, part.place, lo, hi);
+    for (int z = lo[2]; z < hi[2]; z++) PoolPlane(l, z);
+  }
+}
+
+/* The finest level without a copy of the input. Returns the largest absolute value of the input. */
+double Network::DownFused(const double r[], const ptrdiff_t offset[])
+{
+  Level        &L    = *level[0];
+  const Layout &Y    = L.layout;
+  double        most = 0.0;
+  const auto    fill = [&](int, int, int s, float *out) {
+    const double m = loops.enter(L.span[s].x1 - L.span[s].x0, unit, r + offset[s], out + L.span[s].x0);
+
+    if (!(m <= most)) most = m;
+  };
+  const float *planes[3];
+
+  planes[1] = RingPlane(L, Y.lo[2] - 1, fill);
+  planes[2] = RingPlane(L, Y.lo[2], fill);
+  for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
+    planes[0] = planes[1];
+    planes[1] = planes[2];
+    planes[2] = RingPlane(L, z + 1, fill);
+    for (int y = Y.lo[1]; y < Y.hi[1]; y++) Convolve(L, 0, y, z, planes, L.x.data() + Y.at(0, y, z));
+    if (nlevels() > 1 && ((z & 1) || z == Y.hi[2] - 1)) PoolPlane(0, z >> 1);
+  }
+  ClearRing(L);
+  return most;
+}
+
+/* x = c1 x + conv(interpolated x of the coarser level); of the finest level to z */
+void Network::Up(int l, const ptrdiff_t offset[], double factor, double z[])
+{
+  Level        &L    = *level[l];
+  const Layout &Y    = L.layout;
+  const auto    fill = [&](int j, int k, int s, float *out) { InterpolateSpan(l, j, k, L.span[s], out); };
+  const float  *planes[3];
+  float *const  y0 = work.data() + work.size() / 2 + 32 - Y.first[0];
+
+  planes[1] = RingPlane(L, Y.lo[2] - 1, fill);
+  planes[2] = RingPlane(L, Y.lo[2], fill);
+  for (int k = Y.lo[2]; k < Y.hi[2]; k++) {
+    planes[0] = planes[1];
+    planes[1] = planes[2];
+    planes[2] = RingPlane(L, k + 1, fill);
+    for (int j = Y.lo[1]; j < Y.hi[1]; j++) {
+      const int    row = L.rowOf(j, k);
+      float *const x   = L.x.data() + Y.at(0, j, k);
+
+      if (L.spanptr[row] == L.spanptr[row + 1]) continue;
+      Convolve(L, 1, j, k, planes, y0);
+      if (l == 0) {
+        for (int s = segmentptr[row]; s < segmentptr[row + 1]; s++) loops.leave(segment[s].x1 - segment[s].x0, factor, L.c1, x + segment[s].x0, y0 + segment[s].x0, z + offset[s]);
+      } else {
+        for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
+          const int x0 = std::max(L.span[s].x0, Y.lo[0]), n = std::min(L.span[s].x1, Y.hi[0]) - x0;
+
+          if (n > 0) loops.combine(n, L.c1, y0 + x0, x + x0);
+        }
+      }
+    }
+  }
+  ClearRing(L);
+}
+
+/* Without a ring, what is interpolated near the end of the grid is as if its last cells went on behind it */
+void Network::Clamp(Level &L)
+{
+  const Layout &Y      = L.layout;
+  float *const  x      = L.x.data();
+  const auto    inside = [&](int i, int a) { return std::min(std::max(i, 0), L.n[a] - 1); };
+
+  for (int k = Y.lo[2]; k < Y.hi[2]; k++) {
+    for (int j = Y.lo[1]; j < Y.hi[1]; j++) {
+      const bool all = k < 0 || k >= L.n[2] || j < 0 || j >= L.n[1];
+
+      for (int i = Y.lo[0]; i < Y.hi[0]; i += all || i < 0 || i >= L.n[0] - 1 ? 1 : L.n[0]) {
+        if (all || i < 0 || i >= L.n[0]) x[Y.at(i, j, k)] = x[Y.at(inside(i, 0), inside(j, 1), inside(k, 2))];
+      }
+    }
+  }
+}
+
+void Network::Apply(const double r[], const ptrdiff_t offset[], double factor, double z[])
+{
+  const bool fused = part.size() == 1 && mask != MASK_NONE;
+  double     most;
+
+  for (int attempt = 0;; attempt++) {
+    if (fused) {
+      most = DownFused(r, offset);
+    } else {
+      Level &L = *level[0];
+
+      most = 0.0;
+      for (size_t s = 0; s < segment.size(); s++) {
+        const Segment &S = segment[s];
+        const double   m = loops.enter(S.x1 - S.x0, unit, r + offset[s], L.r.data() + L.layout.at(S.x0, S.y, S.z));
+
+        if (!(m <= most)) most = m;
+      }
+      if (part.size() > 1) {
+        /* Infinity and NaN both end up as infinity, which no scaling mends */
+        if (!std::isfinite(most)) most = HUGE_VAL;
+        MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, part.comm);
+      }
+    }
+    const bool   usual  = most == 0.0 || !std::isfinite(most) || (most < UNSCALED && most > 1.0 / UNSCALED);
+    const double wanted = usual ? 1.0 : most * unit < UNSCALED && most * unit > 1.0 / UNSCALED ? unit : std::ldexp(1.0, -std::max(-1000, std::min(1000, std::ilogb(most))));
+
+    if (wanted == unit || attempt > 1) break;
+    unit = wanted;
+    counts.rescaled++;
+  }
+  for (int l = fused ? 1 : 0; l < nlevels(); l++) {
+    Level &L = *level[l];
+
+    Gather(l, L.layout, L.r.data());
+    Exchange(L, L.layout, L.r.data());
+    Down(l);
+  }
+  for (int l = nlevels() - 2; l >= 0; l--) {
+    Level &C = *level[l + 1];
+
+    Exchange(C, C.layout, C.x.data());
+    if (mask == MASK_NONE) Clamp(C);
+    Up(l, offset, factor * scale / unit, z);
+  }
+  /* A single level has nothing to go up from */
+  if (nlevels() == 1) {
+    const Level &L = *level[0];
+
+    for (size_t s = 0; s < segment.size(); s++) {
+      const Segment &S = segment[s];
+      const float   *x = L.x.data() + L.layout.at(S.x0, S.y, S.z);
+
+      for (int i = 0; i < S.x1 - S.x0; i++) z[offset[s] + i] = factor * scale / unit * (double)x[i];
+    }
+  }
+}
+
+double Network::Flops() const
+{
+  double flops = 0.0;
+
+  for (const auto &L : level) flops += (double)L->nactive * (nine ? 2 * 2 * 27 + 10 : 2 * 2 * 9 + 8);
+  return flops;
+}
+
+size_t Network::Memory() const
+{
+  size_t bytes = (ring.size() + work.size() + zeros.size()) * sizeof(float) + dirty.size() * sizeof(Span) + segment.size() * sizeof(Segment) + send.size() + receive.size();
+
+  for (const auto &L : level) {
+    bytes += (L->r.size() + L->x.size() + L->pre.size() + L->post.size() + L->windows.size()) * sizeof(float);
+    bytes += L->span.size() * sizeof(Span) + L->special.size() * sizeof(Special) + (L->spanptr.size() + L->specialptr.size()) * sizeof(int);
+  }
+  for (const Image &I : image) bytes += I.label.size() + (I.air.size() + I.solid.size() + I.pinned.size()) * sizeof(float);
+  return bytes;
+}
+
+} // namespace neural
+} // namespace petlap

@@ -1,0 +1,255 @@
+/*
+  The network of the neural Poisson preconditioner (Lan et al. 2024, sec. 4.2.1): a linear map from right-hand sides to approximate solutions whose
+  convolution kernels depend on the image of the domain, the cells of which are air, fluid or solid.
+
+  A kernel is an affine function of the image in the window around its cell. Written in terms of air and solid, a window of nothing but fluid has the
+  constant part alone, so all cells but those near a boundary share one stencil; the others, called special, have kernels of their own, which are
+  made when the image is set.
+
+  Axis 0 runs fastest. In two dimensions the axes are 0 and 2, and axis 1 has one cell: a plane of axes 0 and 1 is then a row.
+*/
+#pragma once
+
+#include "pc/neural/model.h"
+#include "pc/neural/network_kernels.h"
+#include <petscsys.h>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace petlap {
+namespace neural {
+
+enum Label : unsigned char { AIR, FLUID, SOLID };
+
+/* Numbers that are zero when they are made, in memory that the system gives only where it is touched */
+template <typename T>
+class Field {
+public:
+  Field()                         = default;
+  Field(const Field &)            = delete;
+  Field &operator=(const Field &) = delete;
+  ~Field()
+  {
+    free(base);
+  }
+  void make(size_t n)
+  {
+    free(base);
+    count = 0;
+    base  = static_cast<T *>(calloc(n + 2 * SLACK, sizeof(T)));
+    if (!base) throw std::bad_alloc();
+    count = n;
+  }
+  size_t size() const
+  {
+    return count;
+  }
+  T *data()
+  {
+    return base + SLACK;
+  }
+  const T *data() const
+  {
+    return base + SLACK;
+  }
+
+private:
+  /* Loops may read, and not use, a few numbers more than there are */
+  enum { SLACK = 64 };
+  T     *base  = nullptr;
+  size_t count = 0;
+};
+
+/*
+  Which cells of the finest level a process has. Coarser levels are shared out in the same way, until the parts are too small: of the levels from gathered on, every process has all cells.
+*/
+struct Partition {
+  MPI_Comm         comm         = MPI_COMM_SELF;
+  int              dim          = 3;
+  int              n[3]         = {1, 1, 1};
+  int              processes[3] = {1, 1, 1}; /* along the axes; the rank is that along axis 0, plus so many times that along axis 1, ... */
+  int              place[3]     = {0, 0, 0}; /* of this process */
+  std::vector<int> cut[3];                   /* first cell of each process along an axis, and after the last the number of cells */
+  int              gathered = 0;
+
+  int size() const
+  {
+    return processes[0] * processes[1] * processes[2];
+  }
+  int lo(int axis) const
+  {
+    return cut[axis][place[axis]];
+  }
+  int hi(int axis) const
+  {
+    return cut[axis][place[axis] + 1];
+  }
+  /* All cells in one process */
+  static Partition Whole(int dim, const int n[3]);
+  /* Sets gathered, and moves the cuts to cells where as many levels as possible can be shared out */
+  void Align(int nlevels);
+};
+
+/* The levels that a grid gets: the longest axis of the coarsest one has 4 to 7 cells */
+int DefaultLevels(int dim, const int n[3]);
+
+/* Numbers of cells lo - layers, ..., hi + layers - 1, in rows that begin at multiples of 16 */
+struct Layout {
+  int       lo[3], hi[3], first[3], last[3]; /* own cells, and those with the layers around them */
+  ptrdiff_t row, plane, origin;              /* distances, and place of cell (0, 0, 0) */
+  size_t    room;
+
+  void      make(const int lo[3], const int hi[3], int dim, int layers);
+  ptrdiff_t at(int x, int y, int z) const
+  {
+    return origin + x + y * row + z * plane;
+  }
+};
+
+/* Cells x0, ..., x1 - 1 of a row */
+struct Span {
+  int x0, x1;
+};
+
+/* The kernel of cell x of a row */
+struct Special {
+  int x, kernel;
+};
+
+/* A span of the finest level within the part of this process */
+struct Segment {
+  int x0, x1, y, z;
+};
+
+/*
+  One resolution. The grid is surrounded by a ring of solid cells, which can be active on all levels but the finest and belong to the process next to them: so
+  a domain is the same whether its box ends at a wall or goes on behind it.
+*/
+struct Level {
+  int    n[3];
+  bool   whole = true; /* this process has all cells */
+  Layout layout;       /* of r and x, with one layer of cells of other processes, or of zeros */
+
+  /* By row of layout.first, ..., layout.last - 1 along axes 1 and 2 */
+  std::vector<int>     spanptr, specialptr;
+  std::vector<Span>    span;                                    /* active cells, also in the layer of other processes */
+  std::vector<Special> special;                                 /* in own cells */
+  long long            nactive = 0, nspecial = 0, nkernels = 0; /* own cells */
+
+  std::vector<float> windows;    /* by kernel: air, solid and pinned in the cells of the window */
+  Field<float>       pre, post;  /* kernels of special cells, before and after the coarser levels */
+  std::vector<float> stencil[2]; /* of all others */
+  std::vector<float> entries[2]; /* where it only depends on the distance, its different entries; else empty */
+  float              c1 = 1.0f;
+
+  Field<float> r, x;
+
+  int rowOf(int y, int z) const
+  {
+    return (y - layout.first[1]) + (z - layout.first[2]) * (layout.last[1] - layout.first[1]);
+  }
+};
+
+/* What the cells of a level contain: with two layers around those of the process. Outside the grid everything is solid. */
+struct Image {
+  Layout                     layout;
+  std::vector<unsigned char> label;              /* of the finest level */
+  std::vector<float>         air, solid, pinned; /* shares, and how far air fixes the cell, of the others */
+};
+
+/* How often something was made */
+struct Counts {
+  int levels = 0, lists = 0, kernels = 0, rescaled = 0;
+};
+
+class Network {
+public:
+  /* The partition must be aligned for this number of levels. Throws std::bad_alloc, as everything here may. */
+  Network(const Partition &partition, int nlevels, Mask mask);
+
+  /* labels of the cells of this process, axis 0 fastest; collective */
+  void SetImage(const unsigned char labels[]);
+  /* For the image; collective */
+  void SetKernels(const Model &model);
+
+  /* What fluid this process has, row by row */
+  const std::vector<Segment> &segments() const
+  {
+    return segment;
+  }
+  /*
+    z = scale P r for the fluid cells of this process; the s-th segment begins at offset[s] of r and z, and what else they hold is neither read nor written. Collective.
+  */
+  void Apply(const double r[], const ptrdiff_t offset[], double scale, double z[]);
+
+  int nlevels() const
+  {
+    return (int)level.size();
+  }
+  const Level &GetLevel(int l) const
+  {
+    return *level[l];
+  }
+  const Image &GetImage(int l) const
+  {
+    return image[l];
+  }
+  const Partition &GetPartition() const
+  {
+    return part;
+  }
+  const Counts &GetCounts() const
+  {
+    return counts;
+  }
+  /* Means over all cells of a level of air and of solid in the cells of their windows, and the value of an affine block; collective */
+  void   Means(int l, double mean[]) const;
+  double Mean(int l, const Affine &affine) const;
+  /* Of one application by this process: multiplications and additions */
+  double Flops() const;
+  size_t Memory() const;
+
+private:
+  Partition                           part;
+  Mask                                mask;
+  bool                                nearest = false;
+  int                                 nine; /* index of the loops for nine rows, else three */
+  double                              scale = 1.0;
+  std::vector<std::unique_ptr<Level>> level;
+  std::vector<Image>                  image;
+  std::vector<Segment>                segment;
+  std::vector<int>                    segmentptr; /* by row of the finest level */
+  double                              unit = 1.0; /* what the input is multiplied with to stay in the range of single precision */
+  Counts                              counts;
+  const NetworkKernels               &loops;
+  std::vector<float>                  ring, work, zeros;
+  std::vector<Span>                   dirty; /* of the rows of the ring: where they may not be zero */
+  std::vector<char>                   send, receive;
+
+  void BoundsOf(int l, const int place[3], int lo[3], int hi[3]) const;
+  void Bounds(int l, int lo[3], int hi[3]) const;
+  template <typename T>
+  void Exchange(const Level &L, const Layout &layout, T *field);
+  template <typename T>
+  void Gather(int l, const Layout &layout, T *field);
+  void Pooled(int l);
+  void Lists(int l);
+  void NumberKernels(int l);
+  void Around(const Level &L, const float *const planes[3], int y, const float *in[9]) const;
+  void Convolve(const Level &L, int which, int y, int z, const float *const planes[3], float *out) const;
+  void PoolPlane(int l, int cz);
+  void InterpolateSpan(int l, int y, int z, const Span &span, float *out);
+  template <typename Fill>
+  const float *RingPlane(const Level &L, int z, Fill fill);
+  void         ClearRing(const Level &L);
+  void         Down(int l);
+  double       DownFused(const double r[], const ptrdiff_t offset[]);
+  void         Up(int l, const ptrdiff_t offset[], double factor, double z[]);
+  void         Clamp(Level &L);
+};
+
+} // namespace neural
+} // namespace petlap

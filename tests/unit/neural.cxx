@@ -1,0 +1,420 @@
+/*
+  The network against a plain implementation of Algorithm 2 that knows nothing of spans, shared kernels or processes: every cell of every level gets its kernel
+  from its window, in double precision.
+*/
+#include "pc/neural/gradient.h"
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <random>
+
+using namespace petlap::neural;
+
+/* Numbers of a level, with two layers of cells around it */
+struct Plain {
+  int                 n[3], around[3];
+  std::vector<double> v;
+
+  Plain(const int size[3], int dim, double value = 0.0)
+  {
+    size_t room = 1;
+
+    for (int a = 0; a < 3; a++) {
+      n[a]      = size[a];
+      around[a] = dim == 3 || a != 1 ? 3 : 0;
+      room *= n[a] + 2 * around[a];
+    }
+    v.assign(room, value);
+  }
+  double &at(int x, int y, int z)
+  {
+    return v[((size_t)(z + around[2]) * (n[1] + 2 * around[1]) + (y + around[1])) * (n[0] + 2 * around[0]) + (x + around[0])];
+  }
+};
+
+struct PlainLevel {
+  Plain air, solid, pinned, active, r, x;
+
+  PlainLevel(const int n[3], int dim) : air(n, dim), solid(n, dim, 1.0), pinned(n, dim), active(n, dim), r(n, dim), x(n, dim) {}
+};
+
+class PlainNetwork {
+public:
+  PlainNetwork(const Model &model, const int size[3], int nlevels, const std::vector<unsigned char> &label) : model(model), D(model.dim), K(D == 3 ? 27 : 9)
+  {
+    int n[3];
+
+    for (int a = 0; a < 3; a++) {
+      const int whole = D == 3 || a != 1 ? 1 << (nlevels - 1) : 1;
+
+      n[a] = model.mask == MASK_NONE ? (size[a] + whole - 1) / whole * whole : size[a];
+    }
+    for (int l = 0; l < nlevels; l++) {
+      level.push_back(PlainLevel(n, D));
+      PlainLevel &L = level.back();
+
+      cells(L.air, 0, [&](int x, int y, int z) {
+        if (l == 0) {
+          const int c = x < size[0] && y < size[1] && z < size[2] ? (int)label[((size_t)z * size[1] + y) * size[0] + x] : (int)SOLID;
+
+          L.air.at(x, y, z)    = c == AIR;
+          L.solid.at(x, y, z)  = c == SOLID;
+          L.pinned.at(x, y, z) = c == AIR;
+        } else {
+          L.air.at(x, y, z)    = mean(level[l - 1].air, x, y, z);
+          L.solid.at(x, y, z)  = mean(level[l - 1].solid, x, y, z);
+          L.pinned.at(x, y, z) = std::min(1.0, 4.0 * mean(level[l - 1].pinned, x, y, z));
+        }
+      });
+      cells(L.air, 1, [&](int x, int y, int z) {
+        bool here = false;
+
+        if (model.mask == MASK_NONE) {
+          here = inside(L.air, x, y, z);
+        } else if (model.mask == MASK_FLUID || l == 0) {
+          here = fluid(L, x, y, z);
+        } else {
+          window([&](int, int dx, int dy, int dz) { here = here || fluid(L, x + dx, y + dy, z + dz); });
+        }
+        L.active.at(x, y, z) = here;
+      });
+      for (int a = 0; a < 3; a++) n[a] = D == 3 || a != 1 ? (n[a] + 1) / 2 : 1;
+    }
+  }
+
+  /* r and z of all cells, zero where there is no fluid */
+  void apply(const std::vector<double> &r, std::vector<double> &z, const int size[3])
+  {
+    const int last = (int)level.size() - 1;
+
+    cells(level[0].r, 0, [&](int x, int y, int zz) { level[0].r.at(x, y, zz) = x < size[0] && y < size[1] && zz < size[2] ? r[((size_t)zz * size[1] + y) * size[0] + x] : 0.0; });
+    for (int l = 0; l <= last; l++) {
+      PlainLevel &L = level[l];
+
+      if (l > 0) cells(L.r, 1, [&](int x, int y, int zz) { L.r.at(x, y, zz) = L.active.at(x, y, zz) != 0.0 ? mean(level[l - 1].x, x, y, zz) : 0.0; });
+      convolve(l == last ? model.coarsest : model.at(l).pre, L, L.r, L.x);
+    }
+    for (int l = last - 1; l >= 0; l--) {
+      PlainLevel  &L = level[l], &C = level[l + 1];
+      Plain        between(L.r.n, D), y(L.r.n, D);
+      const double c1 = affine(model.at(l).c1, L), c2 = affine(model.at(l).c2, L);
+
+      cells(L.r, 1, [&](int x, int yy, int zz) { between.at(x, yy, zz) = L.active.at(x, yy, zz) != 0.0 ? interpolated(C.x, x, yy, zz) : 0.0; });
+      convolve(model.at(l).post, L, between, y);
+      cells(L.r, 1, [&](int x, int yy, int zz) { L.x.at(x, yy, zz) = c1 * L.x.at(x, yy, zz) + c2 * y.at(x, yy, zz); });
+    }
+    for (int k = 0; k < size[2]; k++) {
+      for (int j = 0; j < size[1]; j++) {
+        for (int i = 0; i < size[0]; i++) z[((size_t)k * size[1] + j) * size[0] + i] = fluid(level[0], i, j, k) ? model.scale * level[0].x.at(i, j, k) : 0.0;
+      }
+    }
+  }
+
+private:
+  const Model            &model;
+  int                     D, K;
+  std::vector<PlainLevel> level;
+
+  static bool inside(const Plain &p, int x, int y, int z)
+  {
+    return x >= 0 && x < p.n[0] && y >= 0 && y < p.n[1] && z >= 0 && z < p.n[2];
+  }
+  bool fluid(PlainLevel &L, int x, int y, int z)
+  {
+    return inside(L.air, x, y, z) && L.air.at(x, y, z) + L.solid.at(x, y, z) < 1.0;
+  }
+  template <typename Body>
+  void cells(const Plain &p, int layers, Body body)
+  {
+    const int ly = D == 3 ? layers : 0;
+
+    for (int z = -layers; z < p.n[2] + layers; z++) {
+      for (int y = -ly; y < p.n[1] + ly; y++) {
+        for (int x = -layers; x < p.n[0] + layers; x++) body(x, y, z);
+      }
+    }
+  }
+  template <typename Body>
+  void window(Body body)
+  {
+    for (int q = 0; q < K; q++) body(q, q % 3 - 1, D == 3 ? q / 3 % 3 - 1 : 0, D == 3 ? q / 9 - 1 : q / 3 - 1);
+  }
+  double mean(Plain &fine, int x, int y, int z)
+  {
+    double sum = 0.0;
+
+    /* -1 has the children -2 and -1 */
+    for (int c = 0; c < (D == 3 ? 8 : 4); c++) sum += fine.at(2 * x + c % 2, D == 3 ? 2 * y + c / 2 % 2 : 0, 2 * z + (D == 3 ? c / 4 : c / 2));
+    return sum / (D == 3 ? 8 : 4);
+  }
+  double interpolated(Plain &coarse, int x, int y, int z)
+  {
+    double    sum   = 0.0;
+    const int at[3] = {x, y, z};
+
+    for (int c = 0; c < 8; c++) {
+      double w = 1.0;
+      int    p[3];
+
+      for (int a = 0; a < 3; a++) {
+        const bool other = c >> a & 1;
+
+        p[a] = at[a];
+        if (D == 2 && a == 1) {
+          w *= other ? 0.0 : 1.0;
+          continue;
+        }
+        p[a] = at[a] >> 1;
+        if (model.interpolation == INTERPOLATION_NEAREST) {
+          w *= other ? 0.0 : 1.0;
+        } else {
+          w *= other ? 0.25 : 0.75;
+          if (other) p[a] += at[a] & 1 ? 1 : -1;
+        }
+        if (model.mask == MASK_NONE) p[a] = std::max(0, std::min(coarse.n[a] - 1, p[a]));
+      }
+      if (w != 0.0) sum += w * coarse.at(p[0], p[1], p[2]);
+    }
+    return sum;
+  }
+  void convolve(const Convolution &C, PlainLevel &L, Plain &in, Plain &out)
+  {
+    cells(L.r, 1, [&](int x, int y, int z) {
+      double sum = 0.0;
+
+      if (L.active.at(x, y, z) != 0.0) {
+        window([&](int p, int px, int py, int pz) {
+          double k = C.base[p];
+
+          window([&](int q, int dx, int dy, int dz) {
+            k += C.air[(size_t)p * K + q] * L.air.at(x + dx, y + dy, z + dz) + C.solid[(size_t)p * K + q] * L.solid.at(x + dx, y + dy, z + dz);
+            if (!C.pinned.empty()) k += C.pinned[(size_t)p * K + q] * L.pinned.at(x + dx, y + dy, z + dz);
+          });
+          sum += k * in.at(x + px, y + py, z + pz);
+        });
+      }
+      out.at(x, y, z) = sum;
+    });
+  }
+  double affine(const Affine &A, PlainLevel &L)
+  {
+    double sum = 0.0, count = 0.0;
+
+    if (A.air.empty()) return A.bias;
+    cells(L.r, 0, [&](int x, int y, int z) {
+      count += 1.0;
+      window([&](int q, int dx, int dy, int dz) { sum += A.air[q] * L.air.at(x + dx, y + dy, z + dz) + A.solid[q] * L.solid.at(x + dx, y + dy, z + dz); });
+    });
+    return A.bias + sum / count;
+  }
+};
+
+static int bad = 0, checks = 0;
+
+static void Expect(bool good, const char what[], int seed, double value)
+{
+  checks++;
+  if (good) return;
+  if (bad++ < 20) printf("%s: problem %d, %g\n", what, seed, value);
+}
+
+static Convolution RandomConvolution(int dim, bool symmetric, bool pinned, std::mt19937 &random)
+{
+  const int                              K = dim == 3 ? 27 : 9;
+  std::uniform_real_distribution<double> number(-1.0, 1.0);
+  Convolution                            C;
+  double                                 entry[4];
+
+  for (double &e : entry) e = number(random);
+  for (int p = 0; p < K; p++) C.base.push_back(symmetric ? entry[(p % 3 != 1) + (p / 3 % 3 != 1) + (K == 27 && p / 9 != 1)] : number(random));
+  for (int i = 0; i < K * K; i++) {
+    C.air.push_back(number(random));
+    C.solid.push_back(number(random));
+    if (pinned) C.pinned.push_back(number(random));
+  }
+  return C;
+}
+
+static Affine RandomAffine(int dim, bool image, std::mt19937 &random)
+{
+  std::uniform_real_distribution<double> number(-1.0, 1.0);
+  Affine                                 A;
+
+  A.bias = number(random);
+  for (int q = 0; image && q < (dim == 3 ? 27 : 9); q++) {
+    A.air.push_back(number(random));
+    A.solid.push_back(number(random));
+  }
+  return A;
+}
+
+/* Blocks, balls and single cells of everything in a box of something */
+static std::vector<unsigned char> RandomLabels(const int n[3], std::mt19937 &random)
+{
+  std::vector<unsigned char> label((size_t)n[0] * n[1] * n[2], random() % 3 == 0 ? SOLID : random() % 2 ? AIR : FLUID);
+
+  for (int shape = 0; shape < 12; shape++) {
+    const unsigned char value = shape < 3 ? 1 : random() % 3;
+    int                 lo[3], hi[3];
+
+    for (int a = 0; a < 3; a++) {
+      lo[a] = random() % n[a];
+      hi[a] = std::min(n[a], lo[a] + 1 + (int)(random() % (shape < 3 ? n[a] : (n[a] + 2) / 3)));
+    }
+    for (int z = lo[2]; z < hi[2]; z++) {
+      for (int y = lo[1]; y < hi[1]; y++) {
+        for (int x = lo[0]; x < hi[0]; x++) label[((size_t)z * n[1] + y) * n[0] + x] = value;
+      }
+    }
+  }
+  for (size_t i = 0; i < label.size(); i++) {
+    if (random() % 40 == 0) label[i] = random() % 3;
+  }
+  return label;
+}
+
+static void TestPlain(int seed)
+{
+  std::mt19937                           random(seed);
+  std::uniform_real_distribution<double> number(-1.0, 1.0);
+  const int                              dim    = 2 + seed % 2;
+  const Mask                             mask   = (Mask)(seed / 2 % 3);
+  const int                              levels = 1 + random() % 4;
+  int                                    n[3];
+  Model                                  model;
+
+  for (int a = 0; a < 3; a++) n[a] = dim == 2 && a == 1 ? 1 : 1 + random() % (dim == 3 ? 14 : 40);
+  model.dim           = dim;
+  model.mask          = mask;
+  model.interpolation = random() % 4 == 0 ? INTERPOLATION_NEAREST : INTERPOLATION_LINEAR;
+  model.scale         = 0.25;
+  for (int s = 0; s < 1 + (int)(random() % 3); s++) {
+    Stage stage;
+
+    stage.pre  = RandomConvolution(dim, random() % 2, random() % 2, random);
+    stage.post = RandomConvolution(dim, random() % 2, random() % 2, random);
+    stage.c1   = RandomAffine(dim, random() % 2, random);
+    stage.c2   = RandomAffine(dim, random() % 2, random);
+    model.stage.push_back(stage);
+  }
+  model.coarsest = RandomConvolution(dim, random() % 2, random() % 2, random);
+
+  Network                network(Partition::Whole(dim, n), levels, mask);
+  const size_t           N = (size_t)n[0] * n[1] * n[2];
+  std::vector<double>    r(N), expected(N), z(N);
+  std::vector<ptrdiff_t> offset;
+  for (int image = 0; image < 3; image++) {
+    const std::vector<unsigned char> label = RandomLabels(n, random);
+    PlainNetwork                     plain(model, n, levels, label);
+    const double                     size = image == 2 ? 1e-40 : 1.0;
+    double                           most = 0.0, error = 0.0;
+
+    network.SetImage(label.data());
+    network.SetKernels(model);
+    offset.clear();
+    for (const Segment &s : network.segments()) offset.push_back(((ptrdiff_t)s.z * n[1] + s.y) * n[0] + s.x0);
+    for (size_t i = 0; i < N; i++) {
+      r[i] = label[i] == FLUID ? number(random) : 0.0;
+      z[i] = 0.0;
+    }
+    plain.apply(r, expected, n);
+    for (double &v : r) v *= size;
+    network.Apply(r.data(), offset.data(), 3.0 / size, z.data());
+    for (size_t i = 0; i < N; i++) {
+      most  = std::max(most, std::abs(3.0 * expected[i]));
+      error = std::max(error, std::abs(3.0 * expected[i] - z[i]));
+    }
+    Expect(error <= 3e-5 * most, "network differs from Algorithm 2", seed, error / most);
+  }
+}
+
+/* Output of the loops over several right-hand sides, and their derivative against finite differences */
+template <typename Real>
+static void TestGradient(int seed, double tolerance)
+{
+  std::mt19937                           random(seed);
+  std::uniform_real_distribution<double> number(-1.0, 1.0);
+  const int                              dim = 2 + seed % 2, levels = 1 + random() % 4;
+  int                                    n[3];
+  Model                                  model;
+
+  for (int a = 0; a < 3; a++) n[a] = dim == 2 && a == 1 ? 1 : 1 + random() % (dim == 3 ? 11 : 30);
+  model.dim           = dim;
+  model.mask          = seed / 2 % 2 ? MASK_DILATED : MASK_FLUID;
+  model.interpolation = random() % 4 == 0 ? INTERPOLATION_NEAREST : INTERPOLATION_LINEAR;
+  model.scale         = 0.25;
+  for (int s = 0; s < 1 + (int)(random() % 2); s++) {
+    Stage stage;
+
+    stage.pre  = RandomConvolution(dim, false, random() % 2, random);
+    stage.post = RandomConvolution(dim, false, random() % 2, random);
+    stage.c1   = RandomAffine(dim, random() % 2, random);
+    stage.c2   = RandomAffine(dim, random() % 2, random);
+    model.stage.push_back(stage);
+  }
+  model.coarsest = RandomConvolution(dim, false, random() % 2, random);
+
+  Network        network(Partition::Whole(dim, n), levels, model.mask);
+  Gradient<Real> gradient(network);
+  for (int image = 0; image < 2; image++) {
+    const std::vector<unsigned char> label  = RandomLabels(n, random);
+    size_t                           nfluid = 0;
+    double                           most = 0.0, error = 0.0;
+
+    network.SetImage(label.data());
+    network.SetKernels(model);
+    gradient.SetImage();
+    gradient.SetModel(model);
+    std::vector<ptrdiff_t> offset;
+    for (const Segment &s : network.segments()) {
+      offset.push_back((ptrdiff_t)nfluid);
+      nfluid += s.x1 - s.x0;
+    }
+    std::vector<double> r(nfluid * BATCH), d(nfluid * BATCH), g(nfluid * BATCH), one(nfluid), z(nfluid);
+    for (double &v : r) v = number(random);
+    for (double &v : g) v = number(random);
+    gradient.Apply(r.data(), d.data());
+    const int b = random() % BATCH;
+    for (size_t i = 0; i < nfluid; i++) one[i] = r[i * BATCH + b];
+    network.Apply(one.data(), offset.data(), 1.0, z.data());
+    for (size_t i = 0; i < nfluid; i++) {
+      most  = std::max(most, std::abs(z[i]));
+      error = std::max(error, std::abs(z[i] - d[i * BATCH + b]));
+    }
+    Expect(error <= 3e-5 * most, "several right-hand sides differ from one", seed, error / most);
+
+    std::vector<double> numbers = Numbers(model), derivative(numbers.size(), 0.0), moved(numbers.size()), direction(numbers.size());
+    gradient.Add(g.data(), derivative.data());
+    const double h     = sizeof(Real) == 8 ? 1e-5 : 3e-3;
+    double       along = 0.0, size = 0.0, difference = 0.0;
+    for (size_t i = 0; i < numbers.size(); i++) {
+      direction[i] = number(random);
+      along += direction[i] * derivative[i];
+      size += std::abs(direction[i] * derivative[i]);
+    }
+    for (int side = -1; side <= 1; side += 2) {
+      Model other = model;
+
+      for (size_t i = 0; i < numbers.size(); i++) moved[i] = numbers[i] + side * h * direction[i];
+      SetNumbers(other, moved.data());
+      gradient.SetModel(other);
+      gradient.Apply(r.data(), d.data());
+      for (size_t i = 0; i < d.size(); i++) difference += side * g[i] * d[i] / (2.0 * h);
+    }
+    gradient.SetModel(model);
+    Expect(std::abs(difference - along) <= tolerance * size, sizeof(Real) == 8 ? "derivative" : "derivative in single precision", seed, std::abs(difference - along) / size);
+  }
+}
+
+int main(int argc, char **argv)
+{
+  MPI_Init(&argc, &argv);
+  for (int seed = 0; seed < 240; seed++) TestPlain(seed);
+  for (int seed = 0; seed < 80; seed++) {
+    TestGradient<double>(seed, 1e-6);
+    TestGradient<float>(seed, 1e-2);
+  }
+  printf("%d checks, %d failed\n", checks, bad);
+  MPI_Finalize();
+  return bad > 0;
+}
