@@ -29,11 +29,6 @@ const NetworkKernels &FindNetworkKernels()
 /* The largest absolute values of the input that are not scaled are between this and its reciprocal */
 static const double UNSCALED = 1e15;
 
-static bool Halved(int dim, int axis)
-{
-  return dim == 3 || axis != 1;
-}
-
 Model AnalyticModel(int dim)
 {
   Model        model;
@@ -72,40 +67,6 @@ Model AnalyticModel(int dim)
   return model;
 }
 
-Partition Partition::Whole(int dim, const int n[3])
-{
-  Partition p;
-
-  p.dim = dim;
-  for (int a = 0; a < 3; a++) {
-    p.n[a]   = n[a];
-    p.cut[a] = {0, n[a]};
-  }
-  return p;
-}
-
-void Partition::Align(int nlevels)
-{
-  gathered = 0;
-  if (size() == 1) return;
-  for (int g = nlevels - 1; g > 0; g--) {
-    std::vector<int> moved[3];
-    bool             fits = true;
-
-    for (int a = 0; a < 3; a++) {
-      const int step = Halved(dim, a) ? 1 << g : 1;
-
-      moved[a] = cut[a];
-      for (int p = 1; p < processes[a]; p++) moved[a][p] = (cut[a][p] + step / 2) / step * step;
-      for (int p = 0; p < processes[a]; p++) fits = fits && moved[a][p + 1] - moved[a][p] >= step;
-    }
-    if (!fits) continue;
-    gathered = g;
-    for (int a = 0; a < 3; a++) cut[a] = moved[a];
-    return;
-  }
-}
-
 int DefaultLevels(int dim, const int n[3])
 {
   int most = 1, levels = 1;
@@ -115,23 +76,6 @@ int DefaultLevels(int dim, const int n[3])
   }
   for (; most > 7; most = (most + 1) / 2) levels++;
   return levels;
-}
-
-void Layout::make(const int l[3], const int h[3], int dim, int layers)
-{
-  for (int a = 0; a < 3; a++) {
-    const int around = Halved(dim, a) ? layers : 0;
-
-    lo[a]    = l[a];
-    hi[a]    = h[a];
-    first[a] = l[a] - around;
-    last[a]  = h[a] + around;
-  }
-  /* What is between two rows stays zero */
-  row    = ((ptrdiff_t)(last[0] - first[0]) + 4 + 15) / 16 * 16;
-  plane  = row * (last[1] - first[1]);
-  origin = -(first[0] + first[1] * row + first[2] * plane);
-  room   = (size_t)(plane * (last[2] - first[2]));
 }
 
 Network::Network(const Partition &partition, int nlevels, Mask mask) : part(partition), mask(mask), nine(partition.dim == 3), image(nlevels), loops(FindNetworkKernels())
@@ -188,73 +132,10 @@ void Network::Bounds(int l, int lo[3], int hi[3]) const
   }
 }
 
-/* Copies a box of cells into a buffer or out of it */
-template <typename T>
-static void Pack(const Layout &layout, const T *field, const int lo[3], const int hi[3], T *buffer)
-{
-  for (int z = lo[2]; z < hi[2]; z++) {
-    for (int y = lo[1]; y < hi[1]; y++, buffer += hi[0] - lo[0]) memcpy(buffer, field + layout.at(lo[0], y, z), (hi[0] - lo[0]) * sizeof(T));
-  }
-}
-
-template <typename T>
-static void Unpack(const Layout &layout, T *field, const int lo[3], const int hi[3], const T *buffer)
-{
-  for (int z = lo[2]; z < hi[2]; z++) {
-    for (int y = lo[1]; y < hi[1]; y++, buffer += hi[0] - lo[0]) memcpy(field + layout.at(lo[0], y, z), buffer, (hi[0] - lo[0]) * sizeof(T));
-  }
-}
-
-static size_t CellsOf(const int lo[3], const int hi[3])
-{
-  return (size_t)(hi[0] - lo[0]) * (hi[1] - lo[1]) * (hi[2] - lo[2]);
-}
-
-/* The layers around the own cells come from the processes that have them: axis by axis, so that the corners come along */
 template <typename T>
 void Network::Exchange(const Level &L, const Layout &layout, T *field)
 {
-  if (L.whole) return;
-  int rank, lo[3], hi[3], stride = 1;
-
-  MPI_Comm_rank(part.comm, &rank);
-  for (int a = 0; a < 3; a++) {
-    lo[a] = layout.lo[a];
-    hi[a] = layout.hi[a];
-  }
-  for (int a = 0; a < 3; stride *= part.processes[a], a++) {
-    const int  layers = layout.lo[a] - layout.first[a], below = part.place[a] > 0 ? rank - stride : MPI_PROC_NULL, above = part.place[a] < part.processes[a] - 1 ? rank + stride : MPI_PROC_NULL;
-    int        from[3], to[3];
-    const auto slab = [&](int begin, int end) {
-      for (int b = 0; b < 3; b++) {
-        from[b] = b == a ? begin : lo[b];
-        to[b]   = b == a ? end : hi[b];
-      }
-      return CellsOf(from, to) * sizeof(T);
-    };
-
-    if (part.processes[a] > 1) {
-      const int bytes = (int)slab(0, layers);
-
-      send.resize(std::max(send.size(), (size_t)bytes));
-      receive.resize(std::max(receive.size(), (size_t)bytes));
-      for (int up = 0; up < 2; up++) {
-        const int to_rank = up ? above : below, from_rank = up ? below : above;
-
-        if (to_rank != MPI_PROC_NULL) {
-          slab(up ? layout.hi[a] - layers : layout.lo[a], up ? layout.hi[a] : layout.lo[a] + layers);
-          Pack(layout, field, from, to, (T *)send.data());
-        }
-        MPI_Sendrecv(send.data(), bytes, MPI_BYTE, to_rank, 0, receive.data(), bytes, MPI_BYTE, from_rank, 0, part.comm, MPI_STATUS_IGNORE);
-        if (from_rank != MPI_PROC_NULL) {
-          slab(up ? layout.first[a] : layout.hi[a], up ? layout.lo[a] : layout.last[a]);
-          Unpack(layout, field, from, to, (const T *)receive.data());
-        }
-      }
-    }
-    lo[a] = layout.first[a];
-    hi[a] = layout.last[a];
-  }
+  if (!L.whole) ExchangeLayers(part, layout, field, send, receive);
 }
 
 /* All processes get the parts of all others */

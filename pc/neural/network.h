@@ -12,7 +12,7 @@
 
 #include "pc/neural/model.h"
 #include "pc/neural/network_kernels.h"
-#include <petscsys.h>
+#include "pc/neural/partition.h"
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
@@ -21,8 +21,6 @@
 
 namespace petlap {
 namespace neural {
-
-enum Label : unsigned char { AIR, FLUID, SOLID };
 
 /* Numbers that are zero when they are made, in memory that the system gives only where it is touched */
 template <typename T>
@@ -63,51 +61,8 @@ private:
   size_t count = 0;
 };
 
-/*
-  Which cells of the finest level a process has. Coarser levels are shared out in the same way, until the parts are too small: of the levels from gathered on, every process has all cells.
-*/
-struct Partition {
-  MPI_Comm         comm         = MPI_COMM_SELF;
-  int              dim          = 3;
-  int              n[3]         = {1, 1, 1};
-  int              processes[3] = {1, 1, 1}; /* along the axes; the rank is that along axis 0, plus so many times that along axis 1, ... */
-  int              place[3]     = {0, 0, 0}; /* of this process */
-  std::vector<int> cut[3];                   /* first cell of each process along an axis, and after the last the number of cells */
-  int              gathered = 0;
-
-  int size() const
-  {
-    return processes[0] * processes[1] * processes[2];
-  }
-  int lo(int axis) const
-  {
-    return cut[axis][place[axis]];
-  }
-  int hi(int axis) const
-  {
-    return cut[axis][place[axis] + 1];
-  }
-  /* All cells in one process */
-  static Partition Whole(int dim, const int n[3]);
-  /* Sets gathered, and moves the cuts to cells where as many levels as possible can be shared out */
-  void Align(int nlevels);
-};
-
 /* The levels that a grid gets: the longest axis of the coarsest one has 4 to 7 cells */
 int DefaultLevels(int dim, const int n[3]);
-
-/* Numbers of cells lo - layers, ..., hi + layers - 1, in rows that begin at multiples of 16 */
-struct Layout {
-  int       lo[3], hi[3], first[3], last[3]; /* own cells, and those with the layers around them */
-  ptrdiff_t row, plane, origin;              /* distances, and place of cell (0, 0, 0) */
-  size_t    room;
-
-  void      make(const int lo[3], const int hi[3], int dim, int layers);
-  ptrdiff_t at(int x, int y, int z) const
-  {
-    return origin + x + y * row + z * plane;
-  }
-};
 
 /* Cells x0, ..., x1 - 1 of a row */
 struct Span {
