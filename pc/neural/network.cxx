@@ -132,6 +132,13 @@ void Network::Bounds(int l, int lo[3], int hi[3]) const
   }
 }
 
+/* What this process makes of a level: of the first one that all have, a part that the others get */
+void Network::Share(int l, int lo[3], int hi[3]) const
+{
+  if (l <= part.gathered) BoundsOf(l, part.place, lo, hi);
+  else Bounds(l, lo, hi);
+}
+
 template <typename T>
 void Network::Exchange(const Level &L, const Layout &layout, T *field)
 {
@@ -182,7 +189,7 @@ void Network::Pooled(int l)
   I.air.assign(I.layout.room, 0.0f);
   I.solid.assign(I.layout.room, 1.0f);
   I.pinned.assign(I.layout.room, 0.0f);
-  BoundsOf(l, part.place, lo, hi);
+  Share(l, lo, hi);
   for (int a = 0; a < 3; a++) {
     lo[a] = std::max(lo[a], 0);
     hi[a] = std::min(hi[a], L.n[a]);
@@ -624,8 +631,7 @@ void Network::PoolPlane(int l, int cz)
   const float *in[4];
   int          lo[3], hi[3];
 
-  /* Where the coarser level is gathered, each process makes its part of it */
-  BoundsOf(l + 1, part.place, lo, hi);
+  Share(l + 1, lo, hi);
   for (int cy = lo[1]; cy < hi[1]; cy++) {
     const int row = C.rowOf(cy, cz);
 
@@ -714,7 +720,7 @@ void Network::Down(int l)
   if (l + 1 < nlevels()) {
     int lo[3], hi[3];
 
-    BoundsOf(l + 1, part.place, lo, hi);
+    Share(l + 1, lo, hi);
     for (int z = lo[2]; z < hi[2]; z++) PoolPlane(l, z);
   }
 }

@@ -186,6 +186,7 @@ private:
 
   void BoundsOf(int l, const int place[3], int lo[3], int hi[3]) const;
   void Bounds(int l, int lo[3], int hi[3]) const;
+  void Share(int l, int lo[3], int hi[3]) const;
   template <typename T>
   void Exchange(const Level &L, const Layout &layout, T *field);
   template <typename T>

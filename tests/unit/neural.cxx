@@ -406,15 +406,103 @@ static void TestGradient(int seed, double tolerance)
   }
 }
 
+/* Several processes against one. All draw the same random numbers. */
+static void TestRanks(int seed, int size, int rank)
+{
+  std::mt19937                           random(seed);
+  std::uniform_real_distribution<double> number(-1.0, 1.0);
+  const int                              dim = 2 + seed % 2;
+  Partition                              part;
+  Model                                  model;
+  int                                    n[3], axis[3] = {1, 1, 1}, left = size;
+
+  for (int a = 0; left > 1; a = (a + 1) % 3) {
+    if (dim == 2 && a == 1) continue;
+    const int p = left % 2 ? left : random() % 2 ? 2 : 1;
+
+    axis[a] *= p;
+    left /= p;
+  }
+  for (int a = 0; a < 3; a++) n[a] = dim == 2 && a == 1 ? 1 : axis[a] + random() % (dim == 3 ? 24 : 60);
+  const int levels = seed % 3 == 0 ? 1 + random() % 4 : DefaultLevels(dim, n);
+
+  part.comm = MPI_COMM_WORLD;
+  part.dim  = dim;
+  for (int a = 0, r = rank; a < 3; r /= axis[a], a++) {
+    part.n[a]         = n[a];
+    part.processes[a] = axis[a];
+    part.place[a]     = r % axis[a];
+    part.cut[a]       = {0};
+    for (int p = 1; p < axis[a]; p++) part.cut[a].push_back(std::min(n[a] - axis[a] + p, part.cut[a].back() + 1 + (int)(random() % (2 * n[a] / axis[a]))));
+    part.cut[a].push_back(n[a]);
+  }
+  model.dim           = dim;
+  model.mask          = (Mask)(seed / 2 % 3);
+  model.interpolation = random() % 4 == 0 ? INTERPOLATION_NEAREST : INTERPOLATION_LINEAR;
+  Stage stage;
+  stage.pre      = RandomConvolution(dim, false, true, random);
+  stage.post     = RandomConvolution(dim, false, true, random);
+  stage.c1       = RandomAffine(dim, random() % 2, random);
+  stage.c2       = RandomAffine(dim, random() % 2, random);
+  model.stage    = {stage};
+  model.coarsest = RandomConvolution(dim, false, true, random);
+  if (model.mask != MASK_NONE) part.Align(levels);
+
+  const Partition        all = Partition::Whole(dim, n);
+  Network                one(all, levels, model.mask), many(part, levels, model.mask);
+  const size_t           N = (size_t)n[0] * n[1] * n[2];
+  std::vector<double>    r(N), expected(N, 0.0), z(N, 0.0);
+  std::vector<ptrdiff_t> offset;
+  for (int image = 0; image < 2; image++) {
+    const std::vector<unsigned char> label = RandomLabels(n, random);
+    std::vector<unsigned char>       mine;
+    const double                     size_of = image ? 1e30 : 1.0;
+    double                           most = 0.0, error = 0.0;
+
+    for (double &v : r) v = size_of * number(random);
+    for (int zz = part.lo(2); zz < part.hi(2); zz++) {
+      for (int y = part.lo(1); y < part.hi(1); y++) {
+        for (int x = part.lo(0); x < part.hi(0); x++) mine.push_back(label[((size_t)zz * n[1] + y) * n[0] + x]);
+      }
+    }
+    mine.push_back(0);
+    one.SetImage(label.data());
+    many.SetImage(mine.data());
+    one.SetKernels(model);
+    many.SetKernels(model);
+    offset.clear();
+    for (const Segment &s : one.segments()) offset.push_back(((ptrdiff_t)s.z * n[1] + s.y) * n[0] + s.x0);
+    one.Apply(r.data(), offset.data(), 1.0, expected.data());
+    offset.clear();
+    for (const Segment &s : many.segments()) offset.push_back(((ptrdiff_t)s.z * n[1] + s.y) * n[0] + s.x0);
+    many.Apply(r.data(), offset.data(), 1.0, z.data());
+    for (size_t i = 0; i < N; i++) most = std::max(most, label[i] == FLUID ? std::abs(expected[i]) : 0.0);
+    for (const Segment &s : many.segments()) {
+      for (int x = s.x0; x < s.x1; x++) {
+        const size_t i = ((size_t)s.z * n[1] + s.y) * n[0] + x;
+
+        error = std::max(error, std::abs(expected[i] - z[i]));
+      }
+    }
+    Expect(error <= 1e-5 * most, "processes differ from one", seed, error / most);
+  }
+}
+
 int main(int argc, char **argv)
 {
+  int size, rank, all;
+
   MPI_Init(&argc, &argv);
-  for (int seed = 0; seed < 240; seed++) TestPlain(seed);
-  for (int seed = 0; seed < 80; seed++) {
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  for (int seed = 0; seed < 60; seed++) TestRanks(seed, size, rank);
+  for (int seed = 0; size == 1 && seed < 240; seed++) TestPlain(seed);
+  for (int seed = 0; size == 1 && seed < 80; seed++) {
     TestGradient<double>(seed, 1e-6);
     TestGradient<float>(seed, 1e-2);
   }
-  printf("%d checks, %d failed\n", checks, bad);
+  MPI_Allreduce(&bad, &all, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+  if (rank == 0) printf("%d checks, %d failed\n", checks, all);
   MPI_Finalize();
-  return bad > 0;
+  return all > 0;
 }
