@@ -7,6 +7,7 @@
 
 PETSC_INTERN PetscErrorCode KSPInitialize_PSDO(void);
 PETSC_INTERN PetscErrorCode PCInitialize_HSC(void);
+PETSC_INTERN PetscErrorCode PCInitialize_Neural(void);
 PETSC_INTERN PetscErrorCode PetlapLoadInitialize(void);
 PETSC_INTERN PetscErrorCode MatSolverTypeInitialize_SchwarzSchur(void);
 
@@ -77,6 +78,7 @@ PetscErrorCode PetlapInitialize(void)
   PetscCall(KSPInitialize_PSDO());
 #if !defined(PETSC_USE_COMPLEX)
   PetscCall(PCInitialize_HSC());
+  PetscCall(PCInitialize_Neural());
 #endif
   PetscCall(PetlapLoadInitialize());
   PetscCall(MatSolverTypeInitialize_SchwarzSchur());

@@ -34,6 +34,13 @@ typedef enum { PCHSC_REORDER_AUTO, PCHSC_REORDER_NONE, PCHSC_REORDER_BFS } PCHSC
 typedef enum { PCHSC_POSITIVE_COMPENSATE, PCHSC_POSITIVE_DROP, PCHSC_POSITIVE_LUMP, PCHSC_POSITIVE_ERROR } PCHSCPositive;
 typedef enum { PCHSC_REUSE_NONE, PCHSC_REUSE_SHIFT, PCHSC_REUSE_ALL } PCHSCReuse;
 
+/* Name for PCSetType(); real numbers only */
+#define PCNEURAL       "neural"
+#define PCNEURAL_BATCH 16
+
+typedef enum { PCNEURAL_MASK_WEIGHTS, PCNEURAL_MASK_NONE, PCNEURAL_MASK_FLUID, PCNEURAL_MASK_DILATED } PCNeuralMask;
+typedef enum { PCNEURAL_SCALING_NONE, PCNEURAL_SCALING_SCALAR, PCNEURAL_SCALING_DIAGONAL } PCNeuralScaling;
+
 /* Name for PCFactorSetMatSolverType() and MatGetFactor() */
 #define MATSOLVERSCHWARZSCHUR "schwarzschur"
 
@@ -93,6 +100,20 @@ PETLAP_EXTERN PetscErrorCode PCHSCGetEigenTolerances(PC, PetscReal *, PetscInt *
 PETLAP_EXTERN PetscErrorCode PCHSCSetEigenGuard(PC, PetscInt);
 PETLAP_EXTERN PetscErrorCode PCHSCGetEigenGuard(PC, PetscInt *);
 PETLAP_EXTERN PetscErrorCode PCHSCGetEigenIterationNumber(PC, PetscInt *);
+
+PETLAP_EXTERN PetscErrorCode PCNeuralSetImage(PC, DM, Vec);
+PETLAP_EXTERN PetscErrorCode PCNeuralSetLevels(PC, PetscInt);
+PETLAP_EXTERN PetscErrorCode PCNeuralGetLevels(PC, PetscInt *);
+PETLAP_EXTERN PetscErrorCode PCNeuralSetMask(PC, PCNeuralMask);
+PETLAP_EXTERN PetscErrorCode PCNeuralGetMask(PC, PCNeuralMask *);
+PETLAP_EXTERN PetscErrorCode PCNeuralSetScaling(PC, PCNeuralScaling);
+PETLAP_EXTERN PetscErrorCode PCNeuralGetScaling(PC, PCNeuralScaling *);
+PETLAP_EXTERN PetscErrorCode PCNeuralSetWeights(PC, const char *);
+PETLAP_EXTERN PetscErrorCode PCNeuralGetWeights(PC, const char **);
+PETLAP_EXTERN PetscErrorCode PCNeuralGetParameters(PC, PetscInt *, PetscReal *[]);
+PETLAP_EXTERN PetscErrorCode PCNeuralSetParameters(PC, PetscInt, const PetscReal[]);
+PETLAP_EXTERN PetscErrorCode PCNeuralApplyBatch(PC, const PetscReal[], PetscReal[]);
+PETLAP_EXTERN PetscErrorCode PCNeuralAddGradient(PC, const PetscReal[], PetscReal[]);
 
 PETLAP_EXTERN PetscErrorCode PetlapLoadSystem(MPI_Comm, const char[], Mat *, Vec *, Vec *);
 

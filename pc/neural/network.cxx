@@ -135,8 +135,10 @@ void Network::Bounds(int l, int lo[3], int hi[3]) const
 /* What this process makes of a level: of the first one that all have, a part that the others get */
 void Network::Share(int l, int lo[3], int hi[3]) const
 {
-  if (l <= part.gathered) BoundsOf(l, part.place, lo, hi);
-  else Bounds(l, lo, hi);
+  if (l <= part.gathered)
+    BoundsOf(l, part.place, lo, hi);
+  else
+    Bounds(l, lo, hi);
 }
 
 template <typename T>

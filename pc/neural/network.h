@@ -140,6 +140,10 @@ public:
   */
   void Apply(const double r[], const ptrdiff_t offset[], double scale, double z[]);
 
+  Mask GetMask() const
+  {
+    return mask;
+  }
   int nlevels() const
   {
     return (int)level.size();

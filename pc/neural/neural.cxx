@@ -1,0 +1,1709 @@
+/*
+  PCNEURAL: the neural preconditioner for Poisson equations on voxel domains with Dirichlet and Neumann boundaries.
+*/
+#include "petlap.h"
+#include <petsc/private/pcimpl.h>
+#include <petscao.h>
+#include <petscdmda.h>
+#include "mat/compat/petscversion.h"
+#include "pc/neural/gradient.h"
+#include "pc/neural/image.h"
+#include "pc/neural/weights.h"
+#include <cmath>
+#include <dlfcn.h>
+
+#if !defined(PETSC_USE_COMPLEX)
+using namespace petlap::neural;
+
+static const char *const PCNeuralMasks[]    = {"weights", "none", "fluid", "dilated", "PCNeuralMask", "PCNEURAL_MASK_", nullptr};
+static const char *const PCNeuralScalings[] = {"none", "scalar", "diagonal", "PCNeuralScaling", "PCNEURAL_SCALING_", nullptr};
+
+  /* Face weights along the axes that differ more than this are worth a word */
+  #define PCNEURAL_ISOTROPIC 1.2
+  /* Rows that are compared with an image that was given, at least */
+  #define PCNEURAL_SAMPLE 20000
+  /* How far a diagonal may be from a whole number of faces, to be read as one */
+  #define PCNEURAL_WHOLE 1e-6
+
+typedef struct {
+  /* Of the user */
+  char           *weights;
+  PetscInt        levels;
+  PCNeuralMask    mask;
+  PCNeuralScaling scaling;
+  DM              dm;
+  Vec             labels;
+
+  /* The network and what it was made for */
+  Model           *model;
+  char            *modelname;
+  PetscInt         modeldim;
+  Network         *network;
+  Gradient<float> *gradient;
+  MPI_Comm         comm;
+  PetscInt         gridsize[3], margin[3][2];
+  unsigned char   *image; /* labels that the lists are for */
+  size_t           nimage;
+  PetscBool        newmodel, newkernels;
+
+  /* From vectors of the matrix to fluid cells and back */
+  std::vector<ptrdiff_t> *offset, *running; /* of the segments: in vectors, and when cells are counted one by one */
+  VecScatter              scatter;
+  Vec                     fluidr, fluidz, scaled;
+  PetscInt                nother; /* rows of cells that are no fluid */
+  PetscInt               *other;
+  PetscReal              *otherinv;
+  PetscReal              *diagonal; /* square roots of faces over diagonal, by fluid cell in the order of the segments */
+
+  PetscReal   kappa, axis[3]; /* mean entry, and those along the axes */
+  const char *origin;
+  PetscBool   full;
+  PetscInt    nfluid, guessed;
+} PC_Neural;
+
+static PetscLogEvent PC_NeuralImage, PC_NeuralLevels, PC_NeuralLists, PC_NeuralKernels, PC_NeuralApply;
+static PetscBool     NeuralCited      = PETSC_FALSE;
+static const char    NeuralCitation[] = "@inproceedings{lan2024neural,\n"
+                                        "  title     = {A Neural-Preconditioned {P}oisson Solver for Mixed {D}irichlet and {N}eumann Boundary Conditions},\n"
+                                        "  author    = {Kai Weixian Lan and Elias Gueidon and Ayano Kaneda and Julian Panetta and Joseph Teran},\n"
+                                        "  booktitle = {Proceedings of the 41st International Conference on Machine Learning},\n"
+                                        "  year      = {2024}\n"
+                                        "}\n";
+
+/* The cores report that they have no memory by an exception, PETSc by an error code */
+template <typename Body>
+static PetscErrorCode PCNeuralTry(PC pc, const char doing[], Body body)
+{
+  PetscFunctionBegin;
+  try {
+    body();
+  } catch (const std::bad_alloc &) {
+    SETERRQ(PetscObjectComm((PetscObject)pc), PETSC_ERR_MEM, "Out of memory while %s: use more processes", doing);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralResetNetwork(PC_Neural *neural)
+{
+  PetscFunctionBegin;
+  delete neural->gradient;
+  delete neural->network;
+  neural->gradient = nullptr;
+  neural->network  = nullptr;
+  neural->nimage   = 0;
+  PetscCall(PetscFree(neural->image));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralResetVectors(PC_Neural *neural)
+{
+  PetscFunctionBegin;
+  delete neural->offset;
+  delete neural->running;
+  neural->offset = neural->running = nullptr;
+  neural->nother                   = 0;
+  PetscCall(VecScatterDestroy(&neural->scatter));
+  PetscCall(VecDestroy(&neural->fluidr));
+  PetscCall(VecDestroy(&neural->fluidz));
+  PetscCall(VecDestroy(&neural->scaled));
+  PetscCall(PetscFree(neural->other));
+  PetscCall(PetscFree(neural->otherinv));
+  PetscCall(PetscFree(neural->diagonal));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The grid as the core counts its axes: in two dimensions y is axis 2 */
+typedef struct {
+  PetscInt  dim, n[3], m[3];    /* cells and processes along x, y, z */
+  PetscInt  start[3], width[3]; /* own cells */
+  int       axis[3];            /* of x, y, z */
+  Partition part;
+} PCNeuralGrid;
+
+static PetscErrorCode PCNeuralReadGrid(PC pc, DM dm, PCNeuralGrid *grid)
+{
+  MPI_Comm        comm = PetscObjectComm((PetscObject)pc);
+  PetscBool       da;
+  PetscInt        dof;
+  DMBoundaryType  boundary[3];
+  const PetscInt *ranges[3];
+  PetscMPIInt     size, rank;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectTypeCompare((PetscObject)dm, DMDA, &da));
+  PetscCheck(da, comm, PETSC_ERR_SUP, "PCNEURAL needs cells on a structured grid and this DM is no DMDA: give one with PCNeuralSetImage()");
+  PetscCall(DMDAGetInfo(dm, &grid->dim, &grid->n[0], &grid->n[1], &grid->n[2], &grid->m[0], &grid->m[1], &grid->m[2], &dof, nullptr, &boundary[0], &boundary[1], &boundary[2], nullptr));
+  PetscCheck(grid->dim == 2 || grid->dim == 3, comm, PETSC_ERR_SUP, "PCNEURAL works in two and three dimensions and this DMDA has %" PetscInt_FMT ": use -pc_type lu for a line", grid->dim);
+  PetscCheck(dof == 1, comm, PETSC_ERR_SUP, "PCNEURAL is for one unknown in each cell and this DMDA has %" PetscInt_FMT ": use -pc_type fieldsplit -fieldsplit_pc_type neural", dof);
+  for (PetscInt a = 0; a < grid->dim; a++) {
+    PetscCheck(boundary[a] != DM_BOUNDARY_PERIODIC && boundary[a] != DM_BOUNDARY_MIRROR && boundary[a] != DM_BOUNDARY_TWIST, comm, PETSC_ERR_SUP, "PCNEURAL has no %s boundaries: use -pc_type hsc or gamg for this grid", DMBoundaryTypes[boundary[a]]);
+    PetscCheck(grid->n[a] < PETSC_MPI_INT_MAX / 4, comm, PETSC_ERR_SUP, "A grid with %" PetscInt_FMT " cells along an axis is too long for PCNEURAL: use -pc_type gamg", grid->n[a]);
+  }
+  PetscCall(DMDAGetCorners(dm, &grid->start[0], &grid->start[1], &grid->start[2], &grid->width[0], &grid->width[1], &grid->width[2]));
+  PetscCall(DMDAGetOwnershipRanges(dm, &ranges[0], &ranges[1], &ranges[2]));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCheck(size == grid->m[0] * grid->m[1] * grid->m[2], comm, PETSC_ERR_ARG_NOTSAMECOMM, "The DMDA lives on %" PetscInt_FMT " processes and the preconditioner on %d: create both with the same communicator", grid->m[0] * grid->m[1] * grid->m[2],
+             (int)size);
+  grid->part     = Partition();
+  grid->part.dim = (int)grid->dim;
+  for (PetscInt a = 0, r = rank; a < 3; r /= (PetscInt)grid->m[a], a++) {
+    const int to  = grid->dim == 3 || a == 0 ? (int)a : a == 1 ? 2 : 1;
+    int       sum = 0;
+
+    grid->axis[a]            = to;
+    grid->part.n[to]         = (int)grid->n[a];
+    grid->part.processes[to] = (int)grid->m[a];
+    grid->part.place[to]     = (int)(r % grid->m[a]);
+    grid->part.cut[to].assign(1, 0);
+    for (PetscInt p = 0; p < grid->m[a]; p++) {
+      sum += a < grid->dim ? (int)ranges[a][p] : 1;
+      grid->part.cut[to].push_back(sum);
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rows of a matrix that is stored by rows on each process */
+typedef struct {
+  Mat              diag, off;
+  const PetscInt  *colmap;
+  PetscInt         n, ncols[2], rstart;
+  const PetscInt  *ia[2], *ja[2];
+  const PetscReal *a[2];
+} PCNeuralRows;
+
+static PetscErrorCode PCNeuralRowsGet(Mat P, PCNeuralRows *rows, PetscBool *can)
+{
+  PetscBool seq, mpi, done;
+
+  PetscFunctionBegin;
+  *can         = PETSC_FALSE;
+  rows->off    = nullptr;
+  rows->colmap = nullptr;
+  PetscCall(PetscObjectBaseTypeCompare((PetscObject)P, MATSEQAIJ, &seq));
+  PetscCall(PetscObjectBaseTypeCompare((PetscObject)P, MATMPIAIJ, &mpi));
+  if (!seq && !mpi) PetscFunctionReturn(PETSC_SUCCESS);
+  rows->diag = P;
+  if (mpi) PetscCall(MatMPIAIJGetSeqAIJ(P, &rows->diag, &rows->off, &rows->colmap));
+  PetscCall(MatGetOwnershipRange(P, &rows->rstart, nullptr));
+  for (int k = 0; k < (rows->off ? 2 : 1); k++) {
+    Mat A = k ? rows->off : rows->diag;
+
+    PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &rows->n, &rows->ia[k], &rows->ja[k], &done));
+    PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The rows of a matrix of type %s cannot be read: use -mat_type aij", ((PetscObject)A)->type_name);
+    PetscCall(MatSeqAIJGetArrayRead(A, &rows->a[k]));
+  }
+  *can = PETSC_TRUE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralRowsRestore(PCNeuralRows *rows)
+{
+  PetscBool done;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < (rows->off ? 2 : 1); k++) {
+    Mat A = k ? rows->off : rows->diag;
+
+    PetscCall(MatSeqAIJRestoreArrayRead(A, &rows->a[k]));
+    PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &rows->n, &rows->ia[k], &rows->ja[k], &done));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* body(column, value) for the entries of a local row; columns are those of the whole matrix */
+template <typename Body>
+static inline void PCNeuralRow(const PCNeuralRows *rows, PetscInt i, Body body)
+{
+  for (PetscInt k = rows->ia[0][i]; k < rows->ia[0][i + 1]; k++) body(rows->rstart + rows->ja[0][k], rows->a[0][k]);
+  if (rows->off) {
+    for (PetscInt k = rows->ia[1][i]; k < rows->ia[1][i + 1]; k++) body(rows->colmap[rows->ja[1][k]], rows->a[1][k]);
+  }
+}
+
+/* What the rows of a matrix on all cells of a grid say */
+typedef struct {
+  std::vector<Row> row;              /* of the own cells that were read, as the core counts axes */
+  PetscReal        sum[3], count[3]; /* of entries along x, y, z, with the sign of minus the diagonal */
+  PetscReal        least, most;      /* absolute values of entries */
+  PetscInt         wrong;            /* own row with an entry where none can be, or -1 */
+  const char      *what;
+} PCNeuralScan;
+
+/* Every step-th row is read */
+static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PCNeuralRows *rows, PetscInt step, PCNeuralScan *scan)
+{
+  const PetscInt *w = grid->width, *s = grid->start, *n = grid->n;
+  const PetscInt  jump[3] = {1, w[0], w[0] * w[1]};
+  PetscInt       *ghost = nullptr, nghost = 0;
+
+  PetscFunctionBegin;
+  scan->row.assign((rows->n + step - 1) / step, Row());
+  for (int a = 0; a < 3; a++) scan->sum[a] = scan->count[a] = 0.0;
+  scan->least = PETSC_MAX_REAL;
+  scan->most  = 0.0;
+  scan->wrong = -1;
+  scan->what  = "";
+  if (rows->off) {
+    AO ao;
+
+    PetscCall(MatGetLocalSize(rows->off, nullptr, &nghost));
+    PetscCall(PetscMalloc1(nghost, &ghost));
+    for (PetscInt k = 0; k < nghost; k++) ghost[k] = rows->colmap[k];
+    PetscCall(DMDAGetAO(dm, &ao));
+    PetscCall(AOPetscToApplication(ao, nghost, ghost));
+  }
+  for (PetscInt i = 0; i < rows->n && scan->wrong < 0; i += step) {
+    const PetscInt at[3]    = {i % w[0], i / w[0] % w[1], i / w[0] / w[1]};
+    PetscReal      diagonal = 0.0, sum = 0.0, entries = 0.0, value[6];
+    unsigned char  links  = 0;
+    int            nlinks = 0;
+    bool           bad = false, nan = false;
+    const auto     entry = [&](int face, PetscReal a) {
+      /* An entry that is zero but for rounding is none */
+      value[face] = a;
+      links |= (unsigned char)(1 << face);
+      nlinks++;
+      sum += PetscAbsReal(a);
+      entries += a;
+    };
+
+    for (PetscInt k = rows->ia[0][i]; k < rows->ia[0][i + 1]; k++) {
+      const PetscInt  d = rows->ja[0][k] - i;
+      const PetscReal a = rows->a[0][k];
+
+      if (!PetscIsNormalReal(a) && a != 0.0) nan = nan || PetscIsInfOrNanReal(a);
+      if (d == 0) {
+        diagonal = a;
+        continue;
+      }
+      if (a == 0.0) continue;
+      /* In a box of width one, a step along one axis looks like that along another */
+      int face = -1;
+      for (int x = 0; x < 3 && face < 0; x++) {
+        if (d == -jump[x] && at[x] > 0)
+          face = 2 * x;
+        else if (d == jump[x] && at[x] < w[x] - 1)
+          face = 2 * x + 1;
+      }
+      if (face < 0)
+        bad = true;
+      else
+        entry(face, a);
+    }
+    if (rows->off) {
+      const PetscInt me[3] = {s[0] + at[0], s[1] + at[1], s[2] + at[2]};
+
+      for (PetscInt k = rows->ia[1][i]; k < rows->ia[1][i + 1]; k++) {
+        const PetscInt  j = ghost[rows->ja[1][k]], to[3] = {j % n[0], j / n[0] % n[1], j / n[0] / n[1]};
+        const PetscReal a    = rows->a[1][k];
+        int             face = -1, away = 0;
+
+        nan = nan || PetscIsInfOrNanReal(a);
+        if (a == 0.0) continue;
+        for (int x = 0; x < 3; x++) {
+          if (to[x] == me[x]) continue;
+          away += (int)PetscAbsInt(to[x] - me[x]);
+          face = 2 * x + (to[x] > me[x]);
+        }
+        if (away != 1)
+          bad = true;
+        else
+          entry(face, a);
+      }
+    }
+    nan = nan || PetscIsInfOrNanReal(diagonal);
+    if (nan || bad || (nlinks && diagonal * entries >= 0.0) || PetscAbsReal(entries) < sum * (1.0 - 1e-12)) {
+      scan->wrong = i;
+      scan->what  = nan   ? "has an entry that is not finite: correct the assembly"
+                    : bad ? "couples cells that do not share a face: PCNEURAL is for the 5-point stencil in 2D and the 7-point one in 3D, use -pc_type hsc or gamg"
+                          : "has off-diagonal entries with the sign of the diagonal, or no diagonal: PCNEURAL is for Poisson equations, use -pc_type gamg or lu";
+      break;
+    }
+    for (int f = 0; f < 6; f++) {
+      if (!(links >> f & 1)) continue;
+      const PetscReal a = PetscAbsReal(value[f]);
+
+      scan->sum[f / 2] += -value[f];
+      scan->count[f / 2] += 1.0;
+      scan->least = PetscMin(scan->least, a);
+      scan->most  = PetscMax(scan->most, a);
+    }
+    if (nlinks) {
+      const PetscReal mean = sum / nlinks;
+      /* Own cells of the core have the same order, but the core calls y axis 2 in two dimensions */
+      Row &row = scan->row[i / step];
+
+      row.fluid = 1;
+      for (int f = 0; f < 6; f++) {
+        if (links >> f & 1) row.links |= (unsigned char)(1 << (2 * grid->axis[f / 2] + f % 2));
+      }
+      row.excess = (float)((PetscAbsReal(diagonal) - sum) / mean);
+    }
+  }
+  PetscCall(PetscFree(ghost));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* All processes agree on what they have read, or on the first row that is wrong */
+static PetscErrorCode PCNeuralScanAgree(PC pc, Mat P, PCNeuralScan *scan)
+{
+  PC_Neural  *neural = (PC_Neural *)pc->data;
+  MPI_Comm    comm   = PetscObjectComm((PetscObject)pc);
+  PetscMPIInt rank, size, mine, first;
+  PetscReal   sums[6], least, most, ratio[2] = {PETSC_MAX_REAL, 0.0};
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  mine = scan->wrong >= 0 ? rank : size;
+  PetscCallMPI(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm));
+  if (first < size) {
+    char     text[256];
+    PetscInt row = 0;
+
+    if (rank == first) {
+      PetscCall(MatGetOwnershipRange(P, &row, nullptr));
+      row += scan->wrong;
+      PetscCall(PetscStrncpy(text, scan->what, sizeof(text)));
+    }
+    PetscCallMPI(MPI_Bcast(&row, 1, MPIU_INT, first, comm));
+    PetscCallMPI(MPI_Bcast(text, sizeof(text), MPI_CHAR, first, comm));
+    SETERRQ(comm, PETSC_ERR_SUP, "Row %" PetscInt_FMT " of the matrix %s", row, text);
+  }
+  for (int a = 0; a < 3; a++) {
+    sums[a]     = scan->sum[a];
+    sums[3 + a] = scan->count[a];
+  }
+  CompatCallAllreduce(MPI_IN_PLACE, sums, 6, MPIU_REAL, MPIU_SUM, comm);
+  CompatCallAllreduce(&scan->least, &least, 1, MPIU_REAL, MPIU_MIN, comm);
+  CompatCallAllreduce(&scan->most, &most, 1, MPIU_REAL, MPIU_MAX, comm);
+  scan->least   = least;
+  scan->most    = most;
+  neural->kappa = 0.0;
+  for (int a = 0; a < 3; a++) {
+    neural->axis[a] = sums[3 + a] > 0.0 ? sums[a] / sums[3 + a] : 0.0;
+    neural->kappa += sums[a];
+    if (sums[3 + a] == 0.0) continue;
+    ratio[0] = PetscMin(ratio[0], PetscAbsReal(neural->axis[a]));
+    ratio[1] = PetscMax(ratio[1], PetscAbsReal(neural->axis[a]));
+  }
+  neural->kappa = sums[3] + sums[4] + sums[5] > 0.0 ? neural->kappa / (sums[3] + sums[4] + sums[5]) : 0.0;
+  if (ratio[1] > PCNEURAL_ISOTROPIC * ratio[0]) {
+    PetscCall(PetscInfo(pc, "The entries along the axes are %g, %g, %g on average: the network was made for equal ones and will need more iterations; where the cells are no cubes, -pc_type hsc is the better choice\n", (double)neural->axis[0],
+                        (double)neural->axis[1], (double)neural->axis[2]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Labels of the own cells of the DMDA from a vector */
+static PetscErrorCode PCNeuralReadLabels(PC pc, const PCNeuralGrid *grid, Vec labels, std::vector<unsigned char> *label)
+{
+  MPI_Comm           comm = PetscObjectComm((PetscObject)pc);
+  const PetscScalar *v;
+  PetscInt           n, bad[2] = {PETSC_MAX_INT, 0}, first;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetLocalSize(labels, &n));
+  PetscCheck(n == grid->width[0] * grid->width[1] * grid->width[2], PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "The labels are %" PetscInt_FMT " on this process and its cells %" PetscInt_FMT ": make their vector with DMCreateGlobalVector()", n,
+             grid->width[0] * grid->width[1] * grid->width[2]);
+  label->resize(n);
+  PetscCall(VecGetArrayRead(labels, &v));
+  for (PetscInt i = 0; i < n; i++) {
+    const PetscReal l = PetscRealPart(v[i]);
+
+    (*label)[i] = l == 1.0 ? FLUID : l == 0.0 ? AIR : SOLID;
+    if (l != 0.0 && l != 1.0 && l != 2.0 && bad[0] == PETSC_MAX_INT) bad[0] = i;
+  }
+  PetscCall(VecRestoreArrayRead(labels, &v));
+  CompatCallAllreduce(bad, &first, 1, MPIU_INT, MPI_MIN, comm);
+  PetscCheck(first == PETSC_MAX_INT, comm, PETSC_ERR_ARG_OUTOFRANGE, "The label of cell %" PetscInt_FMT " of some process is none of 0 (air), 1 (fluid), 2 (solid): map other numbers before calling PCNeuralSetImage()", first);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The labels of all cells, margins included, on every process */
+static PetscErrorCode PCNeuralGatherLabels(PC pc, const Partition *part, const std::vector<unsigned char> &mine, std::vector<unsigned char> *all)
+{
+  MPI_Comm                 comm = PetscObjectComm((PetscObject)pc);
+  PetscMPIInt              size, n = (PetscMPIInt)mine.size();
+  std::vector<PetscMPIInt> count, start;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  count.resize(size);
+  start.assign(size + 1, 0);
+  PetscCallMPI(MPI_Allgather(&n, 1, MPI_INT, count.data(), 1, MPI_INT, comm));
+  for (PetscMPIInt p = 0; p < size; p++) start[p + 1] = start[p] + count[p];
+  std::vector<unsigned char> packed(start[size]);
+  PetscCallMPI(MPI_Allgatherv(mine.data(), n, MPI_UNSIGNED_CHAR, packed.data(), count.data(), start.data(), MPI_UNSIGNED_CHAR, comm));
+  all->resize((size_t)part->n[0] * part->n[1] * part->n[2]);
+  for (PetscMPIInt p = 0; p < size; p++) {
+    /* Ranks of a DMDA run along x, then y, then z, which is also the order of the core's axes, one of them having a single process in two dimensions */
+    const int            place[3] = {p % part->processes[0], p / part->processes[0] % part->processes[1], p / (part->processes[0] * part->processes[1])};
+    const unsigned char *from     = packed.data() + start[p];
+
+    for (int z = part->cut[2][place[2]]; z < part->cut[2][place[2] + 1]; z++) {
+      for (int y = part->cut[1][place[1]]; y < part->cut[1][place[1] + 1]; y++) {
+        const int x0 = part->cut[0][place[0]], x1 = part->cut[0][place[0] + 1];
+
+        PetscCall(PetscArraycpy(all->data() + ((size_t)z * part->n[1] + y) * part->n[0] + x0, from, x1 - x0));
+        from += x1 - x0;
+      }
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Faces of a cell that lead to fluid or air */
+static int PCNeuralOpenFaces(const Partition *part, const unsigned char *label, ptrdiff_t i, const int c[3])
+{
+  const ptrdiff_t step[3] = {1, part->n[0], (ptrdiff_t)part->n[0] * part->n[1]};
+  int             open    = 0;
+
+  for (int a = 0; a < 3; a++) {
+    if (!Halved(part->dim, a)) continue;
+    open += c[a] > 0 && label[i - step[a]] != SOLID;
+    open += c[a] < part->n[a] - 1 && label[i + step[a]] != SOLID;
+  }
+  return open;
+}
+
+/* A cell of fluid between walls has an equation without unknowns: it is a wall itself. Returns how many there were. */
+static PetscInt PCNeuralCloseCells(const Partition *part, std::vector<unsigned char> &label)
+{
+  PetscInt  closed = 0;
+  ptrdiff_t i      = 0;
+  int       c[3];
+
+  for (c[2] = 0; c[2] < part->n[2]; c[2]++) {
+    for (c[1] = 0; c[1] < part->n[1]; c[1]++) {
+      for (c[0] = 0; c[0] < part->n[0]; c[0]++, i++) {
+        if (label[i] != FLUID || PCNeuralOpenFaces(part, label.data(), i, c)) continue;
+        label[i] = SOLID;
+        closed++;
+      }
+    }
+  }
+  return closed;
+}
+
+/* A given image against the rows of the matrix that were read: the same neighbours */
+static PetscErrorCode PCNeuralCompare(PC pc, Mat P, const PCNeuralGrid *grid, PetscInt step, PCNeuralScan *scan, const std::vector<unsigned char> &all)
+{
+  const Partition *part    = &grid->part;
+  const ptrdiff_t  jump[3] = {1, part->n[0], (ptrdiff_t)part->n[0] * part->n[1]};
+
+  PetscFunctionBegin;
+  for (size_t k = 0; k < scan->row.size() && scan->wrong < 0; k++) {
+    const PetscInt i = (PetscInt)k * step, at[3] = {i % grid->width[0], i / grid->width[0] % grid->width[1], i / grid->width[0] / grid->width[1]};
+    int            c[3];
+    const Row     &row   = scan->row[k];
+    unsigned char  fluid = 0, air = 0;
+
+    for (int a = 0; a < 3; a++) c[grid->axis[a]] = (int)(grid->start[a] + at[a]);
+    const ptrdiff_t here = c[0] * jump[0] + c[1] * jump[1] + c[2] * jump[2];
+    for (int f = 0; f < 6; f++) {
+      const int a = f / 2;
+
+      if (!Halved(part->dim, a) || (f % 2 ? c[a] == part->n[a] - 1 : c[a] == 0)) continue;
+      const unsigned char l = all[here + (f % 2 ? jump[a] : -jump[a])];
+      if (l == FLUID) fluid |= (unsigned char)(1 << f);
+      if (l == AIR) air |= (unsigned char)(1 << f);
+    }
+    /* Values of air may have kept their columns */
+    const bool fits = all[here] == FLUID ? (row.links & ~air) == fluid : row.links == 0;
+    if (!fits) {
+      scan->wrong = i;
+      scan->what  = "has other neighbours than its cell in the image: give PCNeuralSetImage() the image that the matrix was made for";
+    }
+  }
+  PetscCall(PCNeuralScanAgree(pc, P, scan));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Where the image comes from: the user, the file that the matrix was read from, or the matrix itself */
+static PetscErrorCode PCNeuralFindImage(PC pc, Mat P, DM *dm, Vec *labels)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+  Vec        v      = nullptr;
+
+  PetscFunctionBegin;
+  *labels = nullptr;
+  *dm     = nullptr;
+  if (neural->labels) {
+    *dm            = neural->dm;
+    *labels        = neural->labels;
+    neural->origin = "PCNeuralSetImage()";
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PetscObjectQuery((PetscObject)P, "PetlapImage", (PetscObject *)&v));
+  if (v) {
+    PetscCall(VecGetDM(v, dm));
+    if (*dm) {
+      *labels        = v;
+      neural->origin = "the file of the matrix";
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
+  }
+  PetscCall(MatGetDM(P, dm));
+  if (!*dm && pc->dm) *dm = pc->dm;
+  PetscCheck(
+    *dm, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_WRONGSTATE,
+    "PCNEURAL does not know the cells of this matrix: give a DMDA and the labels of its cells with PCNeuralSetImage(), or, when every cell has a row, a matrix from DMCreateMatrix() of a DMDA, or load the system with its flags by PetlapLoadSystem()");
+  neural->origin = "the matrix";
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Beside an installed library, or in the source tree of one that was not installed; empty where there is none */
+static std::string PCNeuralShippedWeights(int dim)
+{
+  Dl_info     info;
+  std::string folder, name = dim == 3 ? "poisson3d.h5" : "poisson2d.h5";
+
+  if (!dladdr((void *)&PCNeuralShippedWeights, &info) || !info.dli_fname) return "";
+  folder             = info.dli_fname;
+  const size_t slash = folder.rfind('/');
+  folder             = slash == std::string::npos ? "." : folder.substr(0, slash);
+  for (const char *place : {"/../share/petlap/nn_weights/", "/../../share/petlap/nn_weights/", "/../../nn_weights/"}) {
+    const std::string file = folder + place + name;
+
+    if (FILE *f = fopen(file.c_str(), "rb")) {
+      fclose(f);
+      return file;
+    }
+  }
+  return "";
+}
+
+static PetscErrorCode PCNeuralLoadModel(PC pc, PetscInt dim)
+{
+  PC_Neural  *neural                   = (PC_Neural *)pc->data;
+  MPI_Comm    comm                     = PetscObjectComm((PetscObject)pc);
+  char        file[PETSC_MAX_PATH_LEN] = "";
+  PetscBool   analytic                 = PETSC_FALSE;
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  if (neural->model && neural->modeldim == dim) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (neural->weights) {
+    PetscCall(PetscStrcmp(neural->weights, "analytic", &analytic));
+    if (!analytic) PetscCall(PetscStrncpy(file, neural->weights, sizeof(file)));
+  } else {
+    /* All processes look for the same file */
+    if (rank == 0) {
+      const std::string found = PCNeuralShippedWeights((int)dim);
+
+      PetscCall(PetscStrncpy(file, found.c_str(), sizeof(file)));
+    }
+    PetscCallMPI(MPI_Bcast(file, sizeof(file), MPI_CHAR, 0, comm));
+    if (!file[0]) {
+      PetscCall(PetscInfo(pc, "No weights were found beside the library: the analytic ones are used, which take two to four times the iterations. Install petlap with its weights, or give a file with -pc_neural_weights\n"));
+      analytic = PETSC_TRUE;
+    }
+  }
+  Model      *model = new Model;
+  std::string error;
+  int         good = 1, all;
+  if (analytic)
+    *model = AnalyticModel((int)dim);
+  else
+    good = ReadWeights(file, model, &error);
+  PetscCallMPI(MPI_Allreduce(&good, &all, 1, MPI_INT, MPI_MIN, comm));
+  if (!all || model->dim != dim) {
+    const int has = model->dim;
+
+    delete model;
+    PetscCheck(all, comm, PETSC_ERR_FILE_UNEXPECTED, "%s", good ? "The weights cannot be read on another process: give all processes access to the file" : error.c_str());
+    SETERRQ(comm, PETSC_ERR_ARG_WRONG, "The weights of %s are for %d dimensions and the grid has %" PetscInt_FMT ": give others with -pc_neural_weights", file, has, dim);
+  }
+  delete neural->model;
+  neural->model    = model;
+  neural->modeldim = dim;
+  PetscCall(PetscFree(neural->modelname));
+  PetscCall(PetscStrallocpy(analytic ? "analytic" : file, &neural->modelname));
+  neural->newkernels = PETSC_TRUE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static Mask PCNeuralMaskUsed(const PC_Neural *neural)
+{
+  return neural->mask == PCNEURAL_MASK_NONE ? MASK_NONE : neural->mask == PCNEURAL_MASK_FLUID ? MASK_FLUID : neural->mask == PCNEURAL_MASK_DILATED ? MASK_DILATED : neural->model->mask;
+}
+
+/* Rows of the own fluid cells of the network, and of the own cells of the matrix that are no fluid */
+static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *grid, DM dm, const Partition *whole, const std::vector<unsigned char> &all, const std::vector<unsigned char> &numbered)
+{
+  PC_Neural                  *neural  = (PC_Neural *)pc->data;
+  MPI_Comm                    comm    = PetscObjectComm((PetscObject)pc);
+  const std::vector<Segment> &segment = neural->network->segments();
+  const int                  *N = whole->n, *n = grid->part.n;
+  int                         margin[3];
+  PetscMPIInt                 size;
+  PetscInt                    rstart, nlocal, i = 0, nother = 0;
+  std::vector<PetscInt>       rowof;
+  Vec                         diagonal;
+  const PetscScalar          *d;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralResetVectors(neural));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(MatGetOwnershipRange(P, &rstart, nullptr));
+  PetscCall(MatGetLocalSize(P, &nlocal, nullptr));
+  for (int a = 0; a < 3; a++) margin[a] = (int)neural->margin[a][0];
+  /* Rows by cell of the grid with its margins */
+  rowof.assign(all.size(), -1);
+  if (neural->full) {
+    const PetscInt total = (PetscInt)n[0] * n[1] * n[2];
+    PetscInt      *order;
+
+    PetscCall(PetscMalloc1(total, &order));
+    for (PetscInt k = 0; k < total; k++) order[k] = k;
+    if (size > 1) {
+      AO ao;
+
+      PetscCall(DMDAGetAO(dm, &ao));
+      PetscCall(AOApplicationToPetsc(ao, total, order));
+    }
+    for (int z = 0; z < n[2]; z++) {
+      for (int y = 0; y < n[1]; y++) {
+        for (int x = 0; x < n[0]; x++) rowof[((size_t)(z + margin[2]) * N[1] + y + margin[1]) * N[0] + x + margin[0]] = order[i++];
+      }
+    }
+    PetscCall(PetscFree(order));
+  } else {
+    /* Cells are counted box by box where that gives each process as many as it has rows, else all along the grid */
+    PetscInt    count = 0, boxes, same;
+    const auto &part  = grid->part;
+    const auto  box   = [&](const int place[3], auto body) {
+      for (int z = part.cut[2][place[2]]; z < part.cut[2][place[2] + 1]; z++) {
+        for (int y = part.cut[1][place[1]]; y < part.cut[1][place[1] + 1]; y++) {
+          for (int x = part.cut[0][place[0]]; x < part.cut[0][place[0] + 1]; x++) body(((size_t)z * N[1] + y) * N[0] + x);
+        }
+      }
+    };
+
+    box(part.place, [&](size_t cell) { count += numbered[cell]; });
+    boxes = count == nlocal;
+    CompatCallAllreduce(&boxes, &same, 1, MPIU_INT, MPI_MIN, comm);
+    count = 0;
+    if (same) {
+      for (PetscMPIInt p = 0; p < size; p++) {
+        const int place[3] = {p % part.processes[0], p / part.processes[0] % part.processes[1], p / (part.processes[0] * part.processes[1])};
+
+        box(place, [&](size_t cell) {
+          if (numbered[cell]) rowof[cell] = count++;
+        });
+      }
+    } else {
+      for (size_t cell = 0; cell < all.size(); cell++) {
+        if (numbered[cell]) rowof[cell] = count++;
+      }
+    }
+  }
+  /* Fluid cells of the network */
+  neural->offset  = new std::vector<ptrdiff_t>;
+  neural->running = new std::vector<ptrdiff_t>;
+  neural->nfluid  = 0;
+  for (const Segment &s : segment) {
+    const size_t cell = ((size_t)s.z * N[1] + s.y) * N[0] + s.x0;
+
+    neural->offset->push_back(size == 1 ? (ptrdiff_t)rowof[cell] : (ptrdiff_t)neural->nfluid);
+    neural->running->push_back((ptrdiff_t)neural->nfluid);
+    neural->nfluid += s.x1 - s.x0;
+  }
+  PetscCall(MatCreateVecs(P, &diagonal, nullptr));
+  PetscCall(MatGetDiagonal(P, diagonal));
+  if (size > 1) {
+    PetscInt *index;
+    IS        is;
+
+    PetscCall(PetscMalloc1(neural->nfluid, &index));
+    i = 0;
+    for (const Segment &s : segment) {
+      for (int x = s.x0; x < s.x1; x++) index[i++] = rowof[((size_t)s.z * N[1] + s.y) * N[0] + x];
+    }
+    PetscCall(VecCreateSeq(PETSC_COMM_SELF, neural->nfluid, &neural->fluidr));
+    PetscCall(VecDuplicate(neural->fluidr, &neural->fluidz));
+    PetscCall(ISCreateGeneral(PETSC_COMM_SELF, neural->nfluid, index, PETSC_OWN_POINTER, &is));
+    PetscCall(VecScatterCreate(diagonal, is, neural->fluidr, nullptr, &neural->scatter));
+    PetscCall(ISDestroy(&is));
+  }
+  /* Rows of other cells stand for themselves */
+  for (size_t cell = 0; cell < all.size(); cell++) nother += all[cell] != FLUID && rowof[cell] >= rstart && rowof[cell] < rstart + nlocal;
+  PetscCall(PetscMalloc1(nother, &neural->other));
+  PetscCall(PetscMalloc1(nother, &neural->otherinv));
+  PetscCall(VecGetArrayRead(diagonal, &d));
+  for (size_t cell = 0; cell < all.size(); cell++) {
+    const PetscInt k = rowof[cell] - rstart;
+
+    if (all[cell] == FLUID || k < 0 || k >= nlocal) continue;
+    neural->other[neural->nother]      = k;
+    neural->otherinv[neural->nother++] = d[k] != 0.0 ? 1.0 / d[k] : 0.0;
+  }
+  PetscCall(VecRestoreArrayRead(diagonal, &d));
+  if (neural->scaling == PCNEURAL_SCALING_DIAGONAL || neural->kappa == 0.0) {
+    PetscReal sums[2] = {0.0, 0.0};
+
+    if (neural->scatter) {
+      PetscCall(VecScatterBegin(neural->scatter, diagonal, neural->fluidr, INSERT_VALUES, SCATTER_FORWARD));
+      PetscCall(VecScatterEnd(neural->scatter, diagonal, neural->fluidr, INSERT_VALUES, SCATTER_FORWARD));
+    }
+    PetscCall(PetscMalloc1(neural->nfluid, &neural->diagonal));
+    PetscCall(VecGetArrayRead(neural->scatter ? neural->fluidr : diagonal, &d));
+    i = 0;
+    for (size_t k = 0; k < segment.size(); k++) {
+      for (int x = segment[k].x0; x < segment[k].x1; x++) {
+        const int       c[3] = {x, segment[k].y, segment[k].z};
+        const int       open = PCNeuralOpenFaces(whole, all.data(), ((ptrdiff_t)c[2] * N[1] + c[1]) * N[0] + c[0], c);
+        const PetscReal v    = PetscRealPart(d[(*neural->offset)[k] + (x - segment[k].x0)]);
+
+        sums[0] += v;
+        sums[1] += open;
+        neural->diagonal[i++] = v != 0.0 ? PetscSqrtReal(open / PetscAbsReal(v)) : 0.0;
+      }
+    }
+    PetscCall(VecRestoreArrayRead(neural->scatter ? neural->fluidr : diagonal, &d));
+    CompatCallAllreduce(MPI_IN_PLACE, sums, 2, MPIU_REAL, MPIU_SUM, comm);
+    if (neural->kappa == 0.0 && sums[1] > 0.0) neural->kappa = sums[0] / sums[1];
+    if (neural->scaling != PCNEURAL_SCALING_DIAGONAL)
+      PetscCall(PetscFree(neural->diagonal));
+    else
+      PetscCall(VecCreateSeq(PETSC_COMM_SELF, neural->nfluid, &neural->scaled));
+  }
+  PetscCall(VecDestroy(&diagonal));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCSetUp_Neural(PC pc)
+{
+  PC_Neural                 *neural = (PC_Neural *)pc->data;
+  MPI_Comm                   comm   = PetscObjectComm((PetscObject)pc);
+  Mat                        P      = pc->pmat;
+  PCNeuralGrid               grid;
+  PCNeuralRows               rows;
+  PCNeuralScan               scan;
+  DM                         dm;
+  Vec                        labels;
+  PetscBool                  can, assembled, same, moved;
+  PetscInt                   M, N, nlocal, step = 1, cells, counts[2] = {0, 0}, closed = 0;
+  PetscMPIInt                size;
+  std::vector<unsigned char> mine, all, numbered;
+
+  PetscFunctionBegin;
+  PetscCall(MatAssembled(P, &assembled));
+  PetscCheck(assembled, comm, PETSC_ERR_ARG_WRONGSTATE, "The matrix is not assembled: call MatAssemblyBegin() and MatAssemblyEnd() first");
+  PetscCall(MatGetSize(P, &M, &N));
+  PetscCheck(M == N, comm, PETSC_ERR_ARG_SIZ, "PCNEURAL needs a square matrix and this one has %" PetscInt_FMT " rows and %" PetscInt_FMT " columns: give the preconditioner a square one as Pmat of KSPSetOperators()", M, N);
+  PetscCall(MatGetLocalSize(P, &nlocal, nullptr));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(PCNeuralFindImage(pc, P, &dm, &labels));
+  PetscCall(PCNeuralReadGrid(pc, dm, &grid));
+  grid.part.comm = comm;
+  PetscCall(PCNeuralLoadModel(pc, grid.dim));
+  PetscCall(PetscLogEventBegin(PC_NeuralImage, pc, P, nullptr, nullptr));
+  cells = grid.n[0] * grid.n[1] * grid.n[2];
+  PetscCall(PCNeuralRowsGet(P, &rows, &can));
+  neural->full = (PetscBool)(N == cells);
+  PetscCheck(neural->full || labels, comm, PETSC_ERR_ARG_SIZ, "The matrix has %" PetscInt_FMT " rows and its grid %" PetscInt_FMT " cells: where only the fluid has rows, give the labels of the cells with PCNeuralSetImage()", N, cells);
+  PetscCheck(can || labels, comm, PETSC_ERR_SUP, "The image cannot be read off a matrix of type %s: use -mat_type aij, or give it with PCNeuralSetImage()", ((PetscObject)P)->type_name);
+  const PetscInt own = grid.width[0] * grid.width[1] * grid.width[2];
+  PetscCheck(!neural->full || nlocal == own, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "This process has %" PetscInt_FMT " rows of the matrix and %" PetscInt_FMT " cells of the grid: make the matrix with DMCreateMatrix()", nlocal, own);
+
+  Partition whole = grid.part;
+  for (int a = 0; a < 3; a++) neural->margin[a][0] = neural->margin[a][1] = 0;
+  neural->kappa   = 0.0;
+  neural->guessed = 0;
+  if (labels) {
+    PetscCall(PCNeuralReadLabels(pc, &grid, labels, &mine));
+    if (size > 1)
+      PetscCall(PCNeuralGatherLabels(pc, &whole, mine, &all));
+    else
+      all = mine;
+  } else {
+    PetscReal tolerance;
+
+    PetscCall(PCNeuralScanRows(&grid, dm, &rows, 1, &scan));
+    PetscCall(PCNeuralScanAgree(pc, P, &scan));
+    PetscCheck(scan.most > 0.0, comm, PETSC_ERR_ARG_WRONG, "The matrix is diagonal: use -pc_type jacobi");
+    /* Entries that vary say nothing exact of faces to air, but mostly enough */
+    tolerance = scan.most - scan.least <= PCNEURAL_WHOLE * scan.most ? PCNEURAL_WHOLE : 0.3;
+    InferredImage image;
+    PetscCall(PCNeuralTry(pc, "reading the image off the matrix", [&] { image = InferImage(grid.part, scan.row, tolerance); }));
+    const int *c = image.cell;
+    PetscCheck(image.outcome != InferredImage::FRACTION, comm, PETSC_ERR_ARG_WRONG,
+               "Cell (%d, %d, %d) has a diagonal that is %g entries larger than the sum of its entries, and no number of faces to air explains that: PCNEURAL is for the Laplacian with air (value given) and walls (no flux) behind the faces of cells. "
+               "Give the image with PCNeuralSetImage(), or use -pc_type hsc",
+               c[grid.axis[0]], c[grid.axis[1]], grid.dim == 3 ? c[2] : 0, image.excess);
+    PetscCheck(image.outcome != InferredImage::CONTRADICTION, comm, PETSC_ERR_ARG_WRONG, "Cell (%d, %d, %d) is air for one of its neighbours and a wall for another: give the image with PCNeuralSetImage()", c[grid.axis[0]], c[grid.axis[1]],
+               grid.dim == 3 ? c[2] : 0);
+    neural->guessed = (PetscInt)image.guessed;
+    for (int a = 0; a < 3; a++) {
+      for (int side = 0; side < 2; side++) neural->margin[a][side] = image.margin[a][side];
+      whole.n[a] += image.margin[a][0] + image.margin[a][1];
+      for (size_t p = 0; p < whole.cut[a].size(); p++) whole.cut[a][p] += (p > 0 ? image.margin[a][0] : 0) + (p + 1 == whole.cut[a].size() ? image.margin[a][1] : 0);
+    }
+    mine = image.label;
+    if (size > 1)
+      PetscCall(PCNeuralGatherLabels(pc, &whole, mine, &all));
+    else
+      all = mine;
+  }
+  numbered.resize(all.size());
+  for (size_t k = 0; k < all.size(); k++) counts[0] += numbered[k] = all[k] == FLUID;
+  closed = PCNeuralCloseCells(&whole, all);
+  if (!neural->full) {
+    counts[1] = counts[0] - closed;
+    PetscCheck(N == counts[0] || N == counts[1], comm, PETSC_ERR_ARG_SIZ,
+               "The matrix has %" PetscInt_FMT " rows, and its image %" PetscInt_FMT " cells of which %" PetscInt_FMT " are fluid: give PCNeuralSetImage() the image that the matrix was made for", N, cells, counts[0]);
+    if (N != counts[0]) {
+      for (size_t k = 0; k < all.size(); k++) numbered[k] = all[k] == FLUID;
+    }
+  }
+  PetscCheck(counts[0] > closed, comm, PETSC_ERR_ARG_WRONG, "The image has no cell of fluid that is not closed in by walls: its labels must be 0 for air, 1 for fluid, 2 for solid");
+  if (labels && can && neural->full) {
+    step = PetscMax(1, nlocal / PCNEURAL_SAMPLE);
+    PetscCall(PCNeuralScanRows(&grid, dm, &rows, step, &scan));
+    PetscCall(PCNeuralCompare(pc, P, &grid, step, &scan, all));
+  } else if (labels && can) {
+    PetscReal sums[2] = {0.0, 0.0};
+
+    step = PetscMax(1, nlocal / PCNEURAL_SAMPLE);
+    for (PetscInt i = 0; i < nlocal; i += step) {
+      PCNeuralRow(&rows, i, [&](PetscInt j, PetscReal v) {
+        if (j == rows.rstart + i || v == 0.0) return;
+        sums[0] -= v;
+        sums[1] += 1.0;
+      });
+    }
+    CompatCallAllreduce(MPI_IN_PLACE, sums, 2, MPIU_REAL, MPIU_SUM, comm);
+    neural->kappa = sums[1] > 0.0 ? sums[0] / sums[1] : 0.0;
+    for (int a = 0; a < 3; a++) neural->axis[a] = neural->kappa;
+  }
+  if (can) PetscCall(PCNeuralRowsRestore(&rows));
+  PetscCheck(!PetscIsInfOrNanReal(neural->kappa), comm, PETSC_ERR_FP, "The matrix has entries that are not finite: correct the assembly");
+
+  /* Levels are for a grid, lists for an image, kernels for the weights as well */
+  const Mask mask    = PCNeuralMaskUsed(neural);
+  PetscInt   nlevels = neural->levels ? neural->levels : neural->model->nlevels ? neural->model->nlevels : DefaultLevels((int)grid.dim, whole.n);
+  Partition  part    = whole;
+  for (PetscInt most = 1; most < nlevels; most++) {
+    /* Levels of a single cell end the halving */
+    if ((1 << most) >= 2 * PetscMax(whole.n[0], PetscMax(whole.n[1], whole.n[2]))) {
+      nlevels = most;
+      break;
+    }
+  }
+  if (size > 1 && mask != MASK_NONE) part.Align((int)nlevels);
+  same = (PetscBool)(neural->network && neural->network->nlevels() == nlevels && neural->network->GetMask() == mask);
+  for (int a = 0; a < 3 && same; a++) same = (PetscBool)(neural->network->GetPartition().cut[a] == part.cut[a] && neural->network->GetPartition().n[a] == part.n[a]);
+  PetscCall(PetscLogEventEnd(PC_NeuralImage, pc, P, nullptr, nullptr));
+  if (!same) {
+    PetscCall(PetscLogEventBegin(PC_NeuralLevels, pc, P, nullptr, nullptr));
+    PetscCall(PCNeuralResetNetwork(neural));
+    if (neural->comm == MPI_COMM_NULL) PetscCallMPI(MPI_Comm_dup(comm, &neural->comm));
+    part.comm = neural->comm;
+    PetscCall(PCNeuralTry(pc, "making the levels", [&] { neural->network = new Network(part, (int)nlevels, mask); }));
+    PetscCall(PetscLogEventEnd(PC_NeuralLevels, pc, P, nullptr, nullptr));
+  }
+  moved = (PetscBool)(!neural->image || neural->nimage != all.size());
+  if (!moved) {
+    PetscCall(PetscArraycmp(neural->image, all.data(), all.size(), &same));
+    moved = (PetscBool)!same;
+  }
+  if (moved) {
+    std::vector<unsigned char> box;
+
+    PetscCall(PetscLogEventBegin(PC_NeuralLists, pc, P, nullptr, nullptr));
+    for (int z = part.lo(2); z < part.hi(2); z++) {
+      for (int y = part.lo(1); y < part.hi(1); y++) {
+        const unsigned char *from = all.data() + ((size_t)z * part.n[1] + y) * part.n[0];
+
+        box.insert(box.end(), from + part.lo(0), from + part.hi(0));
+      }
+    }
+    PetscCall(PCNeuralTry(pc, "listing the cells", [&] { neural->network->SetImage(box.data()); }));
+    PetscCall(PetscFree(neural->image));
+    PetscCall(PetscMalloc1(all.size(), &neural->image));
+    PetscCall(PetscArraycpy(neural->image, all.data(), all.size()));
+    neural->nimage     = all.size();
+    neural->newkernels = PETSC_TRUE;
+    PetscCall(PetscLogEventEnd(PC_NeuralLists, pc, P, nullptr, nullptr));
+  }
+  if (neural->newkernels) {
+    PetscCall(PetscLogEventBegin(PC_NeuralKernels, pc, P, nullptr, nullptr));
+    PetscCall(PCNeuralTry(pc, "making the kernels", [&] { neural->network->SetKernels(*neural->model); }));
+    neural->newkernels = PETSC_FALSE;
+    delete neural->gradient;
+    neural->gradient = nullptr;
+    PetscCall(PetscLogEventEnd(PC_NeuralKernels, pc, P, nullptr, nullptr));
+  }
+  PetscCall(PCNeuralSetUpVectors(pc, P, &grid, dm, &whole, all, numbered));
+  if (closed) PetscCall(PetscInfo(pc, "%" PetscInt_FMT " cells of fluid have nothing but walls around them and are left out\n", closed));
+  if (neural->guessed) PetscCall(PetscInfo(pc, "%" PetscInt_FMT " cells are not mentioned by any row: they are taken for what the nearest cells are\n", neural->guessed));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
+{
+  PC_Neural         *neural = (PC_Neural *)pc->data;
+  const PetscScalar *r, *in;
+  PetscScalar       *z, *out;
+  const PetscReal    factor = neural->scaling == PCNEURAL_SCALING_SCALAR ? 1.0 / neural->kappa : neural->kappa < 0.0 && neural->scaling == PCNEURAL_SCALING_DIAGONAL ? -1.0 : 1.0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCitationsRegister(NeuralCitation, &NeuralCited));
+  PetscCall(PetscLogEventBegin(PC_NeuralApply, pc, x, y, nullptr));
+  PetscCall(VecGetArrayRead(x, &r));
+  PetscCall(VecGetArrayWrite(y, &z));
+  for (PetscInt k = 0; k < neural->nother; k++) z[neural->other[k]] = r[neural->other[k]] * neural->otherinv[k];
+  if (neural->scatter) {
+    PetscCall(VecScatterBegin(neural->scatter, x, neural->fluidr, INSERT_VALUES, SCATTER_FORWARD));
+    PetscCall(VecScatterEnd(neural->scatter, x, neural->fluidr, INSERT_VALUES, SCATTER_FORWARD));
+    PetscCall(VecGetArrayRead(neural->fluidr, &in));
+    PetscCall(VecGetArrayWrite(neural->fluidz, &out));
+  } else {
+    in  = r;
+    out = z;
+  }
+  if (neural->diagonal) {
+    const std::vector<Segment> &segment = neural->network->segments();
+    PetscScalar                *scaled;
+    PetscInt                    i = 0;
+
+    PetscCall(VecGetArrayWrite(neural->scaled, &scaled));
+    for (size_t k = 0; k < segment.size(); k++) {
+      const PetscScalar *from = in + (*neural->offset)[k];
+
+      for (int c = 0; c < segment[k].x1 - segment[k].x0; c++, i++) scaled[i] = from[c] * neural->diagonal[i];
+    }
+    neural->network->Apply(scaled, neural->running->data(), factor, scaled);
+    i = 0;
+    for (size_t k = 0; k < segment.size(); k++) {
+      PetscScalar *to = out + (*neural->offset)[k];
+
+      for (int c = 0; c < segment[k].x1 - segment[k].x0; c++, i++) to[c] = scaled[i] * neural->diagonal[i];
+    }
+    PetscCall(VecRestoreArrayWrite(neural->scaled, &scaled));
+  } else {
+    neural->network->Apply(in, neural->offset->data(), factor, out);
+  }
+  if (neural->scatter) {
+    PetscCall(VecRestoreArrayRead(neural->fluidr, &in));
+    PetscCall(VecRestoreArrayWrite(neural->fluidz, &out));
+  }
+  PetscCall(VecRestoreArrayRead(x, &r));
+  PetscCall(VecRestoreArrayWrite(y, &z));
+  if (neural->scatter) {
+    PetscCall(VecScatterBegin(neural->scatter, neural->fluidz, y, INSERT_VALUES, SCATTER_REVERSE));
+    PetscCall(VecScatterEnd(neural->scatter, neural->fluidz, y, INSERT_VALUES, SCATTER_REVERSE));
+  }
+  PetscCall(PetscLogFlops(neural->network->Flops()));
+  PetscCall(PetscLogEventEnd(PC_NeuralApply, pc, x, y, nullptr));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralCheckEnum(PC pc, const char function[], const char *const list[], PetscInt value)
+{
+  PetscInt n = 0;
+
+  PetscFunctionBegin;
+  /* the list ends with the names of the type and of the prefix */
+  while (list[n + 2]) n++;
+  PetscCheck(value >= 0 && value < n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "%s was given %" PetscInt_FMT ", which is none of the %" PetscInt_FMT " values of %s", function, value, n, list[n]);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralSetLevels_Neural(PC pc, PetscInt value)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCheck(value >= 0 && value <= 24, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "-pc_neural_levels is %" PetscInt_FMT " and must be between 0 (by the grid) and 24", value);
+  neural->levels = value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralGetLevels_Neural(PC pc, PetscInt *value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_Neural *)pc->data)->levels;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralSetLevels - Sets the number of resolutions of `PCNEURAL`
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- value - number of levels; 0 (default) lets the grid decide
+
+  Options Database Key:
+. -pc_neural_levels <0>
+
+  Level: intermediate
+
+  Notes:
+  By default the longest axis of the coarsest level has 4 to 7 cells, unless the weights were made for a fixed number of levels. Each level has half the cells of the
+  finer one along each axis. Levels beyond a single cell are left out.
+  
+  Reference: section 4.2 of Lan et al. (2024)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` unless between 0 and 24
+
+.seealso: `PCNEURAL`, `PCNeuralGetLevels()`
+@*/
+PetscErrorCode PCNeuralSetLevels(PC pc, PetscInt value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveInt(pc, value, 2);
+  PetscTryMethod(pc, "PCNeuralSetLevels_C", (PC, PetscInt), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralGetLevels - Gets the number of resolutions that was set for `PCNEURAL`
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. value - number of levels; 0 (default) lets the grid decide
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCNEURAL`
+
+.seealso: `PCNEURAL`, `PCNeuralSetLevels()`
+@*/
+PetscErrorCode PCNeuralGetLevels(PC pc, PetscInt *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCNeuralGetLevels_C", (PC, PetscInt *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralSetMask_Neural(PC pc, PCNeuralMask value)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralCheckEnum(pc, "PCNeuralSetMask()", PCNeuralMasks, (PetscInt)value));
+  neural->mask = value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralGetMask_Neural(PC pc, PCNeuralMask *value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_Neural *)pc->data)->mask;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralSetMask - Sets in which cells the network of `PCNEURAL` has values
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- value - `PCNEURAL_MASK_WEIGHTS` (default), `PCNEURAL_MASK_NONE`, `PCNEURAL_MASK_FLUID` or `PCNEURAL_MASK_DILATED`
+
+  Options Database Key:
+. -pc_neural_mask (weights|none|fluid|dilated)
+
+  Level: intermediate
+
+  Notes:
+  With `fluid` these are the cells with some fluid, with `dilated` on the coarser levels their neighbours as well, and with `none` all cells of the box, as in the paper, which takes more time where
+  there is little fluid. Weights are trained for one of them, which `weights` stands for.
+  
+  Reference: section 4.2 of Lan et al. (2024)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values
+
+.seealso: `PCNEURAL`, `PCNeuralGetMask()`
+@*/
+PetscErrorCode PCNeuralSetMask(PC pc, PCNeuralMask value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, value, 2);
+  PetscTryMethod(pc, "PCNeuralSetMask_C", (PC, PCNeuralMask), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralGetMask - Gets in which cells the network of `PCNEURAL` has values
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. value - `PCNEURAL_MASK_WEIGHTS` (default), `PCNEURAL_MASK_NONE`, `PCNEURAL_MASK_FLUID` or `PCNEURAL_MASK_DILATED`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCNEURAL`
+
+.seealso: `PCNEURAL`, `PCNeuralSetMask()`
+@*/
+PetscErrorCode PCNeuralGetMask(PC pc, PCNeuralMask *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCNeuralGetMask_C", (PC, PCNeuralMask *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralSetScaling_Neural(PC pc, PCNeuralScaling value)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralCheckEnum(pc, "PCNeuralSetScaling()", PCNeuralScalings, (PetscInt)value));
+  neural->scaling = value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralGetScaling_Neural(PC pc, PCNeuralScaling *value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_Neural *)pc->data)->scaling;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralSetScaling - Sets how `PCNEURAL` is scaled to the matrix
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- value - `PCNEURAL_SCALING_NONE`, `PCNEURAL_SCALING_SCALAR` (default) or `PCNEURAL_SCALING_DIAGONAL`
+
+  Options Database Key:
+. -pc_neural_scaling (none|scalar|diagonal)
+
+  Level: intermediate
+
+  Notes:
+  The network approximates the inverse of the Laplacian whose entries are -1. `scalar` divides by the mean entry of the matrix, with its sign, so that the output is of the right size for `KSPPREONLY`,
+  `KSPRICHARDSON` and multigrid. `diagonal` multiplies input and output by the square root of what the diagonal of that Laplacian is over that of the matrix, which helps where coefficients vary smoothly, and
+  harms where they jump.
+  
+  Reference: section 4.2 of Lan et al. (2024)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values
+
+.seealso: `PCNEURAL`, `PCNeuralGetScaling()`
+@*/
+PetscErrorCode PCNeuralSetScaling(PC pc, PCNeuralScaling value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, value, 2);
+  PetscTryMethod(pc, "PCNeuralSetScaling_C", (PC, PCNeuralScaling), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralGetScaling - Gets how `PCNEURAL` is scaled to the matrix
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. value - `PCNEURAL_SCALING_NONE`, `PCNEURAL_SCALING_SCALAR` (default) or `PCNEURAL_SCALING_DIAGONAL`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCNEURAL`
+
+.seealso: `PCNEURAL`, `PCNeuralSetScaling()`
+@*/
+PetscErrorCode PCNeuralGetScaling(PC pc, PCNeuralScaling *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCNeuralGetScaling_C", (PC, PCNeuralScaling *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralSetWeights_Neural(PC pc, const char *value)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+
+  PetscFunctionBegin;
+  PetscBool same;
+
+  PetscCall(PetscStrcmp(value, neural->weights, &same));
+  if (same) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscFree(neural->weights));
+  PetscCall(PetscStrallocpy(value, &neural->weights));
+  delete neural->model;
+  neural->model = nullptr;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralGetWeights_Neural(PC pc, const char **value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_Neural *)pc->data)->weights;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralSetWeights - Sets the file with the weights of `PCNEURAL`
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- value - name of an HDF5 file; `analytic` for weights that need no file; null (default) for those that come with petlap
+
+  Options Database Key:
+. -pc_neural_weights <file>
+
+  Level: intermediate
+
+  Notes:
+  Besides files of petlap, those with the datasets `pre.i.weight`, `post.i.weight`, `l.weight`, `c0.i.weight`, `c1.i.weight` and their biases are read, which hold the numbers of a network as the authors of the paper
+  train it. The file is read when the preconditioner is set up.
+  
+  Reference: section 4.2 of Lan et al. (2024)
+
+  Errors:
+  `PETSC_ERR_FILE_UNEXPECTED` at set-up for a file that does not hold such weights
+
+.seealso: `PCNEURAL`, `PCNeuralGetWeights()`
+@*/
+PetscErrorCode PCNeuralSetWeights(PC pc, const char *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscTryMethod(pc, "PCNeuralSetWeights_C", (PC, const char *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralGetWeights - Gets the file with the weights of `PCNEURAL`
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. value - name of an HDF5 file; `analytic` for weights that need no file; null (default) for those that come with petlap
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCNEURAL`
+
+.seealso: `PCNEURAL`, `PCNeuralSetWeights()`
+@*/
+PetscErrorCode PCNeuralGetWeights(PC pc, const char **value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCNeuralGetWeights_C", (PC, const char **), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralSetImage_Neural(PC pc, DM dm, Vec labels)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectReference((PetscObject)dm));
+  PetscCall(PetscObjectReference((PetscObject)labels));
+  PetscCall(DMDestroy(&neural->dm));
+  PetscCall(VecDestroy(&neural->labels));
+  neural->dm     = dm;
+  neural->labels = labels;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralSetImage - Tells `PCNEURAL` which cells of a grid are air, fluid and solid
+
+  Collective
+
+  Input Parameters:
++ pc - the preconditioner
+. dm - a `DMDA` in two or three dimensions with one unknown per cell, without periodic boundaries; null takes the image back
+- labels - a global vector of it: 0 for air (the value there is given), 1 for fluid, 2 for solid (no flux through its faces); null with dm
+
+  Level: beginner
+
+  Notes:
+  Without this call the image is read off a matrix that has a row for every cell of its `DMDA`, or comes with a system from `PetlapLoadSystem()`, whose flags 0 (boundary) and 1 (solid) are solid, 2 is fluid and 3 is air.
+
+  The matrix either has a row for every cell, where rows of air and solid are diagonal, or one for each fluid cell, in the order of the cells. What is outside the grid is solid.
+
+  The vector is not copied. After its values have changed, as in each step of a simulation, call `KSPSetOperators()` as usual: the next set-up only makes the lists of cells and their kernels anew.
+
+  Reference: section 3.2 of Lan et al. (2024)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` at set-up for other labels; `PETSC_ERR_ARG_SIZ` at set-up for a matrix that does not fit
+
+.seealso: `PCNEURAL`, `PetlapLoadSystem()`
+@*/
+PetscErrorCode PCNeuralSetImage(PC pc, DM dm, Vec labels)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  if (dm) PetscValidHeaderSpecific(dm, DM_CLASSID, 2);
+  if (labels) PetscValidHeaderSpecific(labels, VEC_CLASSID, 3);
+  PetscCheck(!dm == !labels, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_WRONG, "PCNeuralSetImage() needs a DMDA and the labels of its cells, or neither");
+  PetscTryMethod(pc, "PCNeuralSetImage_C", (PC, DM, Vec), (pc, dm, labels));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What training functions need: one process, and a set-up that has been done */
+static PetscErrorCode PCNeuralCheckTraining(PC pc, PC_Neural **neural)
+{
+  PetscMPIInt size;
+  PetscBool   is;
+
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscCall(PetscObjectTypeCompare((PetscObject)pc, PCNEURAL, &is));
+  PetscCheck(is, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "This is no PCNEURAL: call PCSetType(pc, PCNEURAL) first");
+  *neural = (PC_Neural *)pc->data;
+  PetscCheck((*neural)->network && (*neural)->model, PetscObjectComm((PetscObject)pc), PETSC_ERR_ORDER, "Call PCSetUp() first");
+  PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)pc), &size));
+  PetscCheck(size == 1, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "Training works on one process for each preconditioner: give it PETSC_COMM_SELF, and add up the gradients of the processes");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@C
+  PCNeuralGetParameters - Gets the numbers of the network of `PCNEURAL`
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner, after `PCSetUp()`
+
+  Output Parameters:
++ n - how many
+- numbers - an array of them, which the caller frees with `PetscFree()`; null is allowed
+
+  Level: developer
+
+  Notes:
+  The order: for each stage the convolutions before and after the coarser levels, and the two affine blocks; then the convolution of the coarsest level. A convolution has 3^d entries, and for each entry 3^d numbers that are multiplied with
+  the shares of air in the cells of the window, as many for solid, and as many or none for how far air fixes the cells. An affine block has a constant, and none or 2 3^d further numbers.
+
+  Reference: section 4.2.1 of Lan et al. (2024)
+
+  Errors:
+  `PETSC_ERR_SUP` for other preconditioners and on more than one process; `PETSC_ERR_ORDER` before `PCSetUp()`
+
+.seealso: `PCNEURAL`, `PCNeuralSetParameters()`, `PCNeuralAddGradient()`
+@*/
+PetscErrorCode PCNeuralGetParameters(PC pc, PetscInt *n, PetscReal *numbers[])
+{
+  PC_Neural *neural;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralCheckTraining(pc, &neural));
+  const std::vector<double> v = Numbers(*neural->model);
+  *n                          = (PetscInt)v.size();
+  if (numbers) {
+    PetscCall(PetscMalloc1(*n, numbers));
+    PetscCall(PetscArraycpy(*numbers, v.data(), *n));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@C
+  PCNeuralSetParameters - Sets the numbers of the network of `PCNEURAL`
+
+  Not Collective
+
+  Input Parameters:
++ pc - the preconditioner, after `PCSetUp()`
+. n - how many, which must be as many as `PCNeuralGetParameters()` gets
+- numbers - the numbers, in the same order
+
+  Level: developer
+
+  Note:
+  The kernels are made when they are needed next.
+
+  Errors:
+  `PETSC_ERR_ARG_SIZ` for another n; `PETSC_ERR_FP` for numbers that are not finite
+
+.seealso: `PCNEURAL`, `PCNeuralGetParameters()`, `PCNeuralSaveWeights()`
+@*/
+PetscErrorCode PCNeuralSetParameters(PC pc, PetscInt n, const PetscReal numbers[])
+{
+  PC_Neural *neural;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralCheckTraining(pc, &neural));
+  PetscCheck(n == (PetscInt)CountNumbers(*neural->model), PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "%" PetscInt_FMT " numbers were given and the network has %" PetscInt_FMT ": ask PCNeuralGetParameters()", n, (PetscInt)CountNumbers(*neural->model));
+  for (PetscInt i = 0; i < n; i++) PetscCheck(!PetscIsInfOrNanReal(numbers[i]), PETSC_COMM_SELF, PETSC_ERR_FP, "Number %" PetscInt_FMT " is not finite", i);
+  SetNumbers(*neural->model, numbers);
+  neural->network->SetKernels(*neural->model);
+  if (neural->gradient) neural->gradient->SetModel(*neural->model);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@C
+  PCNeuralApplyBatch - Applies the network of `PCNEURAL` to several right-hand sides
+
+  Not Collective
+
+  Input Parameters:
++ pc - the preconditioner, after `PCSetUp()`
+- r - `PCNEURAL_BATCH` numbers for each fluid cell, which stand side by side; cells in their order along the grid
+
+  Output Parameter:
+. d - the output in the same order, for the Laplacian whose entries are -1, whatever the scaling
+
+  Level: developer
+
+  Errors:
+  `PETSC_ERR_SUP` on more than one process and for the mask `none`
+
+.seealso: `PCNEURAL`, `PCNeuralAddGradient()`
+@*/
+PetscErrorCode PCNeuralApplyBatch(PC pc, const PetscReal r[], PetscReal d[])
+{
+  PC_Neural *neural;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralCheckTraining(pc, &neural));
+  PetscCheck(neural->network->GetMask() != MASK_NONE, PETSC_COMM_SELF, PETSC_ERR_SUP, "Batches are for the masks fluid and dilated: use -pc_neural_mask dilated");
+  PetscCall(PCNeuralTry(pc, "making room for a batch", [&] {
+    if (!neural->gradient) {
+      neural->gradient = new Gradient<float>(*neural->network);
+      neural->gradient->SetModel(*neural->model);
+    }
+  }));
+  neural->gradient->Apply(r, d);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@C
+  PCNeuralAddGradient - Adds the gradient of a function of the output of `PCNeuralApplyBatch()` with respect to the numbers of the network
+
+  Not Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- g - derivative of the function by each number of the output, in the order of the output
+
+  Output Parameter:
+. derivative - to which the derivatives by the numbers of `PCNeuralGetParameters()` are added
+
+  Level: developer
+
+  Errors:
+  `PETSC_ERR_ORDER` before `PCNeuralApplyBatch()`
+
+.seealso: `PCNEURAL`, `PCNeuralApplyBatch()`, `PCNeuralSetParameters()`
+@*/
+PetscErrorCode PCNeuralAddGradient(PC pc, const PetscReal g[], PetscReal derivative[])
+{
+  PC_Neural *neural;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralCheckTraining(pc, &neural));
+  PetscCheck(neural->gradient, PETSC_COMM_SELF, PETSC_ERR_ORDER, "Call PCNeuralApplyBatch() first");
+  neural->gradient->Add(g, derivative);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCView_Neural(PC pc, PetscViewer viewer)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+  PetscBool  ascii;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectTypeCompare((PetscObject)viewer, PETSCVIEWERASCII, &ascii));
+  if (!ascii) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  scaling: %s\n", PCNeuralScalings[neural->scaling]));
+  if (!neural->network || !neural->model) {
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  weights: %s; levels: %" PetscInt_FMT " (0: by the grid); mask: %s\n", neural->weights ? neural->weights : "shipped", neural->levels, PCNeuralMasks[neural->mask]));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  const Network &network = *neural->network;
+  const Counts  &made    = network.GetCounts();
+  const char    *slash   = strrchr(neural->modelname, '/');
+  PetscReal      sums[2] = {(PetscReal)neural->nfluid, (PetscReal)network.Memory() / 1e6};
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPIU_REAL, MPIU_SUM, PetscObjectComm((PetscObject)pc)));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  weights: %s, %d stages, mask: %s%s%s\n", slash ? slash + 1 : neural->modelname, (int)neural->model->stage.size(), PCNeuralMasks[1 + network.GetMask()], neural->model->origin.empty() ? "" : ", ",
+                                   neural->model->origin.c_str()));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  image: from %s, %.0f cells of fluid, rows of the matrix: %s\n", neural->origin, (double)sums[0], neural->full ? "all cells" : "fluid"));
+  if (neural->guessed) PetscCall(PetscViewerASCIIPrintf(viewer, "  cells that no row mentions: %" PetscInt_FMT "\n", neural->guessed));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  mean entry: %g\n", -(double)neural->kappa));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  memory: %.1f MB\n", (double)sums[1]));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  made so far: levels %d, lists %d, kernels %d\n", made.levels, made.lists, made.kernels));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  levels: %d%s\n", network.nlevels(), network.GetPartition().size() > 1 && network.GetPartition().gathered < network.nlevels() ? ", the coarser ones on every process" : ""));
+  for (int l = 0; l < network.nlevels(); l++) {
+    const Level &L  = network.GetLevel(l);
+    const char  *on = L.whole && network.GetPartition().size() > 1 ? " on every process" : "";
+    char         size[64];
+    double       n[2] = {(double)L.nactive, (double)L.nspecial};
+
+    if (!L.whole) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, n, 2, MPI_DOUBLE, MPI_SUM, PetscObjectComm((PetscObject)pc)));
+    if (network.GetPartition().dim == 3)
+      PetscCall(PetscSNPrintf(size, sizeof(size), "%d x %d x %d", L.n[0], L.n[1], L.n[2]));
+    else
+      PetscCall(PetscSNPrintf(size, sizeof(size), "%d x %d", L.n[0], L.n[2]));
+    PetscCall(PetscViewerASCIIPrintf(viewer, "    %s, active %.0f, with own kernel %.0f%s\n", size, n[0], n[1], on));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCSetFromOptions_Neural(PC pc, CompatOptionItems PetscOptionsObject)
+{
+  PC_Neural      *neural = (PC_Neural *)pc->data;
+  char            file[PETSC_MAX_PATH_LEN];
+  PetscInt        levels  = neural->levels;
+  PCNeuralMask    mask    = neural->mask;
+  PCNeuralScaling scaling = neural->scaling;
+  PetscBool       set;
+
+  PetscFunctionBegin;
+  PetscOptionsHeadBegin(PetscOptionsObject, "Neural preconditioner for Poisson equations on voxels");
+  PetscCall(PetscOptionsString("-pc_neural_weights", "HDF5 file with the weights, or analytic", "PCNeuralSetWeights", neural->weights ? neural->weights : "", file, sizeof(file), &set));
+  if (set) PetscCall(PCNeuralSetWeights(pc, file));
+  PetscCall(PetscOptionsInt("-pc_neural_levels", "Number of resolutions, 0 for as many as the grid wants", "PCNeuralSetLevels", levels, &levels, &set));
+  if (set) PetscCall(PCNeuralSetLevels(pc, levels));
+  PetscCall(PetscOptionsEnum("-pc_neural_mask", "Cells in which the network has values", "PCNeuralSetMask", PCNeuralMasks, (PetscEnum)mask, (PetscEnum *)&mask, &set));
+  if (set) PetscCall(PCNeuralSetMask(pc, mask));
+  PetscCall(PetscOptionsEnum("-pc_neural_scaling", "How the output is scaled to the matrix", "PCNeuralSetScaling", PCNeuralScalings, (PetscEnum)scaling, (PetscEnum *)&scaling, &set));
+  if (set) PetscCall(PCNeuralSetScaling(pc, scaling));
+  PetscOptionsHeadEnd();
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCReset_Neural(PC pc)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralResetNetwork(neural));
+  PetscCall(PCNeuralResetVectors(neural));
+  delete neural->model;
+  neural->model = nullptr;
+  PetscCall(PetscFree(neural->modelname));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCDestroy_Neural(PC pc)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCReset_Neural(pc));
+  PetscCall(DMDestroy(&neural->dm));
+  PetscCall(VecDestroy(&neural->labels));
+  PetscCall(PetscFree(neural->weights));
+  if (neural->comm != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&neural->comm));
+  for (const char *name : {"PCNeuralSetImage_C", "PCNeuralSetLevels_C", "PCNeuralGetLevels_C", "PCNeuralSetMask_C", "PCNeuralGetMask_C", "PCNeuralSetScaling_C", "PCNeuralGetScaling_C", "PCNeuralSetWeights_C", "PCNeuralGetWeights_C"})
+    PetscCall(PetscObjectComposeFunction((PetscObject)pc, name, nullptr));
+  PetscCall(PetscFree(pc->data));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*MC
+  PCNEURAL - Neural preconditioner for Poisson equations on voxel domains with air (value given) and walls (no flux): a network of convolutions on several resolutions whose kernels depend on the cells around
+
+  Options Database Keys:
++ -pc_neural_weights <file> - HDF5 file with the weights, `analytic` for some that need no file; default those that come with petlap
+. -pc_neural_levels <0> - number of resolutions; 0 for as many as the grid wants
+. -pc_neural_mask (weights|none|fluid|dilated) - cells in which the network has values
+- -pc_neural_scaling (none|scalar|diagonal) - how the output is scaled to the matrix
+
+  Level: beginner
+
+  Notes:
+  For matrices of the 5-point stencil in two dimensions and the 7-point stencil in three, with the same entries everywhere, whose diagonal is the number of faces of a cell that lead to fluid or air. A `DMDA` tells the grid, and
+  `PCNeuralSetImage()` which of its cells are air, fluid and solid; where the matrix has a row for every cell, it is read off the matrix.
+
+  The preconditioner is linear, and nearly but not quite symmetric: use it with `KSPPSDO`, `KSPFCG` or `KSPFGMRES`.
+
+  Singular systems (fluid without air) work as they are when the right-hand side is consistent.
+
+  A change of the image only makes the lists of cells and their kernels anew. Real numbers only.
+
+  References:
+  Lan, Gueidon, Kaneda, Panetta, Teran: A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions, ICML 2024.
+
+.seealso: `PCNeuralSetImage()`, `PCNeuralSetWeights()`, `PCNeuralSetScaling()`, `KSPPSDO`, `PCHSC`
+M*/
+static PetscErrorCode PCCreate_Neural(PC pc)
+{
+  PC_Neural *neural;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&neural));
+  pc->data        = neural;
+  neural->mask    = PCNEURAL_MASK_WEIGHTS;
+  neural->scaling = PCNEURAL_SCALING_SCALAR;
+  neural->comm    = MPI_COMM_NULL;
+
+  pc->ops->apply          = PCApply_Neural;
+  pc->ops->setup          = PCSetUp_Neural;
+  pc->ops->reset          = PCReset_Neural;
+  pc->ops->destroy        = PCDestroy_Neural;
+  pc->ops->setfromoptions = PCSetFromOptions_Neural;
+  pc->ops->view           = PCView_Neural;
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetImage_C", PCNeuralSetImage_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetLevels_C", PCNeuralSetLevels_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetLevels_C", PCNeuralGetLevels_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetMask_C", PCNeuralSetMask_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetMask_C", PCNeuralGetMask_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetScaling_C", PCNeuralSetScaling_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetScaling_C", PCNeuralGetScaling_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetWeights_C", PCNeuralSetWeights_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetWeights_C", PCNeuralGetWeights_Neural));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCFinalize_Neural(void)
+{
+  PetscFunctionBegin;
+  NeuralCited = PETSC_FALSE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PETSC_INTERN PetscErrorCode PCInitialize_Neural(void)
+{
+  PetscFunctionBegin;
+  PetscCall(PCRegister(PCNEURAL, PCCreate_Neural));
+  PetscCall(PetscLogEventRegister("PCNeuralImage", PC_CLASSID, &PC_NeuralImage));
+  PetscCall(PetscLogEventRegister("PCNeuralLevels", PC_CLASSID, &PC_NeuralLevels));
+  PetscCall(PetscLogEventRegister("PCNeuralLists", PC_CLASSID, &PC_NeuralLists));
+  PetscCall(PetscLogEventRegister("PCNeuralKernels", PC_CLASSID, &PC_NeuralKernels));
+  PetscCall(PetscLogEventRegister("PCNeuralApply", PC_CLASSID, &PC_NeuralApply));
+  PetscCall(PetscRegisterFinalize(PCFinalize_Neural));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+#endif
