@@ -1,0 +1,659 @@
+#include "fluid.h"
+#include <cstdint>
+#include <map>
+#include <vector>
+#if defined(FLUID_HAVE_HDF5)
+  #include <hdf5.h>
+#endif
+
+/* More null vectors than this cost more than they help; their right-hand sides are consistent all the same */
+#define PRESSURE_MOST_NULL_VECTORS 16
+
+/* A set of fluid cells that hang together. It has no name but the number of its first cell. */
+struct Component {
+  PetscReal cells = 0.0, air = 0.0, sum = 0.0; /* air: how many faces it has in common with air */
+};
+
+/* The label of a cell beside an owned one */
+static PetscInt Label(const Grid *grid, const Array *label, const PetscInt p[3], PetscInt axis, PetscInt side)
+{
+  PetscInt q[3] = {p[0], p[1], p[2]};
+
+  q[axis] += side;
+  if (q[axis] < 0 || q[axis] >= grid->n[axis]) return CELL_SOLID;
+  return (PetscInt)PetscRealPart((*label)(q));
+}
+
+/* hsc, where petlap has it, else gamg, until options ask for something else */
+static PetscErrorCode CreateSolver(KSP *ksp)
+{
+  PC          pc;
+  PetscMPIInt size;
+  PetscErrorCode (*hsc)(PC) = nullptr;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  if (size == 1) PetscCall(PetscFunctionListFind(PCList, "hsc", &hsc));
+  PetscCall(KSPCreate(PETSC_COMM_WORLD, ksp));
+  PetscCall(KSPSetType(*ksp, KSPFCG));
+  PetscCall(KSPFCGSetMmax(*ksp, 1));
+  PetscCall(KSPGetPC(*ksp, &pc));
+  PetscCall(PCSetType(pc, hsc ? "hsc" : PCGAMG));
+  PetscCall(KSPSetTolerances(*ksp, 1e-6, PETSC_DEFAULT, PETSC_DEFAULT, PETSC_DEFAULT));
+  PetscCall(KSPSetErrorIfNotConverged(*ksp, PETSC_TRUE));
+  PetscCall(KSPSetFromOptions(*ksp));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+PetscErrorCode PressureCreate(const Grid *grid, const Scene *scene, Pressure *pressure)
+{
+  PetscFunctionBeginUser;
+  pressure->grid  = grid;
+  pressure->scene = scene;
+  PetscCall(DMCreateGlobalVector(grid->pressure, &pressure->p));
+  PetscCall(VecDuplicate(pressure->p, &pressure->labels));
+  PetscCall(VecDuplicate(pressure->p, &pressure->b));
+  PetscCall(VecDuplicate(pressure->p, &pressure->excess));
+  PetscCall(PetscObjectSetName((PetscObject)pressure->p, "pressure"));
+  PetscCall(PetscObjectSetName((PetscObject)pressure->labels, "label"));
+  PetscCall(CreateSolver(&pressure->ksp));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+PetscErrorCode PressureDestroy(Pressure *pressure)
+{
+  PetscFunctionBeginUser;
+  PetscCall(KSPDestroy(&pressure->ksp));
+  PetscCall(MatDestroy(&pressure->A));
+  PetscCall(VecDestroy(&pressure->p));
+  PetscCall(VecDestroy(&pressure->labels));
+  PetscCall(VecDestroy(&pressure->b));
+  PetscCall(VecDestroy(&pressure->excess));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* A fluid cell between solids alone would be a row of zeros: it becomes solid, too */
+static PetscErrorCode CloseCells(Pressure *pressure)
+{
+  const Grid *grid = pressure->grid;
+  Vec         local;
+  Array       label, out;
+
+  PetscFunctionBeginUser;
+  PetscCall(ArrayGetGhosted(grid->pressure, pressure->labels, &local, &label));
+  PetscCall(ArrayGet(grid->pressure, pressure->labels, &out));
+  for (PetscInt k = out.lo[2]; k < out.lo[2] + out.n[2]; k++) {
+    for (PetscInt j = out.lo[1]; j < out.lo[1] + out.n[1]; j++) {
+      for (PetscInt i = out.lo[0]; i < out.lo[0] + out.n[0]; i++) {
+        const PetscInt p[3] = {i, j, k};
+        PetscInt       n    = 0;
+
+        if ((PetscInt)PetscRealPart(label(p)) != CELL_FLUID) continue;
+        for (PetscInt d = 0; d < grid->dim; d++) n += (Label(grid, &label, p, d, -1) != CELL_SOLID) + (Label(grid, &label, p, d, 1) != CELL_SOLID);
+        if (!n) out(p) = CELL_SOLID;
+      }
+    }
+  }
+  PetscCall(ArrayRestore(pressure->labels, &out));
+  PetscCall(ArrayRestoreGhosted(grid->pressure, &local, &label));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* Does something with every face of the velocity on this process that exists: what(face, axis, label below, label above) */
+template <typename What>
+static PetscErrorCode ForFaces(Pressure *pressure, Array *u, What what)
+{
+  const Grid *grid = pressure->grid;
+  Vec         local;
+  Array       label;
+
+  PetscFunctionBeginUser;
+  PetscCall(ArrayGetGhosted(grid->pressure, pressure->labels, &local, &label));
+  for (PetscInt c = 0; c < grid->dim; c++) {
+    PetscInt end[3];
+
+    for (PetscInt d = 0; d < 3; d++) end[d] = PetscMin(u->lo[d] + u->n[d], grid->n[d] + (d == c ? 1 : 0));
+    for (PetscInt k = u->lo[2]; k < end[2]; k++) {
+      for (PetscInt j = u->lo[1]; j < end[1]; j++) {
+        for (PetscInt i = u->lo[0]; i < end[0]; i++) {
+          const PetscInt p[3]  = {i, j, k};
+          const PetscInt above = p[c] < grid->n[c] ? (PetscInt)PetscRealPart(label(p)) : (PetscInt)CELL_SOLID;
+
+          what(p, c, Label(grid, &label, p, c, -1), above);
+        }
+      }
+    }
+  }
+  PetscCall(ArrayRestoreGhosted(grid->pressure, &local, &label));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* Nothing flows through the surface of a solid: there the fluid has the solid's velocity across the face. Only the outer side of a layer of air is open. */
+static PetscErrorCode SolidFaces(Pressure *pressure, Vec velocity)
+{
+  const Grid  *grid  = pressure->grid;
+  const Scene *scene = pressure->scene;
+  Array        u;
+
+  PetscFunctionBeginUser;
+  PetscCall(ArrayGet(grid->faces, velocity, &u));
+  PetscCall(ForFaces(pressure, &u, [&](const PetscInt p[3], PetscInt c, PetscInt below, PetscInt above) {
+    const PetscBool border = (PetscBool)(p[c] == 0 || p[c] == grid->n[c]);
+    PetscReal       x[3], v[3] = {0.0, 0.0, 0.0};
+
+    if ((below == CELL_SOLID) == (above == CELL_SOLID) && !border) return;
+    if (border && ((p[c] == 0 && above == CELL_AIR && scene->open[2 * c]) || (p[c] > 0 && below == CELL_AIR && scene->open[2 * c + 1]))) return;
+    for (PetscInt d = 0; d < 3; d++) x[d] = (p[d] + (d == c ? 0.0 : 0.5)) * grid->h;
+    if (!border) SceneSolidVelocity(scene, x, v);
+    u(p, c) = v[c];
+  }));
+  PetscCall(ArrayRestore(velocity, &u));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* What flows out of each fluid cell, as a velocity */
+static PetscErrorCode Outflow(Pressure *pressure, Vec velocity, Vec outflow)
+{
+  const Grid *grid = pressure->grid;
+  Vec         local;
+  Array       u, label, out;
+
+  PetscFunctionBeginUser;
+  PetscCall(ArrayGetGhosted(grid->faces, velocity, &local, &u));
+  PetscCall(ArrayGet(grid->pressure, pressure->labels, &label));
+  PetscCall(ArrayGet(grid->pressure, outflow, &out));
+  for (PetscInt k = out.lo[2]; k < out.lo[2] + out.n[2]; k++) {
+    for (PetscInt j = out.lo[1]; j < out.lo[1] + out.n[1]; j++) {
+      for (PetscInt i = out.lo[0]; i < out.lo[0] + out.n[0]; i++) {
+        out(i, j, k) = 0.0;
+        if ((PetscInt)PetscRealPart(label(i, j, k)) != CELL_FLUID) continue;
+        out(i, j, k) = u(i + 1, j, k, 0) - u(i, j, k, 0) + u(i, j + 1, k, 1) - u(i, j, k, 1);
+        if (grid->dim == 3) out(i, j, k) += u(i, j, k + 1, 2) - u(i, j, k, 2);
+      }
+    }
+  }
+  PetscCall(ArrayRestore(outflow, &out));
+  PetscCall(ArrayRestore(pressure->labels, &label));
+  PetscCall(ArrayRestoreGhosted(grid->faces, &local, &u));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+static PetscInt Root(std::vector<PetscInt> &group, PetscInt i)
+{
+  while (group[i] != i) i = group[i] = group[group[i]];
+  return i;
+}
+
+/* Finds the sets of fluid cells that hang together. Those without air make the matrix singular, with the constants on them as null vectors, and can have
+   a solution only where as much flows in as out: the mean of b on them goes to excess. name has the number of each fluid cell's set. */
+static PetscErrorCode Components(Pressure *pressure, Vec name, std::map<PetscInt64, Component> *components)
+{
+  const Grid            *grid = pressure->grid;
+  Vec                    local, namelocal;
+  Array                  label, out, b, excess, names;
+  std::vector<PetscInt>  group;
+  std::vector<PetscReal> least, mine, all;
+  PetscBool              again = PETSC_TRUE;
+  PetscMPIInt            size, count;
+  PetscInt               fluid = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(ArrayGetGhosted(grid->pressure, pressure->labels, &local, &label));
+  PetscCall(DMDAGetCorners(grid->pressure, &out.lo[0], &out.lo[1], &out.lo[2], &out.n[0], &out.n[1], &out.n[2]));
+  const auto number = [&](PetscInt i, PetscInt j, PetscInt k) { return ((k - out.lo[2]) * out.n[1] + (j - out.lo[1])) * out.n[0] + (i - out.lo[0]); };
+  const auto owned  = [&](PetscInt d, PetscInt p) { return p >= out.lo[d] && p < out.lo[d] + out.n[d]; };
+  const auto cells  = [&](auto what) {
+    for (PetscInt k = out.lo[2]; k < out.lo[2] + out.n[2]; k++) {
+      for (PetscInt j = out.lo[1]; j < out.lo[1] + out.n[1]; j++) {
+        for (PetscInt i = out.lo[0]; i < out.lo[0] + out.n[0]; i++) {
+          const PetscInt p[3] = {i, j, k};
+
+          if ((PetscInt)PetscRealPart(label(p)) == CELL_FLUID) what(p, number(i, j, k));
+        }
+      }
+    }
+  };
+
+  group.resize((size_t)out.n[0] * out.n[1] * out.n[2]);
+  least.resize(group.size());
+  for (size_t i = 0; i < group.size(); i++) group[i] = (PetscInt)i;
+  cells([&](const PetscInt p[3], PetscInt i) {
+    least[i] = ((PetscReal)p[2] * grid->n[1] + p[1]) * grid->n[0] + p[0];
+    for (PetscInt d = 0; d < grid->dim; d++) {
+      PetscInt q[3] = {p[0], p[1], p[2]};
+
+      q[d]--;
+      if (!owned(d, q[d]) || (PetscInt)PetscRealPart(label(q)) != CELL_FLUID) continue;
+      const PetscInt a = Root(group, i), c = Root(group, number(q[0], q[1], q[2]));
+
+      /* The first cell is the root */
+      group[PetscMax(a, c)] = PetscMin(a, c);
+    }
+  });
+  /* Across the borders of processes the smallest name wins, until nothing changes */
+  while (again) {
+    PetscInt changed = 0;
+
+    PetscCall(ArrayGet(grid->pressure, name, &out));
+    cells([&](const PetscInt p[3], PetscInt i) { out(p) = least[Root(group, i)]; });
+    PetscCall(ArrayRestore(name, &out));
+    PetscCall(ArrayGetGhosted(grid->pressure, name, &namelocal, &names));
+    cells([&](const PetscInt p[3], PetscInt i) {
+      for (PetscInt d = 0; d < grid->dim; d++) {
+        for (PetscInt side = -1; side <= 1; side += 2) {
+          PetscInt       q[3] = {p[0], p[1], p[2]};
+          const PetscInt root = Root(group, i);
+
+          q[d] += side;
+          if (owned(d, q[d]) || Label(grid, &label, p, d, side) != CELL_FLUID || PetscRealPart(names(q)) >= least[root]) continue;
+          least[root] = PetscRealPart(names(q));
+          changed     = 1;
+        }
+      }
+    });
+    PetscCall(ArrayRestoreGhosted(grid->pressure, &namelocal, &names));
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &changed, 1, MPIU_INT, MPI_MAX, PETSC_COMM_WORLD));
+    again = (PetscBool)changed;
+  }
+
+  PetscCall(ArrayGet(grid->pressure, pressure->b, &b));
+  std::map<PetscInt64, Component> part;
+  cells([&](const PetscInt p[3], PetscInt i) {
+    Component &component = part[(PetscInt64)least[Root(group, i)]];
+
+    component.cells += 1.0;
+    component.sum += PetscRealPart(b(p));
+    for (PetscInt d = 0; d < grid->dim; d++) component.air += (Label(grid, &label, p, d, -1) == CELL_AIR) + (Label(grid, &label, p, d, 1) == CELL_AIR);
+    fluid++;
+  });
+  for (const auto &entry : part) mine.insert(mine.end(), {(PetscReal)entry.first, entry.second.cells, entry.second.air, entry.second.sum});
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  std::vector<PetscMPIInt> counts(size), starts(size + 1, 0);
+  count = (PetscMPIInt)mine.size();
+  PetscCallMPI(MPI_Allgather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, PETSC_COMM_WORLD));
+  for (PetscMPIInt r = 0; r < size; r++) starts[r + 1] = starts[r] + counts[r];
+  all.resize(starts[size] + 1);
+  mine.push_back(0.0);
+  PetscCallMPI(MPI_Allgatherv(mine.data(), count, MPIU_REAL, all.data(), counts.data(), starts.data(), MPIU_REAL, PETSC_COMM_WORLD));
+  components->clear();
+  for (PetscMPIInt k = 0; k < starts[size]; k += 4) {
+    Component &component = (*components)[(PetscInt64)all[k]];
+
+    component.cells += all[k + 1];
+    component.air += all[k + 2];
+    component.sum += all[k + 3];
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &fluid, 1, MPIU_INT, MPI_SUM, PETSC_COMM_WORLD));
+  pressure->fluid      = fluid;
+  pressure->components = (PetscInt)components->size();
+  pressure->closed     = 0;
+  for (const auto &entry : *components) pressure->closed += entry.second.air == 0.0;
+
+  PetscCall(VecZeroEntries(pressure->excess));
+  PetscCall(ArrayGet(grid->pressure, pressure->excess, &excess));
+  cells([&](const PetscInt p[3], PetscInt i) {
+    const Component &component = (*components)[(PetscInt64)least[Root(group, i)]];
+
+    if (component.air == 0.0) excess(p) = component.sum / component.cells;
+  });
+  PetscCall(ArrayRestore(pressure->excess, &excess));
+  PetscCall(ArrayRestore(pressure->b, &b));
+  PetscCall(ArrayRestoreGhosted(grid->pressure, &local, &label));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* The matrix of the paper's section 3.2 in its full form: the diagonal is how many neighbours are fluid or air, -1 for those that are fluid; cells that are not
+   fluid have a row with a 1 on the diagonal */
+static PetscErrorCode Assemble(Pressure *pressure, PetscReal scale)
+{
+  const Grid              *grid = pressure->grid;
+  Vec                      local;
+  Array                    label, owned;
+  std::vector<PetscInt>    rows, columns;
+  std::vector<PetscScalar> values;
+
+  PetscFunctionBeginUser;
+  PetscCall(MatDestroy(&pressure->A));
+  PetscCall(DMCreateMatrix(grid->pressure, &pressure->A));
+  PetscCall(ArrayGetGhosted(grid->pressure, pressure->labels, &local, &label));
+  PetscCall(ArrayGet(grid->pressure, pressure->labels, &owned));
+  for (PetscInt k = owned.lo[2]; k < owned.lo[2] + owned.n[2]; k++) {
+    for (PetscInt j = owned.lo[1]; j < owned.lo[1] + owned.n[1]; j++) {
+      for (PetscInt i = owned.lo[0]; i < owned.lo[0] + owned.n[0]; i++) {
+        const PetscInt p[3] = {i, j, k}, row = (PetscInt)(&label(p) - label.v);
+        const size_t   diagonal = values.size();
+
+        rows.push_back(row);
+        columns.push_back(row);
+        values.push_back(scale);
+        if ((PetscInt)PetscRealPart(label(p)) != CELL_FLUID) continue;
+        values[diagonal] = 0.0;
+        for (PetscInt d = 0; d < grid->dim; d++) {
+          for (PetscInt side = -1; side <= 1; side += 2) {
+            const PetscInt beside = Label(grid, &label, p, d, side);
+            PetscInt       q[3]   = {i, j, k};
+
+            if (beside != CELL_SOLID) values[diagonal] += scale;
+            if (beside != CELL_FLUID) continue;
+            q[d] += side;
+            rows.push_back(row);
+            columns.push_back((PetscInt)(&label(q) - label.v));
+            values.push_back(-scale);
+          }
+        }
+      }
+    }
+  }
+  PetscCall(ArrayRestore(pressure->labels, &owned));
+  PetscCall(ArrayRestoreGhosted(grid->pressure, &local, &label));
+  PetscCall(MatSetPreallocationCOOLocal(pressure->A, (PetscCount)values.size(), rows.data(), columns.data()));
+  PetscCall(MatSetValuesCOO(pressure->A, values.data(), INSERT_VALUES));
+  PetscCall(MatSetOption(pressure->A, MAT_SYMMETRIC, PETSC_TRUE));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* The fluid cells' rows */
+static PetscErrorCode FluidRows(Pressure *pressure, IS *rows)
+{
+  const PetscScalar    *label;
+  PetscInt              start, end;
+  std::vector<PetscInt> list;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetOwnershipRange(pressure->labels, &start, &end));
+  PetscCall(VecGetArrayRead(pressure->labels, &label));
+  for (PetscInt i = start; i < end; i++) {
+    if ((PetscInt)PetscRealPart(label[i - start]) == CELL_FLUID) list.push_back(i);
+  }
+  PetscCall(VecRestoreArrayRead(pressure->labels, &label));
+  PetscCall(ISCreateGeneral(PETSC_COMM_WORLD, (PetscInt)list.size(), list.data(), PETSC_COPY_VALUES, rows));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* The constants on each set of cells without air; rows are the fluid cells if only these are unknowns */
+static PetscErrorCode AttachNullSpace(Pressure *pressure, Vec name, const std::map<PetscInt64, Component> *components, IS rows, Mat A)
+{
+  std::vector<Vec> basis;
+  MatNullSpace     space;
+  PetscInt         n;
+
+  PetscFunctionBeginUser;
+  if (!pressure->closed || pressure->closed > PRESSURE_MOST_NULL_VECTORS) PetscFunctionReturn((PetscErrorCode)0);
+  for (const auto &entry : *components) {
+    Vec                vector, part;
+    const PetscScalar *names;
+    PetscScalar       *values;
+
+    if (entry.second.air != 0.0) continue;
+    PetscCall(VecDuplicate(pressure->p, &vector));
+    PetscCall(VecZeroEntries(vector));
+    PetscCall(VecGetLocalSize(vector, &n));
+    PetscCall(VecGetArrayRead(name, &names));
+    PetscCall(VecGetArray(vector, &values));
+    for (PetscInt i = 0; i < n; i++) {
+      if ((PetscInt64)PetscRealPart(names[i]) == entry.first) values[i] = 1.0 / PetscSqrtReal(entry.second.cells);
+    }
+    PetscCall(VecRestoreArray(vector, &values));
+    PetscCall(VecRestoreArrayRead(name, &names));
+    if (rows) {
+      PetscCall(MatCreateVecs(A, &part, nullptr));
+      PetscCall(VecISCopy(vector, rows, SCATTER_REVERSE, part));
+      PetscCall(VecDestroy(&vector));
+      vector = part;
+    }
+    basis.push_back(vector);
+  }
+  PetscCall(MatNullSpaceCreate(PETSC_COMM_WORLD, PETSC_FALSE, (PetscInt)basis.size(), basis.data(), &space));
+  PetscCall(MatSetNullSpace(A, space));
+  PetscCall(MatNullSpaceDestroy(&space));
+  for (Vec &vector : basis) PetscCall(VecDestroy(&vector));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* Preconditioners that want to know which cells are what, and have no other way to learn it from a matrix of the fluid cells alone */
+static PetscErrorCode TellImage(Pressure *pressure)
+{
+  PC pc;
+  PetscErrorCode (*set)(PC, DM, Vec) = nullptr;
+
+  PetscFunctionBeginUser;
+  PetscCall(KSPGetPC(pressure->ksp, &pc));
+  PetscCall(PetscObjectQueryFunction((PetscObject)pc, "PCNeuralSetImage_C", &set));
+  if (set) PetscCall((*set)(pc, pressure->grid->pressure, pressure->labels));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* The guess from the last step is 0 where there is no fluid any more */
+static PetscErrorCode ClearGuess(Pressure *pressure)
+{
+  const PetscScalar *label;
+  PetscScalar       *p;
+  PetscInt           n;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetLocalSize(pressure->p, &n));
+  PetscCall(VecGetArrayRead(pressure->labels, &label));
+  PetscCall(VecGetArray(pressure->p, &p));
+  for (PetscInt i = 0; i < n; i++) {
+    if ((PetscInt)PetscRealPart(label[i]) != CELL_FLUID) p[i] = 0.0;
+  }
+  PetscCall(VecRestoreArray(pressure->p, &p));
+  PetscCall(VecRestoreArrayRead(pressure->labels, &label));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* A p = b, with the set-up and the solve timed apart */
+static PetscErrorCode Solve(Pressure *pressure, Vec name, const std::map<PetscInt64, Component> *components)
+{
+  Mat            A = pressure->A;
+  Vec            b = pressure->b, p = pressure->p;
+  IS             rows = nullptr;
+  PetscLogDouble start, middle, end;
+  PetscReal      seconds[2];
+
+  PetscFunctionBeginUser;
+  pressure->its   = 0;
+  pressure->setup = pressure->solve = 0.0;
+  if (!pressure->fluid) {
+    PetscCall(VecZeroEntries(p));
+    PetscFunctionReturn((PetscErrorCode)0);
+  }
+  if (pressure->compressed) {
+    PetscCall(FluidRows(pressure, &rows));
+    PetscCall(MatCreateSubMatrix(pressure->A, rows, rows, MAT_INITIAL_MATRIX, &A));
+    PetscCall(MatSetOption(A, MAT_SYMMETRIC, PETSC_TRUE));
+    PetscCall(MatCreateVecs(A, &p, &b));
+    PetscCall(VecISCopy(pressure->p, rows, SCATTER_REVERSE, p));
+    PetscCall(VecISCopy(pressure->b, rows, SCATTER_REVERSE, b));
+    /* The number of unknowns is another one in every step, and not every KSP stands KSPReset() */
+    PetscCall(KSPDestroy(&pressure->ksp));
+    PetscCall(CreateSolver(&pressure->ksp));
+  } else {
+    PetscCall(ClearGuess(pressure));
+  }
+  PetscCall(AttachNullSpace(pressure, name, components, rows, A));
+  PetscCall(KSPSetOperators(pressure->ksp, A, A));
+  PetscCall(TellImage(pressure));
+  PetscCallMPI(MPI_Barrier(PETSC_COMM_WORLD));
+  PetscCall(PetscTime(&start));
+  PetscCall(KSPSetUp(pressure->ksp));
+  PetscCall(KSPSetUpOnBlocks(pressure->ksp));
+  PetscCall(PetscTime(&middle));
+  PetscCall(KSPSolve(pressure->ksp, b, p));
+  PetscCall(PetscTime(&end));
+  seconds[0] = middle - start;
+  seconds[1] = end - middle;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, seconds, 2, MPIU_REAL, MPIU_MAX, PETSC_COMM_WORLD));
+  pressure->setup = seconds[0];
+  pressure->solve = seconds[1];
+  PetscCall(KSPGetIterationNumber(pressure->ksp, &pressure->its));
+  if (pressure->compressed) {
+    PetscCall(VecZeroEntries(pressure->p));
+    PetscCall(VecISCopy(pressure->p, rows, SCATTER_FORWARD, p));
+    PetscCall(MatDestroy(&A));
+    PetscCall(VecDestroy(&p));
+    PetscCall(VecDestroy(&b));
+    PetscCall(ISDestroy(&rows));
+  }
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+PetscErrorCode PressureProject(Pressure *pressure, PetscReal dt, Vec velocity)
+{
+  const Grid                     *grid = pressure->grid;
+  const PetscReal                 rho = 1.0, scale = pressure->scaled ? dt / (rho * grid->h * grid->h) : 1.0, push = pressure->scaled ? dt / (rho * grid->h) : 1.0;
+  Vec                             name, valid, plocal;
+  Array                           u, ok, p;
+  std::map<PetscInt64, Component> components;
+
+  PetscFunctionBeginUser;
+  PetscCall(CloseCells(pressure));
+  PetscCall(SolidFaces(pressure, velocity));
+
+  /* With w for what flows out of a cell as a velocity, the pressure takes -A p away from w */
+  PetscCall(DMGetGlobalVector(grid->pressure, &name));
+  PetscCall(VecSet(name, -1.0));
+  PetscCall(Outflow(pressure, velocity, pressure->b));
+  PetscCall(VecScale(pressure->b, -scale / push));
+  PetscCall(Components(pressure, name, &components));
+  PetscCall(VecAXPY(pressure->b, -1.0, pressure->excess));
+  PetscCall(Assemble(pressure, scale));
+  PetscCall(Solve(pressure, name, &components));
+  PetscCall(DMRestoreGlobalVector(grid->pressure, &name));
+
+  PetscCall(DMGetGlobalVector(grid->faces, &valid));
+  PetscCall(VecZeroEntries(valid));
+  PetscCall(ArrayGetGhosted(grid->pressure, pressure->p, &plocal, &p));
+  PetscCall(ArrayGet(grid->faces, velocity, &u));
+  PetscCall(ArrayGet(grid->faces, valid, &ok));
+  PetscCall(ForFaces(pressure, &u, [&](const PetscInt f[3], PetscInt c, PetscInt below, PetscInt above) {
+    PetscInt q[3] = {f[0], f[1], f[2]};
+
+    if (below != CELL_FLUID && above != CELL_FLUID) return;
+    ok(f, c) = 1.0;
+    if (below == CELL_SOLID || above == CELL_SOLID) return;
+    q[c]--;
+    u(f, c) -= push * ((above == CELL_FLUID ? PetscRealPart(p(f)) : 0.0) - (below == CELL_FLUID ? PetscRealPart(p(q)) : 0.0));
+  }));
+  PetscCall(ArrayRestore(valid, &ok));
+  PetscCall(ArrayRestore(velocity, &u));
+  PetscCall(ArrayRestoreGhosted(grid->pressure, &plocal, &p));
+
+  /* What is left of the divergence, but for what no pressure can take away */
+  PetscCall(DMGetGlobalVector(grid->pressure, &name));
+  PetscCall(Outflow(pressure, velocity, name));
+  PetscCall(VecAXPY(name, push / scale, pressure->excess));
+  PetscCall(VecNorm(name, NORM_INFINITY, &pressure->divergence));
+  pressure->divergence *= dt / grid->h;
+  PetscCall(DMRestoreGlobalVector(grid->pressure, &name));
+
+  PetscCall(GridExtrapolate(grid, velocity, valid));
+  PetscCall(DMRestoreGlobalVector(grid->faces, &valid));
+  PetscCall(SolidFaces(pressure, velocity));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+#if defined(FLUID_HAVE_HDF5)
+static bool WriteData(hid_t where, const char name[], hid_t type, std::vector<hsize_t> shape, const void *data)
+{
+  const hid_t space = H5Screate_simple((int)shape.size(), shape.data(), nullptr), set = H5Dcreate2(where, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  bool        ok = set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
+
+  if (set >= 0) H5Dclose(set);
+  if (space >= 0) H5Sclose(space);
+  return ok;
+}
+
+static bool WriteNumber(hid_t where, const char name[], int64_t number)
+{
+  const hid_t space = H5Screate(H5S_SCALAR), set = H5Acreate2(where, name, H5T_NATIVE_INT64, space, H5P_DEFAULT, H5P_DEFAULT);
+  bool        ok = set >= 0 && H5Awrite(set, H5T_NATIVE_INT64, &number) >= 0;
+
+  if (set >= 0) H5Aclose(set);
+  if (space >= 0) H5Sclose(space);
+  return ok;
+}
+
+/* A matrix that is symmetric has the same rows and columns, and the labels are all that there is to know about this one */
+static bool WriteSystem(const char filename[], const Pressure *pressure, PetscReal scale, const PetscReal labels[], const PetscReal b[])
+{
+  const Grid                *grid      = pressure->grid;
+  const int64_t              stride[3] = {1, grid->n[0], (int64_t)grid->n[0] * grid->n[1]}, cells = stride[2] * grid->n[2];
+  const unsigned char        flag[3] = {3, 2, 1};
+  std::vector<int64_t>       number(cells, -1), ir, jc(1, 0), dims;
+  std::vector<double>        data, rhs;
+  std::vector<unsigned char> flags(cells);
+  std::vector<hsize_t>       shape;
+  int64_t                    n = 0;
+
+  for (int64_t i = 0; i < cells; i++) {
+    flags[i] = flag[(int)labels[i]];
+    if ((int)labels[i] == CELL_FLUID) number[i] = n++;
+  }
+  for (int64_t i = 0; i < cells; i++) {
+    const int64_t p[3]     = {i % grid->n[0], i / stride[1] % grid->n[1], i / stride[2]};
+    size_t        where    = 0;
+    double        diagonal = 0.0;
+
+    if (number[i] < 0) continue;
+    /* In the order of the numbers: axes backwards below the diagonal, forwards above it */
+    for (int step = 0; step < 2 * grid->dim; step++) {
+      const int     axis = step < grid->dim ? grid->dim - 1 - step : step - (int)grid->dim, side = step < grid->dim ? -1 : 1;
+      const int64_t q = p[axis] + side;
+
+      if (step == grid->dim) {
+        where = data.size();
+        ir.push_back(number[i]);
+        data.push_back(0.0);
+      }
+      if (q < 0 || q >= grid->n[axis] || (int)labels[i + side * stride[axis]] == CELL_SOLID) continue;
+      diagonal += scale;
+      if (number[i + side * stride[axis]] < 0) continue;
+      ir.push_back(number[i + side * stride[axis]]);
+      data.push_back(-scale);
+    }
+    data[where] = diagonal;
+    jc.push_back((int64_t)data.size());
+    rhs.push_back(b[i]);
+  }
+  for (int d = (int)grid->dim - 1; d >= 0; d--) {
+    dims.push_back(grid->n[d]);
+    shape.push_back((hsize_t)grid->n[d]);
+  }
+
+  const hid_t file  = H5Fcreate(filename, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t group = file >= 0 ? H5Gcreate2(file, "A", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT) : -1;
+  bool        ok    = group >= 0 && WriteNumber(group, "MATLAB_sparse", n) && WriteData(group, "data", H5T_NATIVE_DOUBLE, {data.size()}, data.data());
+
+  ok = ok && WriteData(group, "ir", H5T_NATIVE_INT64, {ir.size()}, ir.data()) && WriteData(group, "jc", H5T_NATIVE_INT64, {jc.size()}, jc.data());
+  ok = ok && WriteData(file, "b", H5T_NATIVE_DOUBLE, {rhs.size()}, rhs.data()) && WriteData(file, "griddims", H5T_NATIVE_INT64, {dims.size()}, dims.data());
+  ok = ok && WriteData(file, "flags", H5T_NATIVE_UCHAR, shape, flags.data());
+  ok = ok && WriteNumber(file, "symmetric", 1) && WriteNumber(file, "m_matrix", 1) && WriteNumber(file, "singular", pressure->closed > 0);
+  if (group >= 0) ok = H5Gclose(group) >= 0 && ok;
+  if (file >= 0) ok = H5Fclose(file) >= 0 && ok;
+  return ok;
+}
+#endif
+
+PetscErrorCode PressureSave(Pressure *pressure, PetscReal dt, const char filename[])
+{
+  PetscFunctionBeginUser;
+#if defined(FLUID_HAVE_HDF5)
+  PetscReal *labels, *b;
+  int        ok = 1;
+
+  PetscCheck(pressure->fluid > 0, PETSC_COMM_WORLD, PETSC_ERR_ARG_WRONGSTATE, "%s: there is no fluid, hence no system to save", filename);
+  PetscCall(GridGather(pressure->grid->pressure, pressure->labels, &labels));
+  PetscCall(GridGather(pressure->grid->pressure, pressure->b, &b));
+  if (labels) ok = WriteSystem(filename, pressure, pressure->scaled ? dt / (pressure->grid->h * pressure->grid->h) : 1.0, labels, b);
+  PetscCallMPI(MPI_Bcast(&ok, 1, MPI_INT, 0, PETSC_COMM_WORLD));
+  PetscCheck(ok, PETSC_COMM_WORLD, PETSC_ERR_FILE_WRITE, "%s cannot be written: is there such a folder, and room?", filename);
+  PetscCall(PetscFree(labels));
+  PetscCall(PetscFree(b));
+#else
+  (void)pressure;
+  (void)dt;
+  SETERRQ(PETSC_COMM_WORLD, PETSC_ERR_SUP_SYS, "%s cannot be written: this PETSc was built without HDF5", filename);
+#endif
+  PetscFunctionReturn((PetscErrorCode)0);
+}
