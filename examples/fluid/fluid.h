@@ -43,13 +43,15 @@ PetscErrorCode ArrayRestore(Vec v, Array *array);
 PetscErrorCode ArrayGetGhosted(DM dm, Vec v, Vec *local, Array *array);
 PetscErrorCode ArrayRestoreGhosted(DM dm, Vec *local, Array *array);
 
-/* Component c at a place; low and high, if asked for, are the least and the largest of the values that were mixed. face = -1: of a number in cells */
+/* The corner and the shares of the cube of points around a place: face = -1 where points are the middles of cells, else the faces across this axis */
+void ArrayCorner(const Grid *grid, const Array *array, PetscInt face, const PetscReal x[3], PetscInt base[3], PetscReal f[3]);
+/* Component face at a place; low and high, if asked for, are the least and the largest of the values that were mixed */
 PetscReal ArrayInterpolate(const Grid *grid, const Array *array, PetscInt face, const PetscReal x[3], PetscReal *low, PetscReal *high);
 void      ArrayVelocity(const Grid *grid, const Array *velocity, const PetscReal x[3], PetscReal u[3]);
 /* Where a point gets in the time dt: second-order Runge-Kutta, t = dt / h, negative to go back */
 void ArrayTrace(const Grid *grid, const Array *velocity, PetscReal t, const PetscReal x[3], PetscReal y[3]);
 
-/* v is carried along by the velocity for a time dt: face = -1 for a number in cells, else the components of a velocity. Semi-Lagrangian, or MacCormack,
+/* v is carried along by the velocity for a time dt: a number in cells, or with faces the components of a velocity. Semi-Lagrangian, or MacCormack,
    which is of second order and limited to the values around. */
 PetscErrorCode GridAdvect(const Grid *grid, Vec velocity, PetscReal dt, PetscBool maccormack, PetscBool faces, Vec v);
 /* Faces without a valid value get the mean of their neighbours that have one, layer by layer. valid is 1 or 0 and grows. */
@@ -61,7 +63,7 @@ PetscErrorCode GridGather(DM dm, Vec v, PetscReal **values);
 
 /* Scenes */
 typedef enum { SCENE_SMOKE, SCENE_DAM, SCENE_BALL, SCENE_INFLOW, SCENE_POOL } SceneType;
-typedef enum { OBSTACLE_NONE, OBSTACLE_SPHERE, OBSTACLE_BLADE, OBSTACLE_PILLARS } ObstacleType;
+typedef enum { OBSTACLE_NONE, OBSTACLE_SPHERE, OBSTACLE_BLADE, OBSTACLE_PILLARS, OBSTACLE_WALL } ObstacleType;
 extern const char *const SceneTypes[], *const ObstacleTypes[];
 
 struct Scene {

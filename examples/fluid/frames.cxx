@@ -71,7 +71,7 @@ static void FlatPixel(const Field &amount, const Field &solid, PetscBool liquid,
 {
   const PetscReal value = amount(x);
 
-  Mix(colour, 1.0, Paper);
+  for (PetscInt c = 0; c < 3; c++) colour[c] = Paper[c];
   if (liquid)
     Mix(colour, Edge(value, PetscMax(2.0, 0.7 * zoom)), Water);
   else

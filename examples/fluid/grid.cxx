@@ -94,14 +94,10 @@ PetscErrorCode ArrayRestoreGhosted(DM dm, Vec *local, Array *array)
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
-PetscReal ArrayInterpolate(const Grid *grid, const Array *array, PetscInt face, const PetscReal x[3], PetscReal *low, PetscReal *high)
+void ArrayCorner(const Grid *grid, const Array *array, PetscInt face, const PetscReal x[3], PetscInt base[3], PetscReal f[3])
 {
-  const PetscInt     component = PetscMax(face, 0);
-  PetscInt           base[3]   = {0, 0, 0};
-  PetscReal          f[3] = {0.0, 0.0, 0.0}, sum = 0.0;
-  const PetscScalar *corner;
-  size_t             stride[3];
-
+  base[2] = 0;
+  f[2]    = 0.0;
   for (PetscInt d = 0; d < grid->dim; d++) {
     /* The last point of the grid of faces is there for the faces across this axis only; nothing is known beyond the ghosts */
     const PetscInt  first = array->lo[d], last = PetscMin(array->lo[d] + array->n[d], grid->n[d] + (d == face ? 1 : 0)) - 1;
@@ -110,7 +106,17 @@ PetscReal ArrayInterpolate(const Grid *grid, const Array *array, PetscInt face, 
     base[d] = PetscMin((PetscInt)y, last - 1);
     f[d]    = y - base[d];
   }
-  corner    = &(*array)(base, component);
+}
+
+PetscReal ArrayInterpolate(const Grid *grid, const Array *array, PetscInt face, const PetscReal x[3], PetscReal *low, PetscReal *high)
+{
+  PetscInt           base[3];
+  PetscReal          f[3], sum = 0.0;
+  const PetscScalar *corner;
+  size_t             stride[3];
+
+  ArrayCorner(grid, array, face, x, base, f);
+  corner    = &(*array)(base, PetscMax(face, 0));
   stride[0] = array->dof;
   stride[1] = stride[0] * array->n[0];
   stride[2] = stride[1] * array->n[1];
@@ -248,6 +254,8 @@ PetscErrorCode GridExtrapolate(const Grid *grid, Vec velocity, Vec valid)
     PetscCall(ArrayRestoreGhosted(grid->faces, &oklocal, &ok));
     PetscCall(ArrayRestoreGhosted(grid->faces, &ulocal, &u));
   }
+  /* Nothing comes from further away in a step */
+  PetscCall(VecPointwiseMult(velocity, velocity, valid));
   PetscFunctionReturn((PetscErrorCode)0);
 }
 

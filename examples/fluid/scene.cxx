@@ -1,7 +1,7 @@
 #include "fluid.h"
 
 const char *const SceneTypes[]    = {"smoke", "dam", "ball", "inflow", "pool", "SceneType", "SCENE_", nullptr};
-const char *const ObstacleTypes[] = {"none", "sphere", "blade", "pillars", "ObstacleType", "OBSTACLE_", nullptr};
+const char *const ObstacleTypes[] = {"none", "sphere", "blade", "pillars", "wall", "ObstacleType", "OBSTACLE_", nullptr};
 
 /* A flat scene is a slice: places have no z */
 static PetscReal Ball(PetscInt dim, const PetscReal x[3], PetscReal cx, PetscReal cy, PetscReal cz, PetscReal radius)
@@ -62,6 +62,9 @@ PetscReal SceneSolid(const Scene *scene, const PetscReal x[3], PetscReal time)
 
       distance = PetscMin(distance, Box(scene->dim, y, half));
     }
+    break;
+  case OBSTACLE_WALL:
+    distance = PetscAbsReal(x[0] - 0.75) - 0.05;
     break;
   }
   return distance;

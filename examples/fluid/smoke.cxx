@@ -1,30 +1,33 @@
-static char help[] = "Smoke around an obstacle, in two or three dimensions: a fluid without viscosity on a staggered grid, one pressure to solve for in each step.\n\
-Lan, Gueidon, Kaneda, Panetta, Teran 2024, section 3: what moves with the fluid is carried along (semi-Lagrangian, with MacCormack's correction),\n\
-forces act, and the pressure takes away the divergence. Its matrix changes from step to step with the cells that are fluid, and\n\
-has Dirichlet conditions at air and Neumann conditions at solids. Writes PREFIX.png, and prints the iterations and times of each solve, so that solvers can be compared by options:\n\
-  smoke -dim 3 -ksp_type psdo -pc_type icc\n\n\
-  -scene <smoke>           what moves\n\
+static char help[] = "Smoke around an obstacle, and liquids with a free surface, in two or three dimensions: a fluid without viscosity on a staggered grid, one pressure to\n\
+solve for in each step. Lan, Gueidon, Kaneda, Panetta, Teran 2024, section 3: what moves with the fluid is carried along (smoke: semi-Lagrangian with\n\
+MacCormack's correction; liquids: particles, PIC/FLIP), forces act, and the pressure takes away the divergence. Its matrix changes from step to step with\n\
+the cells that are fluid, and has Dirichlet conditions at air and Neumann conditions at solids. Writes pictures, and prints the iterations and times of\n\
+each solve, so that solvers can be compared by options:\n\
+  smoke -scene dam -dim 3 -ksp_type psdo -pc_type icc\n\n\
+  -scene <smoke>           smoke, dam (a column of water that falls over), ball (of water, over a pool), inflow (a jet), pool (which is still)\n\
   -dim <2>                 or 3\n\
-  -nx <64> -ny -nz         cells, which are cubes; ny and nz follow from nx where they are not given\n\
+  -nx <64> -ny -nz         cells, which are cubes; ny and nz follow from nx where they are not given. The box is 1 m wide\n\
   -steps <100>             how many\n\
   -cfl <2>                 cells that the fluid may move in a step\n\
-  -dt <0>                  the longest step in seconds; 0: as -cfl allows. The box is 1 m wide\n\
-  -obstacle <sphere>       none, sphere, blade (a box that turns), pillars\n\
+  -dt <0>                  the longest step in seconds; 0: as -cfl allows\n\
+  -obstacle                none, sphere, blade (a box that turns), pillars, wall (between two chambers); sphere for smoke and inflow, pillars for dam\n\
   -spin <3>                of the blade, in radians per second\n\
   -open <none>             sides that let air in and out, as in top,left: their layer of cells is air. Without any, smoke has a singular matrix\n\
-  -maccormack <true>       second order; false is more stable and washes details out\n\
+  -maccormack <true>       of smoke; false is more stable and washes details out\n\
   -buoyancy <4>            m/s^2 for the thickest smoke\n\
+  -gravity <9.81>          m/s^2, of liquids\n\
+  -flip <0.99>             how much of their own velocity particles keep; 0 is viscous\n\
   -unknowns <all>          all cells, those that are not fluid with a row of the identity; or fluid\n\
   -scale <false>           the matrix of the pressure itself, times dt / h^2, instead of entries that are -1\n\
-  -prefix <smoke>          how the names of the files begin\n\
-  -every <0>               pictures after every so many steps, PREFIX_0010.png; 0: one at the end\n\
+  -prefix                  how the names of the files begin; the name of the scene\n\
+  -every <0>               pictures after every so many steps, PREFIX_0010.png; 0: PREFIX.png at the end\n\
   -pixels <512>            along the longer side of a picture\n\
-  -vtk                     writes PREFIX.vtr beside each picture: labels, pressure, density\n\
+  -vtk                     writes PREFIX.vtr beside each picture: labels, pressure, density of smoke or share of liquid\n\
   -save <0>                writes the pressure's system of every so many steps, PREFIX_0010.h5, as solve -f reads it, with the labels as flags\n\n\
 The solver is PETSc's to choose: -pc_type (hsc, gamg, hypre, icc ...), -ksp_type, -ksp_rtol, -ksp_monitor, -ksp_view; -ksp_initial_guess_nonzero begins\n\
 with the pressure of the last step. -log_view shows the stages.\n\n";
 
-#include "fluid.h"
+#include "particles.h"
 #include <petlap.h>
 
 typedef enum { UNKNOWNS_ALL, UNKNOWNS_FLUID } Unknowns;
@@ -34,11 +37,12 @@ struct Simulation {
   Grid          grid;
   Scene         scene;
   Pressure      pressure;
-  Vec           velocity = nullptr, amount = nullptr;
-  PetscReal     time = 0.0, cfl = 2.0, longest = 0.0, buoyancy = 4.0;
+  Particles     particles;
+  Vec           velocity = nullptr, before = nullptr, amount = nullptr;
+  PetscReal     time = 0.0, cfl = 2.0, longest = 0.0, buoyancy = 4.0, gravity = 9.81, flip = 0.99;
   PetscInt      steps = 100, every = 0, pixels = 512, save = 0;
   PetscBool     maccormack = PETSC_TRUE, vtk = PETSC_FALSE;
-  char          prefix[PETSC_MAX_PATH_LEN] = "smoke";
+  char          prefix[PETSC_MAX_PATH_LEN] = "";
   PetscLogStage carrying = 0, projecting = 0, writing = 0;
 };
 
@@ -73,11 +77,13 @@ static PetscErrorCode Options(Simulation *s)
   Scene    *scene    = &s->scene;
   Unknowns  unknowns = UNKNOWNS_ALL;
   PetscInt  given[3] = {64, 0, 0};
-  PetscReal high = 1.5, deep = 1.0;
+  PetscBool obstacle;
+  /* Of each scene, over its width */
+  const PetscReal    high[] = {1.5, 0.75, 1.0, 1.0, 0.75}, deep[] = {1.0, 0.5, 1.0, 0.5, 0.5};
+  const ObstacleType obstacles[] = {OBSTACLE_SPHERE, OBSTACLE_PILLARS, OBSTACLE_NONE, OBSTACLE_SPHERE, OBSTACLE_NONE};
 
   PetscFunctionBeginUser;
-  scene->obstacle = OBSTACLE_SPHERE;
-  scene->spin     = 3.0;
+  scene->spin = 3.0;
   PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "Fluid", nullptr);
   PetscCall(PetscOptionsEnum("-scene", "What moves", nullptr, SceneTypes, (PetscEnum)scene->type, (PetscEnum *)&scene->type, nullptr));
   PetscCall(PetscOptionsInt("-dim", "Dimensions", nullptr, grid->dim, &grid->dim, nullptr));
@@ -87,12 +93,16 @@ static PetscErrorCode Options(Simulation *s)
   PetscCall(PetscOptionsInt("-steps", "How many", nullptr, s->steps, &s->steps, nullptr));
   PetscCall(PetscOptionsReal("-cfl", "Cells that the fluid may move in a step", nullptr, s->cfl, &s->cfl, nullptr));
   PetscCall(PetscOptionsReal("-dt", "The longest step in seconds", nullptr, s->longest, &s->longest, nullptr));
-  PetscCall(PetscOptionsEnum("-obstacle", "What is in the way", nullptr, ObstacleTypes, (PetscEnum)scene->obstacle, (PetscEnum *)&scene->obstacle, nullptr));
+  PetscCall(PetscOptionsEnum("-obstacle", "What is in the way", nullptr, ObstacleTypes, (PetscEnum)scene->obstacle, (PetscEnum *)&scene->obstacle, &obstacle));
+  if (!obstacle) scene->obstacle = obstacles[scene->type];
   PetscCall(PetscOptionsReal("-spin", "Of the blade, in radians per second", nullptr, scene->spin, &scene->spin, nullptr));
   PetscCall(PetscOptionsBool("-maccormack", "Second order", nullptr, s->maccormack, &s->maccormack, nullptr));
   PetscCall(PetscOptionsReal("-buoyancy", "Of the thickest smoke", nullptr, s->buoyancy, &s->buoyancy, nullptr));
+  PetscCall(PetscOptionsReal("-gravity", "Of liquids", nullptr, s->gravity, &s->gravity, nullptr));
+  PetscCall(PetscOptionsReal("-flip", "How much of their own velocity particles keep", nullptr, s->flip, &s->flip, nullptr));
   PetscCall(PetscOptionsEnum("-unknowns", "Cells in the matrix", nullptr, UnknownsTypes, (PetscEnum)unknowns, (PetscEnum *)&unknowns, nullptr));
   PetscCall(PetscOptionsBool("-scale", "Matrix times dt / h^2", nullptr, s->pressure.scaled, &s->pressure.scaled, nullptr));
+  PetscCall(PetscStrncpy(s->prefix, SceneTypes[scene->type], sizeof(s->prefix)));
   PetscCall(PetscOptionsString("-prefix", "How the names of the files begin", nullptr, s->prefix, s->prefix, sizeof(s->prefix), nullptr));
   PetscCall(PetscOptionsInt("-every", "Pictures after every so many steps", nullptr, s->every, &s->every, nullptr));
   PetscCall(PetscOptionsInt("-pixels", "Along the longer side of a picture", nullptr, s->pixels, &s->pixels, nullptr));
@@ -103,8 +113,8 @@ static PetscErrorCode Options(Simulation *s)
   s->pressure.compressed = (PetscBool)(unknowns == UNKNOWNS_FLUID);
 
   PetscCheck(grid->dim == 2 || grid->dim == 3, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-dim %" PetscInt_FMT ": must be 2 or 3", grid->dim);
-  if (!given[1]) given[1] = (PetscInt)(high * given[0] + 0.5);
-  if (!given[2]) given[2] = (PetscInt)(deep * given[0] + 0.5);
+  if (!given[1]) given[1] = (PetscInt)(high[scene->type] * given[0] + 0.5);
+  if (!given[2]) given[2] = (PetscInt)(deep[scene->type] * given[0] + 0.5);
   for (PetscInt d = 0; d < grid->dim; d++) {
     PetscCheck(given[d] >= 4 && given[d] <= 16384, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-n%c %" PetscInt_FMT ": must be between 4 and 16384", (char)('x' + d), given[d]);
     grid->n[d] = given[d];
@@ -112,7 +122,9 @@ static PetscErrorCode Options(Simulation *s)
   PetscCheck(s->steps >= 1, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-steps %" PetscInt_FMT ": must be at least 1", s->steps);
   PetscCheck(s->cfl > 0.0 && s->cfl <= 10.0, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-cfl %g: must be positive and at most 10", (double)s->cfl);
   PetscCheck(s->longest >= 0.0 && !PetscIsInfOrNanReal(s->longest), PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-dt %g: must be a positive number, or 0 to leave it to -cfl", (double)s->longest);
-  PetscCheck(!PetscIsInfOrNanReal(s->buoyancy) && !PetscIsInfOrNanReal(scene->spin), PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-buoyancy and -spin must be numbers");
+  PetscCheck(PetscAbsReal(s->buoyancy) < 1e6 && PetscAbsReal(s->gravity) < 1e6 && PetscAbsReal(scene->spin) < 1e6, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-buoyancy %g, -gravity %g, -spin %g: must be between -1e6 and 1e6", (double)s->buoyancy,
+             (double)s->gravity, (double)scene->spin);
+  PetscCheck(s->flip >= 0.0 && s->flip <= 1.0, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-flip %g: must be between 0 and 1", (double)s->flip);
   PetscCheck(s->pixels >= 16 && s->pixels <= 8192, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-pixels %" PetscInt_FMT ": must be between 16 and 8192", s->pixels);
   PetscCheck(s->every >= 0 && s->save >= 0, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-every and -save must not be negative");
   grid->h    = 1.0 / grid->n[0];
@@ -128,7 +140,7 @@ static PetscErrorCode TimeStep(Simulation *s, PetscReal force, PetscReal *dt)
 
   PetscFunctionBeginUser;
   PetscCall(GridSpeed(s->velocity, &speed));
-  *dt = s->cfl * s->grid.h / (speed + PetscSqrtReal(PetscAbsReal(force) * s->grid.h) + 1e-6);
+  *dt = s->cfl * s->grid.h / (speed + PetscSqrtReal(5.0 * PetscAbsReal(force) * s->grid.h) + 1e-6);
   if (s->longest > 0.0) *dt = PetscMin(*dt, s->longest);
   PetscFunctionReturn((PetscErrorCode)0);
 }
@@ -192,6 +204,58 @@ static PetscErrorCode SmokeStep(Simulation *s, PetscReal *dt)
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
+/* The faces get the velocities of the particles, and those the change that gravity and pressure make of it. What a particle does between the faces is not lost. */
+static PetscErrorCode LiquidStep(Simulation *s, PetscInt step, PetscReal *dt)
+{
+  Array u;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscLogStagePush(s->carrying));
+  PetscCall(TimeStep(s, s->gravity, dt));
+  PetscCall(ParticlesMove(&s->grid, &s->scene, s->velocity, s->time, *dt, &s->particles));
+  PetscCall(ParticlesPour(&s->grid, &s->scene, step, &s->particles));
+  PetscCall(SceneLabel(&s->scene, &s->grid, s->time + *dt, CELL_AIR, s->pressure.labels));
+  PetscCall(ParticlesLabel(&s->grid, &s->particles, s->pressure.labels));
+  PetscCall(ParticlesToFaces(&s->grid, &s->particles, s->velocity));
+  PetscCall(VecCopy(s->velocity, s->before));
+  PetscCall(ArrayGet(s->grid.faces, s->velocity, &u));
+  for (size_t i = 0; i < (size_t)u.n[0] * u.n[1] * u.n[2]; i++) u.v[i * u.dof + 1] -= *dt * s->gravity;
+  PetscCall(ArrayRestore(s->velocity, &u));
+  PetscCall(PetscLogStagePop());
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* A still pool has a pressure that grows linearly from the air above, and no velocity */
+static PetscErrorCode CheckPool(Simulation *s, PetscReal dt)
+{
+  const PetscInt *n = s->grid.n;
+  PetscReal      *label, *p, speed, error = 0.0, largest = 0.0;
+  PetscInt        top = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(GridSpeed(s->velocity, &speed));
+  PetscCall(GridGather(s->grid.pressure, s->pressure.labels, &label));
+  PetscCall(GridGather(s->grid.pressure, s->pressure.p, &p));
+  if (label) {
+    const PetscInt cells = n[0] * n[1] * n[2];
+
+    for (PetscInt i = 0; i < cells; i++) {
+      if ((PetscInt)label[i] == CELL_FLUID) top = PetscMax(top, i / n[0] % n[1] + 1);
+    }
+    for (PetscInt i = 0; i < cells; i++) {
+      const PetscReal exact = s->gravity * (top - i / n[0] % n[1]) * (s->pressure.scaled ? s->grid.h : dt);
+
+      if ((PetscInt)label[i] != CELL_FLUID) continue;
+      error   = PetscMax(error, PetscAbsReal(p[i] - exact));
+      largest = PetscMax(largest, PetscAbsReal(exact));
+    }
+  }
+  PetscCall(PetscFree(label));
+  PetscCall(PetscFree(p));
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "pool: speed %s 1e-4 m/s, pressure %s 1e-4 of the largest away from the hydrostatic one\n", speed < 1e-4 ? "under" : "over", error < 1e-4 * largest ? "less than" : "more than"));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
 /* Of what moves: how much there is, how high its centre is, and its kinetic energy */
 static PetscErrorCode Measure(Simulation *s, PetscReal measure[3])
 {
@@ -201,6 +265,7 @@ static PetscErrorCode Measure(Simulation *s, PetscReal measure[3])
 
   PetscFunctionBeginUser;
   for (PetscInt m = 0; m < 3; m++) measure[m] = 0.0;
+  if (SceneIsLiquid(&s->scene)) PetscCall(ParticlesAmount(grid, &s->particles, s->amount));
   PetscCall(ArrayGetGhosted(grid->faces, s->velocity, &local, &u));
   PetscCall(ArrayGet(grid->pressure, s->pressure.labels, &label));
   PetscCall(ArrayGet(grid->cells, s->amount, &amount));
@@ -244,6 +309,7 @@ static PetscErrorCode Write(Simulation *s, PetscInt step)
   Vec         amount;
 
   PetscFunctionBeginUser;
+  if (SceneIsLiquid(&s->scene)) PetscCall(ParticlesAmount(&s->grid, &s->particles, s->amount));
   PetscCall(Name(s, step, "png", sizeof(name), name));
   PetscCall(FrameWrite(&s->grid, &s->scene, s->pressure.labels, s->amount, s->pixels, name));
   if (!s->vtk) PetscFunctionReturn((PetscErrorCode)0);
@@ -264,7 +330,9 @@ static PetscErrorCode Write(Simulation *s, PetscInt step)
 int main(int argc, char **argv)
 {
   Simulation s;
-  PetscReal  its = 0.0, setup = 0.0, solve = 0.0, divergence = 0.0, measure[3];
+  PetscBool  liquid;
+  PetscReal  its = 0.0, setup = 0.0, solve = 0.0, divergence = 0.0, dt = 0.0, measure[3];
+  PetscInt64 begun[3], counts[3];
   char       name[PETSC_MAX_PATH_LEN + 32];
 
   PetscFunctionBeginUser;
@@ -277,17 +345,25 @@ int main(int argc, char **argv)
   PetscCall(GridSetUp(s.cfl, &s.grid));
   PetscCall(PressureCreate(&s.grid, &s.scene, &s.pressure));
   PetscCall(DMCreateGlobalVector(s.grid.faces, &s.velocity));
+  PetscCall(VecDuplicate(s.velocity, &s.before));
   PetscCall(DMCreateGlobalVector(s.grid.cells, &s.amount));
+  liquid = SceneIsLiquid(&s.scene);
+  if (liquid) PetscCall(ParticlesSeed(&s.grid, &s.scene, &s.particles));
+  PetscCall(ParticlesCount(&s.particles, begun));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s, %" PetscInt_FMT " x %" PetscInt_FMT, SceneTypes[s.scene.type], s.grid.n[0], s.grid.n[1]));
   if (s.grid.dim == 3) PetscCall(PetscPrintf(PETSC_COMM_WORLD, " x %" PetscInt_FMT, s.grid.n[2]));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, " cells\n"));
 
   for (PetscInt step = 1; step <= s.steps; step++) {
-    PetscReal dt = 0.0;
-
-    PetscCall(SmokeStep(&s, &dt));
+    if (liquid)
+      PetscCall(LiquidStep(&s, step, &dt));
+    else
+      PetscCall(SmokeStep(&s, &dt));
     PetscCall(PetscLogStagePush(s.projecting));
     PetscCall(PressureProject(&s.pressure, dt, s.velocity));
+    PetscCall(PetscLogStagePop());
+    PetscCall(PetscLogStagePush(s.carrying));
+    if (liquid) PetscCall(ParticlesFromFaces(&s.grid, s.before, s.velocity, s.flip, &s.particles));
     PetscCall(PetscLogStagePop());
     s.time += dt;
     its += s.pressure.its;
@@ -308,8 +384,14 @@ int main(int argc, char **argv)
   PetscCall(Measure(&s, measure));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "mean of %" PetscInt_FMT " steps: iterations %.1f  set-up %.4f s  solve %.4f s\n", s.steps, (double)(its / s.steps), (double)(setup / s.steps), (double)(solve / s.steps)));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "amount %.4f, centre at height %.3f, kinetic energy %.4f, divergence %s 1e-4 of a cell in any step\n", (double)measure[0], (double)measure[1], (double)measure[2], divergence < 1e-4 ? "under" : "over"));
+  if (liquid) {
+    PetscCall(ParticlesCount(&s.particles, counts));
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "particles %" PetscInt64_FMT ": begun with %" PetscInt64_FMT ", %" PetscInt64_FMT " poured in, %" PetscInt64_FMT " left through open sides\n", counts[0], begun[0], counts[1], counts[2]));
+  }
+  if (s.scene.type == SCENE_POOL) PetscCall(CheckPool(&s, dt));
 
   PetscCall(VecDestroy(&s.velocity));
+  PetscCall(VecDestroy(&s.before));
   PetscCall(VecDestroy(&s.amount));
   PetscCall(PressureDestroy(&s.pressure));
   PetscCall(GridDestroy(&s.grid));
@@ -326,6 +408,9 @@ int main(int argc, char **argv)
       suffix: closed
       args: -nx 24 -steps 12 -pc_type {{hsc gamg icc}} -unknowns {{all fluid}}
     test:
+      suffix: chambers
+      args: -nx 24 -steps 6 -obstacle wall -pc_type {{hsc gamg icc}} -unknowns {{all fluid}}
+    test:
       suffix: blade
       nsize: {{1 2}}
       args: -nx 24 -steps 12 -obstacle blade -open top,left -maccormack 0 -pc_type jacobi -ksp_type cg -scale {{0 1}} -every 6
@@ -333,5 +418,27 @@ int main(int argc, char **argv)
       suffix: volume
       nsize: {{1 2 4}}
       args: -dim 3 -nx 16 -steps 5 -obstacle pillars -pc_type jacobi -ksp_initial_guess_nonzero {{0 1}} -vtk
+    test:
+      suffix: dam
+      args: -scene dam -nx 32 -steps 15 -pc_type {{hsc gamg icc}} -unknowns {{all fluid}}
+    test:
+      suffix: ball
+      nsize: {{1 2 4}}
+      args: -scene ball -dim 3 -nx 16 -steps 8 -pc_type jacobi -ksp_type cg
+    test:
+      suffix: inflow
+      nsize: {{1 2}}
+      args: -scene inflow -nx 32 -steps 20 -open right,bottom -pc_type jacobi
+    test:
+      suffix: stirred
+      nsize: {{1 2}}
+      args: -scene pool -obstacle blade -nx 32 -steps 10 -flip 0.5 -pc_type jacobi
+    test:
+      suffix: pool
+      args: -scene pool -dim {{2 3}separate output} -nx 20 -steps 10 -scale {{0 1}} -pc_type icc
+    test:
+      suffix: sunk
+      nsize: {{1 2}}
+      args: -scene pool -obstacle sphere -nx 32 -steps 10 -pc_type jacobi
 
 TEST*/
