@@ -43,8 +43,6 @@ PetscErrorCode GridSetUp(PetscReal courant, Grid *grid)
     }
   }
   for (PetscInt d = 0; d < 3; d++) PetscCall(PetscFree(more[d]));
-  /* The matrix has entries for the neighbours in the fluid alone */
-  PetscCall(DMSetMatrixPreallocateSkip(grid->pressure, PETSC_TRUE));
   PetscCall(DMDASetUniformCoordinates(grid->pressure, 0.5 * grid->h, (grid->n[0] - 0.5) * grid->h, 0.5 * grid->h, (grid->n[1] - 0.5) * grid->h, 0.5 * grid->h, (grid->n[2] - 0.5) * grid->h));
   PetscFunctionReturn((PetscErrorCode)0);
 }
@@ -213,10 +211,11 @@ PetscErrorCode GridAdvect(const Grid *grid, Vec velocity, PetscReal dt, PetscBoo
 PetscErrorCode GridExtrapolate(const Grid *grid, Vec velocity, Vec valid)
 {
   PetscFunctionBeginUser;
-  for (PetscInt layer = 0; layer < grid->width; layer++) {
+  for (PetscInt layer = 0, filled = 1; layer < grid->width && filled; layer++) {
     Vec   ulocal, oklocal;
     Array u, ok, uout, okout;
 
+    filled = 0;
     PetscCall(ArrayGetGhosted(grid->faces, velocity, &ulocal, &u));
     PetscCall(ArrayGetGhosted(grid->faces, valid, &oklocal, &ok));
     PetscCall(ArrayGet(grid->faces, velocity, &uout));
@@ -245,6 +244,7 @@ PetscErrorCode GridExtrapolate(const Grid *grid, Vec velocity, Vec valid)
             if (!n) continue;
             uout(i, j, k, c)  = sum / n;
             okout(i, j, k, c) = 1.0;
+            filled            = 1;
           }
         }
       }
@@ -253,6 +253,7 @@ PetscErrorCode GridExtrapolate(const Grid *grid, Vec velocity, Vec valid)
     PetscCall(ArrayRestore(velocity, &uout));
     PetscCall(ArrayRestoreGhosted(grid->faces, &oklocal, &ok));
     PetscCall(ArrayRestoreGhosted(grid->faces, &ulocal, &u));
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &filled, 1, MPIU_INT, MPI_MAX, PETSC_COMM_WORLD));
   }
   /* Nothing comes from further away in a step */
   PetscCall(VecPointwiseMult(velocity, velocity, valid));

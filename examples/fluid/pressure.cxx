@@ -257,9 +257,17 @@ static PetscErrorCode Components(Pressure *pressure, Vec name, std::map<PetscInt
   }
 
   PetscCall(ArrayGet(grid->pressure, pressure->b, &b));
+  /* Roots of this process that have met on another one share a name */
   std::map<PetscInt64, Component> part;
+  std::vector<Component *>        whole(group.size(), nullptr);
+  cells([&](const PetscInt *, PetscInt i) {
+    const PetscInt root = Root(group, i);
+
+    if (!whole[root]) whole[root] = &part[(PetscInt64)least[root]];
+    whole[i] = whole[root];
+  });
   cells([&](const PetscInt p[3], PetscInt i) {
-    Component &component = part[(PetscInt64)least[Root(group, i)]];
+    Component &component = *whole[i];
 
     component.cells += 1.0;
     component.sum += PetscRealPart(b(p));
@@ -290,9 +298,10 @@ static PetscErrorCode Components(Pressure *pressure, Vec name, std::map<PetscInt
   for (const auto &entry : *components) pressure->closed += entry.second.air == 0.0;
 
   PetscCall(VecZeroEntries(pressure->excess));
+  for (auto &entry : part) entry.second = (*components)[entry.first];
   PetscCall(ArrayGet(grid->pressure, pressure->excess, &excess));
   cells([&](const PetscInt p[3], PetscInt i) {
-    const Component &component = (*components)[(PetscInt64)least[Root(group, i)]];
+    const Component &component = *whole[i];
 
     if (component.air == 0.0) excess(p) = component.sum / component.cells;
   });
@@ -303,52 +312,78 @@ static PetscErrorCode Components(Pressure *pressure, Vec name, std::map<PetscInt
 }
 
 /* The matrix of the paper's section 3.2 in its full form: the diagonal is how many neighbours are fluid or air, -1 for those that are fluid; cells that are not
-   fluid have a row with a 1 on the diagonal */
+   fluid have a row with a 1 on the diagonal. It has no entries that are zero, for preconditioners that take each entry for a neighbour. */
 static PetscErrorCode Assemble(Pressure *pressure, PetscReal scale)
 {
-  const Grid              *grid = pressure->grid;
-  Vec                      local;
-  Array                    label, owned;
-  std::vector<PetscInt>    rows, columns;
-  std::vector<PetscScalar> values;
+  const Grid            *grid = pressure->grid;
+  Vec                    local;
+  Array                  label, owned;
+  MatType                type;
+  ISLocalToGlobalMapping mapping;
+  PetscInt               n, row = 0;
+  std::vector<PetscInt>  here, there;
 
   PetscFunctionBeginUser;
   PetscCall(MatDestroy(&pressure->A));
-  PetscCall(DMCreateMatrix(grid->pressure, &pressure->A));
   PetscCall(ArrayGetGhosted(grid->pressure, pressure->labels, &local, &label));
-  PetscCall(ArrayGet(grid->pressure, pressure->labels, &owned));
-  for (PetscInt k = owned.lo[2]; k < owned.lo[2] + owned.n[2]; k++) {
-    for (PetscInt j = owned.lo[1]; j < owned.lo[1] + owned.n[1]; j++) {
-      for (PetscInt i = owned.lo[0]; i < owned.lo[0] + owned.n[0]; i++) {
-        const PetscInt p[3] = {i, j, k}, row = (PetscInt)(&label(p) - label.v);
-        const size_t   diagonal = values.size();
+  PetscCall(DMDAGetCorners(grid->pressure, &owned.lo[0], &owned.lo[1], &owned.lo[2], &owned.n[0], &owned.n[1], &owned.n[2]));
+  /* what(row, columns, values) for each row, in local numbers; others is how many columns belong to other processes */
+  const auto rows = [&](auto what) {
+    for (PetscInt k = owned.lo[2]; k < owned.lo[2] + owned.n[2]; k++) {
+      for (PetscInt j = owned.lo[1]; j < owned.lo[1] + owned.n[1]; j++) {
+        for (PetscInt i = owned.lo[0]; i < owned.lo[0] + owned.n[0]; i++) {
+          const PetscInt p[3] = {i, j, k}, centre = (PetscInt)(&label(p) - label.v);
+          PetscInt       columns[7] = {centre}, count = 1, others = 0;
+          PetscScalar    values[7] = {scale};
 
-        rows.push_back(row);
-        columns.push_back(row);
-        values.push_back(scale);
-        if ((PetscInt)PetscRealPart(label(p)) != CELL_FLUID) continue;
-        values[diagonal] = 0.0;
-        for (PetscInt d = 0; d < grid->dim; d++) {
-          for (PetscInt side = -1; side <= 1; side += 2) {
-            const PetscInt beside = Label(grid, &label, p, d, side);
-            PetscInt       q[3]   = {i, j, k};
+          if ((PetscInt)PetscRealPart(label(p)) == CELL_FLUID) {
+            values[0] = 0.0;
+            for (PetscInt d = 0; d < grid->dim; d++) {
+              for (PetscInt side = -1; side <= 1; side += 2) {
+                const PetscInt beside = Label(grid, &label, p, d, side);
+                PetscInt       q[3]   = {i, j, k};
 
-            if (beside != CELL_SOLID) values[diagonal] += scale;
-            if (beside != CELL_FLUID) continue;
-            q[d] += side;
-            rows.push_back(row);
-            columns.push_back((PetscInt)(&label(q) - label.v));
-            values.push_back(-scale);
+                if (beside != CELL_SOLID) values[0] += scale;
+                if (beside != CELL_FLUID) continue;
+                q[d] += side;
+                others += q[d] < owned.lo[d] || q[d] >= owned.lo[d] + owned.n[d];
+                columns[count]  = (PetscInt)(&label(q) - label.v);
+                values[count++] = -scale;
+              }
+            }
           }
+          PetscCall(what(centre, count, others, columns, values));
         }
       }
     }
-  }
-  PetscCall(ArrayRestore(pressure->labels, &owned));
-  PetscCall(ArrayRestoreGhosted(grid->pressure, &local, &label));
-  PetscCall(MatSetPreallocationCOOLocal(pressure->A, (PetscCount)values.size(), rows.data(), columns.data()));
-  PetscCall(MatSetValuesCOO(pressure->A, values.data(), INSERT_VALUES));
+    return (PetscErrorCode)0;
+  };
+
+  PetscCall(VecGetLocalSize(pressure->labels, &n));
+  here.resize(n + 1);
+  there.resize(n + 1);
+  PetscCall(rows([&](PetscInt, PetscInt count, PetscInt others, const PetscInt *, const PetscScalar *) {
+    here[row]    = count - others;
+    there[row++] = others;
+    return (PetscErrorCode)0;
+  }));
+  /* What DMCreateMatrix() does, but for the entries that are not needed */
+  PetscCall(DMGetMatType(grid->pressure, &type));
+  PetscCall(DMGetLocalToGlobalMapping(grid->pressure, &mapping));
+  PetscCall(MatCreate(PETSC_COMM_WORLD, &pressure->A));
+  PetscCall(MatSetSizes(pressure->A, n, n, PETSC_DETERMINE, PETSC_DETERMINE));
+  PetscCall(MatSetType(pressure->A, type));
+  PetscCall(MatSetLocalToGlobalMapping(pressure->A, mapping, mapping));
+  PetscCall(MatSetDM(pressure->A, grid->pressure));
+  PetscCall(MatXAIJSetPreallocation(pressure->A, 1, here.data(), there.data(), nullptr, nullptr));
+  PetscCall(rows([&](PetscInt centre, PetscInt count, PetscInt, const PetscInt columns[], const PetscScalar values[]) {
+    PetscCall(MatSetValuesLocal(pressure->A, 1, &centre, count, columns, values, INSERT_VALUES));
+    return (PetscErrorCode)0;
+  }));
+  PetscCall(MatAssemblyBegin(pressure->A, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyEnd(pressure->A, MAT_FINAL_ASSEMBLY));
   PetscCall(MatSetOption(pressure->A, MAT_SYMMETRIC, PETSC_TRUE));
+  PetscCall(ArrayRestoreGhosted(grid->pressure, &local, &label));
   PetscFunctionReturn((PetscErrorCode)0);
 }
 

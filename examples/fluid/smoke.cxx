@@ -380,7 +380,9 @@ int main(int argc, char **argv)
     }
     PetscCall(PetscLogStagePop());
   }
+  PetscCall(PetscLogStagePush(s.writing));
   if (!s.every) PetscCall(Write(&s, -1));
+  PetscCall(PetscLogStagePop());
   PetscCall(Measure(&s, measure));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "mean of %" PetscInt_FMT " steps: iterations %.1f  set-up %.4f s  solve %.4f s\n", s.steps, (double)(its / s.steps), (double)(setup / s.steps), (double)(solve / s.steps)));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "amount %.4f, centre at height %.3f, kinetic energy %.4f, divergence %s 1e-4 of a cell in any step\n", (double)measure[0], (double)measure[1], (double)measure[2], divergence < 1e-4 ? "under" : "over"));
