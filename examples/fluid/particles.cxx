@@ -86,14 +86,14 @@ PetscErrorCode ParticlesPour(const Grid *grid, const Scene *scene, PetscInt step
     PetscReal       u[3];
 
     inside[number(cell)]++;
-    if (SceneSource(scene, y, u) > 0.0) continue;
+    if (SceneSource(scene, y, u) > 0.5 * grid->h) continue;
     for (PetscInt d = 0; d < 3; d++) particle.v[d] = u[d];
   }
   PetscCall(ForCells(grid, [&](const PetscInt cell[3]) {
     const PetscReal y[3] = {(cell[0] + 0.5) * grid->h, (cell[1] + 0.5) * grid->h, (cell[2] + 0.5) * grid->h};
     PetscReal       u[3], middle[3];
 
-    if (SceneSource(scene, y, u) > 0.0) return;
+    if (SceneSource(scene, y, u) > 0.5 * grid->h) return;
     for (PetscInt s = inside[number(cell)]; s < 1 << grid->dim; s++) {
       Particle particle;
 

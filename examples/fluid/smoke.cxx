@@ -9,7 +9,7 @@ each solve, so that solvers can be compared by options:\n\
   -nx <64> -ny -nz         cells, which are cubes; ny and nz follow from nx where they are not given. The box is 1 m wide\n\
   -steps <100>             how many\n\
   -cfl <2>                 cells that the fluid may move in a step\n\
-  -dt <0>                  the longest step in seconds; 0: as -cfl allows\n\
+  -dt <0.1>                the longest step in seconds\n\
   -obstacle                none, sphere, blade (a box that turns), pillars, wall (between two chambers); sphere for smoke and inflow, pillars for dam\n\
   -spin <3>                of the blade, in radians per second\n\
   -open <none>             sides that let air in and out, as in top,left: their layer of cells is air. Without any, smoke has a singular matrix\n\
@@ -39,7 +39,7 @@ struct Simulation {
   Pressure      pressure;
   Particles     particles;
   Vec           velocity = nullptr, before = nullptr, amount = nullptr;
-  PetscReal     time = 0.0, cfl = 2.0, longest = 0.0, buoyancy = 4.0, gravity = 9.81, flip = 0.99;
+  PetscReal     time = 0.0, cfl = 2.0, longest = 0.1, buoyancy = 4.0, gravity = 9.81, flip = 0.99;
   PetscInt      steps = 100, every = 0, pixels = 512, save = 0;
   PetscBool     maccormack = PETSC_TRUE, vtk = PETSC_FALSE;
   char          prefix[PETSC_MAX_PATH_LEN] = "";
@@ -121,7 +121,7 @@ static PetscErrorCode Options(Simulation *s)
   }
   PetscCheck(s->steps >= 1, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-steps %" PetscInt_FMT ": must be at least 1", s->steps);
   PetscCheck(s->cfl > 0.0 && s->cfl <= 10.0, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-cfl %g: must be positive and at most 10", (double)s->cfl);
-  PetscCheck(s->longest >= 0.0 && !PetscIsInfOrNanReal(s->longest), PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-dt %g: must be a positive number, or 0 to leave it to -cfl", (double)s->longest);
+  PetscCheck(s->longest > 0.0 && !PetscIsInfOrNanReal(s->longest), PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-dt %g: must be a positive number", (double)s->longest);
   PetscCheck(PetscAbsReal(s->buoyancy) < 1e6 && PetscAbsReal(s->gravity) < 1e6 && PetscAbsReal(scene->spin) < 1e6, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-buoyancy %g, -gravity %g, -spin %g: must be between -1e6 and 1e6", (double)s->buoyancy,
              (double)s->gravity, (double)scene->spin);
   PetscCheck(s->flip >= 0.0 && s->flip <= 1.0, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-flip %g: must be between 0 and 1", (double)s->flip);
@@ -136,12 +136,14 @@ static PetscErrorCode Options(Simulation *s)
 /* The longest step in which nothing moves further than -cfl allows, also after what a force adds */
 static PetscErrorCode TimeStep(Simulation *s, PetscReal force, PetscReal *dt)
 {
-  PetscReal speed;
+  const PetscReal blade = s->scene.obstacle == OBSTACLE_BLADE ? 0.25 * PetscAbsReal(s->scene.spin) : 0.0;
+  PetscReal       speed;
 
   PetscFunctionBeginUser;
   PetscCall(GridSpeed(s->velocity, &speed));
-  *dt = s->cfl * s->grid.h / (speed + PetscSqrtReal(5.0 * PetscAbsReal(force) * s->grid.h) + 1e-6);
-  if (s->longest > 0.0) *dt = PetscMin(*dt, s->longest);
+  *dt   = s->longest;
+  speed = PetscMax(speed, blade) + PetscSqrtReal(5.0 * PetscAbsReal(force) * s->grid.h);
+  if (speed > 0.0) *dt = PetscMin(*dt, s->cfl * s->grid.h / speed);
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
@@ -237,13 +239,14 @@ static PetscErrorCode CheckPool(Simulation *s, PetscReal dt)
   PetscCall(GridGather(s->grid.pressure, s->pressure.labels, &label));
   PetscCall(GridGather(s->grid.pressure, s->pressure.p, &p));
   if (label) {
-    const PetscInt cells = n[0] * n[1] * n[2];
+    const size_t cells = (size_t)n[0] * n[1] * n[2];
+    const auto   layer = [&](size_t i) { return (PetscInt)(i / (size_t)n[0] % (size_t)n[1]); };
 
-    for (PetscInt i = 0; i < cells; i++) {
-      if ((PetscInt)label[i] == CELL_FLUID) top = PetscMax(top, i / n[0] % n[1] + 1);
+    for (size_t i = 0; i < cells; i++) {
+      if ((PetscInt)label[i] == CELL_FLUID) top = PetscMax(top, layer(i) + 1);
     }
-    for (PetscInt i = 0; i < cells; i++) {
-      const PetscReal exact = s->gravity * (top - i / n[0] % n[1]) * (s->pressure.scaled ? s->grid.h : dt);
+    for (size_t i = 0; i < cells; i++) {
+      const PetscReal exact = s->gravity * (top - layer(i)) * (s->pressure.scaled ? s->grid.h : dt);
 
       if ((PetscInt)label[i] != CELL_FLUID) continue;
       error   = PetscMax(error, PetscAbsReal(p[i] - exact));

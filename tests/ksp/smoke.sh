@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What the example smoke refuses, and the systems that it writes.
-# Usage: smoke.sh PROGRAM SOLVE MPIEXEC, where SOLVE is the example solve, or none without HDF5
+# Usage: smoke.sh PROGRAM SOLVE MPIEXEC PYTHON, where SOLVE is the example solve, or none without HDF5
 . "$(dirname "$0")/../check.sh"
-smoke=$1 solve=$2 mpiexec=$3
+smoke=$1 solve=$2 mpiexec=$3 python=$4
+agree=$(cd "$(dirname "$0")" && pwd)/pictures_agree.py
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
@@ -21,6 +22,16 @@ check "refined grid" fails 'not to be refined' "$smoke" "${small[@]}" -da_refine
 check "divergence is an error" fails 'DIVERGED|converge' "$smoke" "${small[@]}" -ksp_max_it 1
 check "unwritable picture" fails 'cannot be written' "$smoke" "${small[@]}" -prefix no/such/folder
 if [ "$mpiexec" != none ]; then check "too many processes" fails 'use fewer processes, a larger grid or a smaller -cfl' launch 4 "$smoke" "${small[@]}" -nx 6 -ny 6; fi
+
+# Any solver and any number of processes: one picture
+for scene in "smoke -dim 3 -nx 12" "dam -nx 24"; do
+  name=${scene%% *}
+  run=("$smoke" -scene $scene -steps 6 -pixels 64 -ksp_rtol 1e-10)
+  for pc in hsc gamg icc jacobi; do check "$name, $pc" 0 'mean of 6 steps' "${run[@]}" -pc_type $pc -prefix $name-$pc; done
+  check "$name, fluid cells alone" 0 'mean of 6 steps' "${run[@]}" -pc_type icc -unknowns fluid -prefix $name-fluid
+  for n in $(ranks 2 4); do check "$name, $n processes" 0 'mean of 6 steps' launch "$n" "${run[@]}" -pc_type jacobi -prefix $name-$n; done
+  check "$name, pictures" 0 'the pictures agree' "$python" -B "$agree" $name-*.png
+done
 
 if [ "$solve" != none ]; then
   check "unwritable system" fails 'cannot be written' "$smoke" "${small[@]}" -prefix no/such/folder -every 9 -save 1
