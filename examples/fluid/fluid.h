@@ -87,13 +87,17 @@ PetscErrorCode SceneLabel(const Scene *scene, const Grid *grid, PetscReal time, 
 
 /* Pressure */
 struct Pressure {
-  const Grid  *grid   = nullptr;
-  const Scene *scene  = nullptr;
-  KSP          ksp    = nullptr;
-  Mat          A      = nullptr;
+  const Grid  *grid  = nullptr;
+  const Scene *scene = nullptr;
+  KSP          ksp   = nullptr;
+  Mat          A = nullptr, fluidA = nullptr; /* of all cells; and, where only these are unknowns, of the fluid cells */
+  IS           rows   = nullptr;              /* of the fluid cells */
   Vec          labels = nullptr, p = nullptr, b = nullptr, excess = nullptr;
+  Vec          assembled  = nullptr;     /* the labels that the matrix is of */
+  PetscReal    scale      = 0.0;         /* of the matrix; 0: there is none yet */
   PetscBool    compressed = PETSC_FALSE; /* the unknowns are the fluid cells alone */
   PetscBool    scaled     = PETSC_FALSE; /* the matrix is times dt / (rho h^2), with rho = 1, and p the pressure; else p is times dt / h */
+  PetscBool    rebuild    = PETSC_FALSE; /* also where the matrix is the last one */
   /* Of the last solve */
   PetscInt  fluid = 0, components = 0, closed = 0, its = 0;
   PetscReal setup = 0.0, solve = 0.0, divergence = 0.0;
@@ -104,7 +108,7 @@ PetscErrorCode PressureDestroy(Pressure *pressure);
 /* The labels have been set. The velocity gets the values that solids ask for, loses its divergence, and is continued to where there is no fluid. */
 PetscErrorCode PressureProject(Pressure *pressure, PetscReal dt, Vec velocity);
 /* The last system, in the layout that PetlapLoadSystem() reads: A and b of the fluid cells, griddims, flags */
-PetscErrorCode PressureSave(Pressure *pressure, PetscReal dt, const char filename[]);
+PetscErrorCode PressureSave(Pressure *pressure, const char filename[]);
 
 /* A PNG file with so many pixels along its longer side. amount is the density of smoke, or the share of a cell that liquid takes. Volumes are seen from the front,
    the right and above. */

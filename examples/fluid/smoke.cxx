@@ -17,8 +17,9 @@ each solve, so that solvers can be compared by options:\n\
   -buoyancy <4>            m/s^2 for the thickest smoke\n\
   -gravity <9.81>          m/s^2, of liquids\n\
   -flip <0.99>             how much of their own velocity particles keep; 0 is viscous\n\
-  -unknowns <all>          all cells, those that are not fluid with a row of the identity; or fluid\n\
+  -unknowns <all>          all cells, those that are not fluid with a row of the identity; or fluid, which most solvers are faster with\n\
   -scale <false>           the matrix of the pressure itself, times dt / h^2, instead of entries that are -1\n\
+  -rebuild <false>         the solver is set up in every step, also where the fluid is still in the same cells\n\
   -prefix                  how the names of the files begin; the name of the scene\n\
   -every <0>               pictures after every so many steps, PREFIX_0010.png; 0: PREFIX.png at the end\n\
   -pixels <512>            along the longer side of a picture\n\
@@ -102,6 +103,7 @@ static PetscErrorCode Options(Simulation *s)
   PetscCall(PetscOptionsReal("-flip", "How much of their own velocity particles keep", nullptr, s->flip, &s->flip, nullptr));
   PetscCall(PetscOptionsEnum("-unknowns", "Cells in the matrix", nullptr, UnknownsTypes, (PetscEnum)unknowns, (PetscEnum *)&unknowns, nullptr));
   PetscCall(PetscOptionsBool("-scale", "Matrix times dt / h^2", nullptr, s->pressure.scaled, &s->pressure.scaled, nullptr));
+  PetscCall(PetscOptionsBool("-rebuild", "Set-up in every step", nullptr, s->pressure.rebuild, &s->pressure.rebuild, nullptr));
   PetscCall(PetscStrncpy(s->prefix, SceneTypes[scene->type], sizeof(s->prefix)));
   PetscCall(PetscOptionsString("-prefix", "How the names of the files begin", nullptr, s->prefix, s->prefix, sizeof(s->prefix), nullptr));
   PetscCall(PetscOptionsInt("-every", "Pictures after every so many steps", nullptr, s->every, &s->every, nullptr));
@@ -379,7 +381,7 @@ int main(int argc, char **argv)
     if (s.every && step % s.every == 0) PetscCall(Write(&s, step));
     if (s.save && step % s.save == 0) {
       PetscCall(Name(&s, step, "h5", sizeof(name), name));
-      PetscCall(PressureSave(&s.pressure, dt, name));
+      PetscCall(PressureSave(&s.pressure, name));
     }
     PetscCall(PetscLogStagePop());
   }

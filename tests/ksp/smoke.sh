@@ -27,9 +27,9 @@ if [ "$mpiexec" != none ]; then check "too many processes" fails 'use fewer proc
 for scene in "smoke -dim 3 -nx 12" "dam -nx 24"; do
   name=${scene%% *}
   run=("$smoke" -scene $scene -steps 6 -pixels 64 -ksp_rtol 1e-10)
-  for pc in hsc gamg icc jacobi; do check "$name, $pc" 0 'mean of 6 steps' "${run[@]}" -pc_type $pc -prefix $name-$pc; done
+  for pc in hsc gamg icc; do check "$name, $pc" 0 'mean of 6 steps' "${run[@]}" -pc_type $pc -prefix $name-$pc; done
   check "$name, fluid cells alone" 0 'mean of 6 steps' "${run[@]}" -pc_type icc -unknowns fluid -prefix $name-fluid
-  for n in $(ranks 2 4); do check "$name, $n processes" 0 'mean of 6 steps' launch "$n" "${run[@]}" -pc_type jacobi -prefix $name-$n; done
+  for n in $(ranks 1 4); do check "$name, $n processes" 0 'mean of 6 steps' launch "$n" "${run[@]}" -pc_type jacobi -prefix $name-$n; done
   check "$name, pictures" 0 'the pictures agree' "$python" -B "$agree" $name-*.png
 done
 
