@@ -244,7 +244,7 @@ static PetscErrorCode Physics(Problem *problem, Method method, PetscReal *loss, 
   *loss *= 0.5 / problem->batch;
   if (method == METHOD_SIP) {
     /* x~ = x0 - Laplacian (y0 - y) is held constant, and 1/2 |x0 - x~|^2 has the gradient x0 - x~ */
-    PetscCall(MatMatMult(problem->A, problem->y0, MAT_REUSE_MATRIX, PETSC_DEFAULT, &problem->target));
+    PetscCall(MatMatMult(problem->A, problem->y0, MAT_REUSE_MATRIX, 1.0, &problem->target));
     PetscCall(MatAXPY(problem->target, 1.0, problem->x0, SAME_NONZERO_PATTERN));
     PetscCall(MatCopy(problem->x0, gradient, SAME_NONZERO_PATTERN));
     PetscCall(MatAXPY(gradient, -1.0, problem->target, SAME_NONZERO_PATTERN));
@@ -426,7 +426,7 @@ int main(int argc, char **argv)
     PetscCall(MatAssemblyBegin(m, MAT_FINAL_ASSEMBLY));
     PetscCall(MatAssemblyEnd(m, MAT_FINAL_ASSEMBLY));
   }
-  PetscCall(MatMatMult(problem.A, problem.x, MAT_INITIAL_MATRIX, PETSC_DEFAULT, &problem.target));
+  PetscCall(MatMatMult(problem.A, problem.x, MAT_INITIAL_MATRIX, 1.0, &problem.target));
   for (PetscInt m = 0; m < METHODS; m++) {
     Network<float>   network;
     Optimizer<float> optimizer;
