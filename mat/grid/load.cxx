@@ -150,6 +150,51 @@ static PetscErrorCode LoadAssembleVector(Mat A, AO ao, LoadVector *share, const 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A vector of labels on a grid of its own goes along with the matrix, where PCNEURAL finds it */
+static PetscErrorCode LoadComposeImage(MPI_Comm comm, const LoadedSystem *system, Mat A)
+{
+  DM           dm;
+  AO           ao;
+  Vec          labels;
+  PetscInt    *rows, counts[2] = {0, 0}, all[2];
+  PetscScalar *values;
+
+  PetscFunctionBegin;
+  if (!system->celldim) PetscFunctionReturn(PETSC_SUCCESS);
+  for (PetscInt k = 0; k < system->ncells; k++) {
+    counts[0] += system->label[k] == 1;
+    counts[1] += system->label[k] > 2;
+  }
+  CompatCallAllreduce(counts, all, 2, MPIU_INT, MPI_SUM, comm);
+  if (all[1] || (all[0] != system->n && system->n != system->cells[0] * system->cells[1] * system->cells[2])) {
+    PetscCall(PetscInfo(A, "'flags' do not hold 0 (boundary), 1 (solid), 2 (fluid), 3 (air) with a 2 for each unknown: they are not read as the image of a domain\n"));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(DMDACreate(comm, &dm));
+  PetscCall(DMSetDimension(dm, system->celldim));
+  PetscCall(DMDASetSizes(dm, system->cells[0], system->cells[1], system->cells[2]));
+  PetscCall(DMDASetDof(dm, 1));
+  PetscCall(DMDASetStencilType(dm, DMDA_STENCIL_STAR));
+  PetscCall(DMDASetStencilWidth(dm, 1));
+  PetscCall(DMSetUp(dm));
+  PetscCall(DMCreateGlobalVector(dm, &labels));
+  PetscCall(PetscMalloc2(system->ncells, &rows, system->ncells, &values));
+  for (PetscInt k = 0; k < system->ncells; k++) {
+    rows[k]   = system->firstcell + k;
+    values[k] = (PetscScalar)system->label[k];
+  }
+  PetscCall(DMDAGetAO(dm, &ao));
+  PetscCall(AOApplicationToPetsc(ao, system->ncells, rows));
+  PetscCall(VecSetValues(labels, system->ncells, rows, values, INSERT_VALUES));
+  PetscCall(VecAssemblyBegin(labels));
+  PetscCall(VecAssemblyEnd(labels));
+  PetscCall(PetscFree2(rows, values));
+  PetscCall(PetscObjectCompose((PetscObject)A, "PetlapImage", (PetscObject)labels));
+  PetscCall(VecDestroy(&labels));
+  PetscCall(DMDestroy(&dm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode LoadAssemble(MPI_Comm comm, LoadedSystem *system, Mat *A, Vec *b, Vec *x)
 {
   DM          dm;
@@ -182,6 +227,7 @@ static PetscErrorCode LoadAssemble(MPI_Comm comm, LoadedSystem *system, Mat *A, 
   PetscCall(MatSetPreallocationCOO(*A, system->nz, system->i, system->j));
   PetscCall(MatSetValuesCOO(*A, system->v, INSERT_VALUES));
   if (dm) PetscCall(MatSetDM(*A, dm));
+  PetscCall(LoadComposeImage(comm, system, *A));
   CompatCallAllreduce(has, any, 2, MPIU_INT, MPI_MAX, comm);
   if (b && any[0]) PetscCall(LoadAssembleVector(*A, ao, &system->b, "b", b));
   if (x && any[1]) PetscCall(LoadAssembleVector(*A, ao, &system->x, "x", x));

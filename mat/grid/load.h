@@ -56,9 +56,13 @@ struct LoadedSystem {
   PetscScalar *v = nullptr;
   LoadVector   b, x;
   PetscInt     dim = 0, size[3] = {1, 1, 1}; /* points along x, y, z; dim is 0 when there is no grid */
+  /* Cells of a voxel domain of which only some are unknowns: 0 air, 1 fluid, 2 solid; a share, in the file's numbering */
+  PetscInt       celldim = 0, cells[3] = {1, 1, 1}, firstcell = 0, ncells = 0;
+  unsigned char *label = nullptr;
 
   ~LoadedSystem()
   {
+    free(label);
     free(i);
     free(j);
     free(v);

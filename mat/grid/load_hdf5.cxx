@@ -1,6 +1,6 @@
 /*
   Reads a system from HDF5 in the layout of sparse matrices in MATLAB v7.3 files: group A with row numbers ir, column starts jc and values
-  data, attribute MATLAB_sparse = number of rows; datasets b and x; grid sizes in dims or griddims.
+  data, attribute MATLAB_sparse = number of rows; datasets b and x; grid sizes in dims or griddims, cells of a domain in flags.
 */
 #include "mat/grid/load.h"
 
@@ -287,8 +287,34 @@ bool ReadMatrix(const char filename[], Reader &reader, PetscMPIInt rank, PetscMP
   return ok;
 }
 
+/* flags: 0 boundary, 1 solid, 2 fluid, 3 air. Other numbers mean something else, and then they are left alone. */
+bool ReadFlags(const char filename[], Reader &reader, hsize_t dim, const int64_t size[], double points, PetscMPIInt rank, PetscMPIInt nproc, LoadedSystem *system, LoadError *error)
+{
+  const unsigned char label[4] = {2, 2, 1, 0};
+  hsize_t             length   = 0;
+  int64_t            *work     = nullptr;
+
+  if (!reader.Length("flags", &length)) return false;
+  if ((double)length != points) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: 'flags' has %.0f entries and the grid %.0f cells: there must be one for each", filename, (double)length, points);
+  const int64_t first = (int64_t)length * rank / nproc, n = (int64_t)length * (rank + 1) / nproc - first;
+  bool          known = true;
+  if (length > (hsize_t)PETSC_MAX_INT || dim < 2) return true;
+  bool ok = LoadAllocate((size_t)n, &work, error) && LoadAllocate((size_t)n, &system->label, error) && reader.Integers("flags", (hsize_t)first, (hsize_t)n, work);
+  for (int64_t k = 0; ok && k < n; k++) {
+    known            = known && work[k] >= 0 && work[k] < 4;
+    system->label[k] = known ? label[work[k]] : 255;
+  }
+  free(work);
+  if (!ok) return false;
+  system->celldim   = (PetscInt)dim;
+  system->firstcell = (PetscInt)first;
+  system->ncells    = (PetscInt)n;
+  for (hsize_t d = 0; d < dim; d++) system->cells[dim - 1 - d] = (PetscInt)size[d];
+  return true;
+}
+
 /* dims: every point of the grid is an unknown. griddims: only some are, unless their number says otherwise. Slowest axis first. */
-bool ReadGrid(const char filename[], Reader &reader, LoadedSystem *system, LoadError *error)
+bool ReadGrid(const char filename[], Reader &reader, PetscMPIInt rank, PetscMPIInt nproc, LoadedSystem *system, LoadError *error)
 {
   const char *name = reader.Exists("dims") ? "dims" : reader.Exists("griddims") ? "griddims" : nullptr;
   int64_t     size[3];
@@ -307,6 +333,7 @@ bool ReadGrid(const char filename[], Reader &reader, LoadedSystem *system, LoadE
   if (all ? points != (double)system->n : points < (double)system->n)
     return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: the grid in '%s' has %.0f points and the matrix %.0f rows: %s", filename, name, points, (double)system->n,
                       all ? "the product of dims must be the number of unknowns" : "a grid cannot have fewer points than unknowns");
+  if (reader.Exists("flags") && !ReadFlags(filename, reader, dim, size, points, rank, nproc, system, error)) return false;
   if (points != (double)system->n) return true;
   system->dim = (PetscInt)dim;
   for (hsize_t d = 0; d < dim; d++) system->size[dim - 1 - d] = (PetscInt)size[d];
@@ -323,7 +350,7 @@ bool LoadReadHDF5(const char filename[], PetscMPIInt rank, PetscMPIInt size, Loa
   if (file.id < 0) return error->Set(PETSC_ERR_FILE_OPEN, "%s cannot be opened as HDF5: %s", filename, Why().c_str());
   Reader reader(filename, file.id, error);
 
-  return ReadMatrix(filename, reader, rank, size, system, error) && ReadGrid(filename, reader, system, error) && reader.Vector("b", system->n, rank, size, &system->b) && reader.Vector("x", system->n, rank, size, &system->x);
+  return ReadMatrix(filename, reader, rank, size, system, error) && ReadGrid(filename, reader, rank, size, system, error) && reader.Vector("b", system->n, rank, size, &system->b) && reader.Vector("x", system->n, rank, size, &system->x);
 }
 
 #endif
