@@ -1,0 +1,242 @@
+static char help[] = "Pressure equations on voxels with PCNEURAL: images that are given, come with the rows of the matrix, or are read off it; the same iterations on any number of processes.\n\
+-dim, -n (cells along x), -scene (box|open|pool|dam|smoke|drops|pocket|chambers), -image (given|matrix), -rows (all|fluid), -entry (off the diagonal, times -1), -columns (values of air keep their columns),\n\
+-half (values are given half a cell behind the sides of open), -again (the image changes), -most (iterations).\n\n";
+
+#include <petlap.h>
+#include <petscdmda.h>
+
+enum { AIR, FLUID, SOLID };
+
+static PetscInt Scene(const char name[], PetscInt dim, const PetscInt n[3], const PetscInt c[3], PetscInt again)
+{
+  const PetscReal x = (c[0] + 0.5) / n[0] + 0.02 * again, y = (c[1] + 0.5) / n[1], z = dim == 3 ? (c[2] + 0.5) / n[2] : 0.5, up = dim == 3 ? z : y;
+  const PetscInt  key  = (c[0] * 73856093) ^ (c[1] * 19349663) ^ ((c[2] + 7 * again) * 83492791);
+  const auto      ball = [&](PetscReal a, PetscReal b, PetscReal d, PetscReal r) { return PetscSqr(x - a) + PetscSqr(y - b) + PetscSqr(z - d) < r * r; };
+
+  switch (name[0] == 'p' ? name[2] : name[0] == 'd' ? name[1] : name[0]) {
+  case 'o': /* open, or p-o-o-l */
+    return name[0] == 'p' ? (up < 0.6 ? FLUID : AIR) : FLUID;
+  case 'a': /* dam */
+    return (x < 0.35 && up < 0.7) || up < 0.15 ? FLUID : AIR;
+  case 's':
+    return ball(0.4, 0.5, 0.5, 0.16) || ball(0.75, 0.6, 0.5, 0.11) ? SOLID : FLUID;
+  case 'r': /* drops and bubbles of single cells, and cells that nothing flows out of */
+    if (PetscAbsInt(key) % 23 == 0) return up < 0.5 ? AIR : FLUID;
+    if (PetscAbsInt(key) % 29 == 0) return SOLID;
+    return up < 0.5 ? FLUID : AIR;
+  case 'c': /* pocket: fluid closed in by walls, beside a pool */
+    if (name[0] == 'p') {
+      const PetscReal d = PetscMax(PetscAbsReal(x - 0.5), PetscMax(PetscAbsReal(y - 0.5), dim == 3 ? PetscAbsReal(z - 0.5) : 0.0));
+
+      if (d < 0.15) return FLUID;
+      if (d < 0.3) return SOLID;
+      return up < 0.9 ? FLUID : AIR;
+    }
+    /* chambers: two of them, neither with air */
+    return PetscAbsReal(x - 0.55) < 0.06 ? SOLID : FLUID;
+  default:
+    return FLUID;
+  }
+}
+
+int main(int argc, char **argv)
+{
+  DM                 dm;
+  Vec                labels, local, b, x, r, rows;
+  Mat                A;
+  KSP                ksp;
+  PC                 pc;
+  PetscInt           dim = 2, n[3] = {33, 29, 1}, most = 100000, again = 0, its, total = 0, s[3], w[3], nfluid = 0;
+  PetscReal          entry = 1.0, bnorm, rnorm;
+  PetscBool          given = PETSC_TRUE, all = PETSC_TRUE, columns = PETSC_FALSE, half = PETSC_FALSE, flag;
+  char               scene[32] = "box", word[32];
+  PetscScalar     ***l3, **l2, ***g3, **g2;
+  KSPConvergedReason reason;
+
+  PetscCall(PetscInitialize(&argc, &argv, nullptr, help));
+  PetscCall(PetlapInitialize());
+  PetscCall(PetscOptionsGetInt(nullptr, nullptr, "-dim", &dim, nullptr));
+  if (dim == 3) {
+    n[0] = 17;
+    n[1] = 15;
+    n[2] = 19;
+  }
+  PetscCall(PetscOptionsGetInt(nullptr, nullptr, "-n", &n[0], nullptr));
+  PetscCall(PetscOptionsGetInt(nullptr, nullptr, "-most", &most, nullptr));
+  PetscCall(PetscOptionsGetInt(nullptr, nullptr, "-again", &total, nullptr));
+  PetscCall(PetscOptionsGetReal(nullptr, nullptr, "-entry", &entry, nullptr));
+  PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-columns", &columns, nullptr));
+  PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-half", &half, nullptr));
+  PetscCall(PetscOptionsGetString(nullptr, nullptr, "-scene", scene, sizeof(scene), nullptr));
+  PetscCall(PetscOptionsGetString(nullptr, nullptr, "-image", word, sizeof(word), &flag));
+  if (flag) given = (PetscBool)(word[0] == 'g');
+  PetscCall(PetscOptionsGetString(nullptr, nullptr, "-rows", word, sizeof(word), &flag));
+  if (flag) all = (PetscBool)(word[0] == 'a');
+
+  if (dim == 3)
+    PetscCall(DMDACreate3d(PETSC_COMM_WORLD, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, n[0], n[1], n[2], PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE, 1, 1, nullptr, nullptr, nullptr, &dm));
+  else
+    PetscCall(DMDACreate2d(PETSC_COMM_WORLD, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, n[0], n[1], PETSC_DECIDE, PETSC_DECIDE, 1, 1, nullptr, nullptr, &dm));
+  PetscCall(DMSetFromOptions(dm));
+  PetscCall(DMSetUp(dm));
+  PetscCall(DMDAGetCorners(dm, &s[0], &s[1], &s[2], &w[0], &w[1], &w[2]));
+  PetscCall(DMCreateGlobalVector(dm, &labels));
+  PetscCall(DMCreateLocalVector(dm, &local));
+  PetscCall(KSPCreate(PETSC_COMM_WORLD, &ksp));
+  PetscCall(KSPSetType(ksp, KSPPSDO));
+  PetscCall(KSPGetPC(ksp, &pc));
+  PetscCall(PCSetType(pc, PCNEURAL));
+  PetscCall(KSPSetTolerances(ksp, 1e-8, PETSC_DEFAULT, PETSC_DEFAULT, PETSC_DEFAULT));
+  PetscCall(KSPSetFromOptions(ksp));
+  for (again = 0; again <= total; again++) {
+    const bool open  = scene[0] == 'o';
+    IS         fluid = nullptr;
+
+    const auto label = [&](PetscInt i, PetscInt j, PetscInt k) -> PetscInt {
+      if (i < 0 || j < 0 || k < 0 || i >= n[0] || j >= n[1] || k >= n[2]) return open ? AIR : SOLID;
+      return (PetscInt)PetscRealPart(dim == 3 ? l3[k][j][i] : l2[j][i]);
+    };
+    const auto cells = [&](auto body) {
+      for (PetscInt k = s[2]; k < s[2] + w[2]; k++) {
+        for (PetscInt j = s[1]; j < s[1] + w[1]; j++) {
+          for (PetscInt i = s[0]; i < s[0] + w[0]; i++) PetscCall(body(i, j, k));
+        }
+      }
+      return (PetscErrorCode)0;
+    };
+
+    if (dim == 3)
+      PetscCall(DMDAVecGetArray(dm, labels, &g3));
+    else
+      PetscCall(DMDAVecGetArray(dm, labels, &g2));
+    PetscCall(cells([&](PetscInt i, PetscInt j, PetscInt k) {
+      const PetscInt c[3] = {i, j, k};
+
+      (dim == 3 ? g3[k][j][i] : g2[j][i]) = (PetscScalar)Scene(scene, dim, n, c, again);
+      return (PetscErrorCode)0;
+    }));
+    if (dim == 3)
+      PetscCall(DMDAVecRestoreArray(dm, labels, &g3));
+    else
+      PetscCall(DMDAVecRestoreArray(dm, labels, &g2));
+    PetscCall(DMGlobalToLocal(dm, labels, INSERT_VALUES, local));
+    if (dim == 3)
+      PetscCall(DMDAVecGetArrayRead(dm, local, &l3));
+    else
+      PetscCall(DMDAVecGetArrayRead(dm, local, &l2));
+
+    /* The matrix on all cells; rows of cells without an equation are those of the identity */
+    PetscCall(DMCreateMatrix(dm, &A));
+    PetscCall(MatSetOption(A, MAT_NEW_NONZERO_ALLOCATION_ERR, PETSC_FALSE));
+    PetscCall(MatSetOption(A, MAT_IGNORE_ZERO_ENTRIES, PETSC_TRUE));
+
+    nfluid = 0;
+    PetscCall(cells([&](PetscInt i, PetscInt j, PetscInt k) -> PetscErrorCode {
+      const PetscInt step[6][3] = {{-1, 0, 0}, {1, 0, 0}, {0, -1, 0}, {0, 1, 0}, {0, 0, -1}, {0, 0, 1}};
+      MatStencil     row        = {k, j, i, 0}, column;
+      PetscScalar    diagonal = 0.0, off = -entry, one = entry;
+      const bool     is = label(i, j, k) == FLUID;
+
+      for (PetscInt f = 0; f < 2 * dim && is; f++) {
+        const PetscInt to[3] = {i + step[f][0], j + step[f][1], k + step[f][2]}, l = label(to[0], to[1], to[2]);
+        const bool     beyond = to[0] < 0 || to[1] < 0 || to[2] < 0 || to[0] >= n[0] || to[1] >= n[1] || to[2] >= n[2];
+
+        if (l != SOLID) diagonal += half && beyond ? 2.0 * entry : entry;
+        if (l == FLUID || (l == AIR && columns && !beyond)) {
+          column = {to[2], to[1], to[0], 0};
+          PetscCall(MatSetValuesStencil(A, 1, &row, 1, &column, &off, INSERT_VALUES));
+        }
+      }
+      if (is && diagonal != 0.0) nfluid++;
+      if (!is || diagonal == 0.0) diagonal = one;
+      PetscCall(MatSetValuesStencil(A, 1, &row, 1, &row, &diagonal, INSERT_VALUES));
+      return (PetscErrorCode)0;
+    }));
+    PetscCall(MatAssemblyBegin(A, MAT_FINAL_ASSEMBLY));
+    PetscCall(MatAssemblyEnd(A, MAT_FINAL_ASSEMBLY));
+    if (!all) {
+      Mat                part;
+      const PetscScalar *l;
+      PetscInt          *index, start, m = 0;
+
+      PetscCall(VecGetArrayRead(labels, &l));
+      PetscCall(VecGetOwnershipRange(labels, &start, nullptr));
+      PetscCall(PetscMalloc1(w[0] * w[1] * w[2], &index));
+      for (PetscInt i = 0; i < w[0] * w[1] * w[2]; i++) {
+        if (l[i] == 1.0) index[m++] = start + i;
+      }
+      PetscCall(VecRestoreArrayRead(labels, &l));
+      PetscCall(ISCreateGeneral(PETSC_COMM_WORLD, m, index, PETSC_OWN_POINTER, &fluid));
+      PetscCall(MatCreateSubMatrix(A, fluid, fluid, MAT_INITIAL_MATRIX, &part));
+      PetscCall(MatDestroy(&A));
+      A = part;
+    }
+    if (dim == 3)
+      PetscCall(DMDAVecRestoreArrayRead(dm, local, &l3));
+    else
+      PetscCall(DMDAVecRestoreArrayRead(dm, local, &l2));
+    if (given) PetscCall(PCNeuralSetImage(pc, dm, labels));
+
+    /* A right-hand side in the range of the matrix, the same on any number of processes */
+    PetscCall(MatCreateVecs(A, &x, &b));
+    PetscCall(VecDuplicate(b, &r));
+    PetscCall(VecDuplicate(labels, &rows));
+    {
+      PetscScalar *v;
+      PetscInt     k = 0;
+
+      PetscCall(VecGetArrayWrite(rows, &v));
+      PetscCall(cells([&](PetscInt i, PetscInt j, PetscInt z) {
+        v[k++] = PetscSinReal(0.7 * i + 0.3) * PetscCosReal(1.1 * j) + 0.1 * z + ((i * 7 + j * 13 + z * 29) % 11) * 0.05;
+        return (PetscErrorCode)0;
+      }));
+      PetscCall(VecRestoreArrayWrite(rows, &v));
+      if (columns) {
+        /* Rows of fluid do not see values of air that are zero */
+        const PetscScalar *l;
+
+        PetscCall(VecGetArrayRead(labels, &l));
+        PetscCall(VecGetArray(rows, &v));
+        for (PetscInt i = 0; i < w[0] * w[1] * w[2]; i++) {
+          if (l[i] != 1.0) v[i] = 0.0;
+        }
+        PetscCall(VecRestoreArray(rows, &v));
+        PetscCall(VecRestoreArrayRead(labels, &l));
+      }
+      if (fluid) {
+        Vec part;
+
+        PetscCall(VecGetSubVector(rows, fluid, &part));
+        PetscCall(VecCopy(part, r));
+        PetscCall(VecRestoreSubVector(rows, fluid, &part));
+      } else
+        PetscCall(VecCopy(rows, r));
+    }
+    PetscCall(MatMult(A, r, b));
+    PetscCall(KSPSetOperators(ksp, A, A));
+    PetscCall(KSPSolve(ksp, b, x));
+    PetscCall(KSPGetConvergedReason(ksp, &reason));
+    PetscCall(KSPGetIterationNumber(ksp, &its));
+    PetscCall(MatMult(A, x, r));
+    PetscCall(VecAYPX(r, -1.0, b));
+    PetscCall(VecNorm(b, NORM_2, &bnorm));
+    PetscCall(VecNorm(r, NORM_2, &rnorm));
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s: %s, %s", scene, reason > 0 ? "converged" : KSPConvergedReasons[reason], rnorm < 1e-7 * bnorm ? "solved" : "NOT SOLVED"));
+    if (its > most) PetscCall(PetscPrintf(PETSC_COMM_WORLD, ", in %" PetscInt_FMT " iterations", its));
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "\n"));
+    PetscCall(PetscOptionsHasName(nullptr, nullptr, "-iterations", &flag));
+    if (flag) PetscCall(PetscPrintf(PETSC_COMM_WORLD, "iterations %" PetscInt_FMT "\n", its));
+    PetscCall(ISDestroy(&fluid));
+    PetscCall(MatDestroy(&A));
+    PetscCall(VecDestroy(&x));
+    PetscCall(VecDestroy(&b));
+    PetscCall(VecDestroy(&r));
+    PetscCall(VecDestroy(&rows));
+  }
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(VecDestroy(&labels));
+  PetscCall(VecDestroy(&local));
+  PetscCall(DMDestroy(&dm));
+  PetscCall(PetscFinalize());
+  return 0;
+}
