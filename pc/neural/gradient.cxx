@@ -122,6 +122,22 @@ void Gradient<Real>::SetImage()
   }
 }
 
+/* What one cell of a window, of one channel, adds to the entries of a kernel, which are side by side */
+static std::vector<double> Columns(const Convolution &C)
+{
+  const size_t        K = C.base.size();
+  std::vector<double> table(3 * K * K, 0.0);
+
+  for (size_t p = 0; p < K; p++) {
+    for (size_t q = 0; q < K; q++) {
+      table[q * K + p]           = C.air[p * K + q];
+      table[(K + q) * K + p]     = C.solid[p * K + q];
+      table[(2 * K + q) * K + p] = C.pinned.empty() ? 0.0 : C.pinned[p * K + q];
+    }
+  }
+  return table;
+}
+
 template <typename Real>
 void Gradient<Real>::SetModel(const Model &m)
 {
@@ -134,24 +150,26 @@ void Gradient<Real>::SetModel(const Model &m)
     R.c1 = coarsest ? 1.0 : network.Mean(l, model.at(l).c1);
     R.c2 = coarsest ? 1.0 : network.Mean(l, model.at(l).c2);
     for (int which = 0; which < (coarsest ? 1 : 2); which++) {
-      const Convolution &C = coarsest ? model.coarsest : which ? model.at(l).post : model.at(l).pre;
-      const double       f = which ? R.c2 : 1.0;
+      const Convolution  &C     = coarsest ? model.coarsest : which ? model.at(l).post : model.at(l).pre;
+      const double        f     = which ? R.c2 : 1.0;
+      std::vector<double> table = Columns(C);
 
+      for (double &v : table) v *= f;
       R.stencil[which].resize(K);
       R.kernels[which].resize((size_t)L.nkernels * K);
       for (int p = 0; p < K; p++) R.stencil[which][p] = (Real)(f * C.base[p]);
       for (long long k = 0; k < L.nkernels; k++) {
         const float *w = L.windows.data() + (size_t)k * 3 * K;
+        double       sum[27];
 
-        for (int p = 0; p < K; p++) {
-          double sum = C.base[p];
+        for (int p = 0; p < K; p++) sum[p] = f * C.base[p];
+        for (int j = 0; j < 3 * K; j++) {
+          const double *column = table.data() + (size_t)j * K, share = w[j];
 
-          for (int q = 0; q < K; q++) {
-            sum += C.air[(size_t)p * K + q] * w[q] + C.solid[(size_t)p * K + q] * w[K + q];
-            if (!C.pinned.empty()) sum += C.pinned[(size_t)p * K + q] * w[2 * K + q];
-          }
-          R.kernels[which][(size_t)k * K + p] = (Real)(f * sum);
+          if (share == 0.0) continue;
+          for (int p = 0; p < K; p++) sum[p] += share * column[p];
         }
+        for (int p = 0; p < K; p++) R.kernels[which][(size_t)k * K + p] = (Real)sum[p];
       }
     }
   }
@@ -234,7 +252,6 @@ void Gradient<Real>::Products(int l, int which, const Real *in, const Real *g, d
 {
   const Level        &L = network.GetLevel(l);
   std::vector<Real>   plain((size_t)K * BATCH, Real(0)), special((size_t)L.nkernels * K * BATCH, Real(0));
-  std::vector<double> sum((size_t)(L.nkernels + 1) * K, 0.0);
   double             *base = derivative, *air = base + C.base.size(), *solid = air + C.air.size(), *pinned = solid + C.solid.size();
 
   (void)which;
@@ -258,26 +275,38 @@ void Gradient<Real>::Products(int l, int which, const Real *in, const Real *g, d
       }
     }
   });
+  std::vector<double> table(3 * (size_t)K * K, 0.0);
   for (long long k = -1; k < L.nkernels; k++) {
-    const Real  *from = k < 0 ? plain.data() : special.data() + (size_t)k * K * BATCH;
-    const float *w    = k < 0 ? nullptr : L.windows.data() + (size_t)k * 3 * K;
+    const Real *from = k < 0 ? plain.data() : special.data() + (size_t)k * K * BATCH;
+    double      t[27];
 
     for (int p = 0; p < K; p++) {
-      double t = 0.0;
+      Real sum = 0;
 
-      for (int b = 0; b < BATCH; b++) t += (double)from[p * BATCH + b];
-      if (t == 0.0) continue;
-      base[p] += scale * t;
-      if (dc) *dc += t * C.base[p];
-      if (!w) continue;
-      for (int q = 0; q < K; q++) {
-        const size_t i = (size_t)p * K + q;
+      for (int b = 0; b < BATCH; b++) sum += from[p * BATCH + b];
+      t[p] = (double)sum;
+      base[p] += scale * t[p];
+      if (dc) *dc += t[p] * C.base[p];
+    }
+    for (int j = 0; k >= 0 && j < 3 * K; j++) {
+      const double share = L.windows[(size_t)k * 3 * K + j];
 
-        air[i] += scale * t * w[q];
-        solid[i] += scale * t * w[K + q];
-        if (!C.pinned.empty()) pinned[i] += scale * t * w[2 * K + q];
-        if (dc) *dc += t * (C.air[i] * w[q] + C.solid[i] * w[K + q] + (C.pinned.empty() ? 0.0 : C.pinned[i] * w[2 * K + q]));
-      }
+      if (share == 0.0) continue;
+      for (int p = 0; p < K; p++) table[(size_t)j * K + p] += share * t[p];
+    }
+  }
+  if (dc) {
+    const std::vector<double> columns = Columns(C);
+
+    for (size_t i = 0; i < table.size(); i++) *dc += table[i] * columns[i];
+  }
+  for (int p = 0; p < K; p++) {
+    for (int q = 0; q < K; q++) {
+      const size_t i = (size_t)p * K + q;
+
+      air[i] += scale * table[(size_t)q * K + p];
+      solid[i] += scale * table[(size_t)(K + q) * K + p];
+      if (!C.pinned.empty()) pinned[i] += scale * table[(size_t)(2 * K + q) * K + p];
     }
   }
 }
