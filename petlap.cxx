@@ -13,11 +13,28 @@ PETSC_INTERN PetscErrorCode MatSolverTypeInitialize_SchwarzSchur(void);
 
 static PetscBool PetlapInitialized = PETSC_FALSE;
 
+/* Both KSPPSDO and PCNEURAL are from this paper, which is named once */
+static PetscBool  LanCited      = PETSC_FALSE;
+static const char LanCitation[] = "@inproceedings{lan2024neural,\n"
+                                  "  title     = {A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions},\n"
+                                  "  author    = {Kai Weixian Lan and Elias Gueidon and Ayano Kaneda and Julian Panetta and Joseph Teran},\n"
+                                  "  booktitle = {Proceedings of the 41st International Conference on Machine Learning},\n"
+                                  "  year      = {2024}\n"
+                                  "}\n";
+
+PETSC_INTERN PetscErrorCode PetlapCiteLan(void)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscCitationsRegister(LanCitation, &LanCited));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* PetscFinalize() may or may not unload the library, so no state may outlive it */
 static PetscErrorCode PetlapFinalize(void)
 {
   PetscFunctionBegin;
   PetlapInitialized = PETSC_FALSE;
+  LanCited          = PETSC_FALSE;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -27,14 +27,8 @@ typedef struct {
   PetscInt nrestart, nreplaced; /* what happened in the last solve, for the viewer */
 } KSP_PSDO;
 
-static PetscLogEvent KSP_PSDOOrtho;
-static PetscBool     PSDOCited      = PETSC_FALSE;
-static const char    PSDOCitation[] = "@inproceedings{lan2024neural,\n"
-                                      "  title     = {A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions},\n"
-                                      "  author    = {Kai Weixian Lan and Elias Gueidon and Ayano Kaneda and Julian Panetta and Joseph Teran},\n"
-                                      "  booktitle = {Proceedings of the 41st International Conference on Machine Learning},\n"
-                                      "  year      = {2024}\n"
-                                      "}\n";
+static PetscLogEvent        KSP_PSDOOrtho;
+PETSC_INTERN PetscErrorCode PetlapCiteLan(void);
 
 /* Makes room for npairs pairs; a history of mmax directions takes memory only as far as a solve fills it */
 static PetscErrorCode KSPPSDOGrow(KSP ksp, PetscInt npairs)
@@ -310,7 +304,7 @@ static PetscErrorCode KSPSolve_PSDO(KSP ksp)
   PetscInt       lastreplaced = 0;
 
   PetscFunctionBegin;
-  PetscCall(PetscCitationsRegister(PSDOCitation, &PSDOCited));
+  PetscCall(PetlapCiteLan());
   PetscCall(PCGetOperators(ksp->pc, &s.A, &Pmat));
   s.x = ksp->vec_sol;
   s.b = ksp->vec_rhs;
@@ -659,18 +653,10 @@ static PetscErrorCode KSPCreate_PSDO(KSP ksp)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode KSPFinalize_PSDO(void)
-{
-  PetscFunctionBegin;
-  PSDOCited = PETSC_FALSE;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 PETSC_INTERN PetscErrorCode KSPInitialize_PSDO(void)
 {
   PetscFunctionBegin;
   PetscCall(KSPRegister(KSPPSDO, KSPCreate_PSDO));
   PetscCall(PetscLogEventRegister("KSPPSDOOrtho", KSP_CLASSID, &KSP_PSDOOrtho));
-  PetscCall(PetscRegisterFinalize(KSPFinalize_PSDO));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

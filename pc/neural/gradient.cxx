@@ -250,9 +250,9 @@ void Gradient<Real>::Transpose(int l, int which, const Real *g, Real *out)
 template <typename Real>
 void Gradient<Real>::Products(int l, int which, const Real *in, const Real *g, double scale, const Convolution &C, double derivative[], double *dc) const
 {
-  const Level        &L = network.GetLevel(l);
-  std::vector<Real>   plain((size_t)K * BATCH, Real(0)), special((size_t)L.nkernels * K * BATCH, Real(0));
-  double             *base = derivative, *air = base + C.base.size(), *solid = air + C.air.size(), *pinned = solid + C.solid.size();
+  const Level      &L = network.GetLevel(l);
+  std::vector<Real> plain((size_t)K * BATCH, Real(0)), special((size_t)L.nkernels * K * BATCH, Real(0));
+  double           *base = derivative, *air = base + C.base.size(), *solid = air + C.air.size(), *pinned = solid + C.solid.size();
 
   (void)which;
   Rows(l, [&](int y, int z, int row) {

@@ -228,7 +228,10 @@ private:
           total += unit[f];
         }
       }
-      if (n == 0) return;
+      if (n == 0) {
+        if (std::abs(left) > tolerance * std::max(1.0, (double)row.excess)) Note(InferredImage::FRACTION, c, row.excess);
+        return;
+      }
       unsigned int air = ~0u, solid = ~0u;
       bool         any = false;
       for (unsigned int way = 0; way < 1u << n; way++) {

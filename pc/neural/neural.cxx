@@ -61,14 +61,8 @@ typedef struct {
   PetscInt    nfluid, guessed;
 } PC_Neural;
 
-static PetscLogEvent PC_NeuralImage, PC_NeuralLevels, PC_NeuralLists, PC_NeuralKernels, PC_NeuralApply;
-static PetscBool     NeuralCited      = PETSC_FALSE;
-static const char    NeuralCitation[] = "@inproceedings{lan2024neural,\n"
-                                        "  title     = {A Neural-Preconditioned {P}oisson Solver for Mixed {D}irichlet and {N}eumann Boundary Conditions},\n"
-                                        "  author    = {Kai Weixian Lan and Elias Gueidon and Ayano Kaneda and Julian Panetta and Joseph Teran},\n"
-                                        "  booktitle = {Proceedings of the 41st International Conference on Machine Learning},\n"
-                                        "  year      = {2024}\n"
-                                        "}\n";
+static PetscLogEvent        PC_NeuralImage, PC_NeuralLevels, PC_NeuralLists, PC_NeuralKernels, PC_NeuralApply;
+PETSC_INTERN PetscErrorCode PetlapCiteLan(void);
 
 /* The cores report that they have no memory by an exception, PETSc by an error code */
 template <typename Body>
@@ -608,8 +602,14 @@ static PetscErrorCode PCNeuralLoadModel(PC pc, PetscInt dim)
   int         good = 1, all;
   if (analytic)
     *model = AnalyticModel((int)dim);
-  else
-    good = ReadWeights(file, model, &error);
+  else {
+    PetscBool there;
+
+    PetscCall(PetscTestFile(file, 'r', &there));
+    good  = there;
+    error = std::string(file) + " is no file that can be read: name a weight file with -pc_neural_weights, or analytic";
+    if (there) good = ReadWeights(file, model, &error);
+  }
   PetscCallMPI(MPI_Allreduce(&good, &all, 1, MPI_INT, MPI_MIN, comm));
   if (!all || model->dim != dim) {
     const int has = model->dim;
@@ -643,6 +643,7 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
   PetscMPIInt                 size;
   PetscInt                    rstart, nlocal, i = 0, nother = 0;
   std::vector<PetscInt>       rowof;
+  PetscBool                   has;
   Vec                         diagonal;
   const PetscScalar          *d;
 
@@ -714,7 +715,12 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
     neural->nfluid += s.x1 - s.x0;
   }
   PetscCall(MatCreateVecs(P, &diagonal, nullptr));
-  PetscCall(MatGetDiagonal(P, diagonal));
+  /* A matrix that cannot tell its diagonal is taken to be the Laplacian with entries -1 */
+  PetscCall(MatHasOperation(P, MATOP_GET_DIAGONAL, &has));
+  if (has)
+    PetscCall(MatGetDiagonal(P, diagonal));
+  else
+    PetscCall(VecSet(diagonal, 1.0));
   if (size > 1) {
     PetscInt *index;
     IS        is;
@@ -743,7 +749,8 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
     neural->otherinv[neural->nother++] = d[k] != 0.0 ? 1.0 / d[k] : 0.0;
   }
   PetscCall(VecRestoreArrayRead(diagonal, &d));
-  if (neural->scaling == PCNEURAL_SCALING_DIAGONAL || neural->kappa == 0.0) {
+  if (!has) neural->kappa = 1.0;
+  if (has && (neural->scaling == PCNEURAL_SCALING_DIAGONAL || neural->kappa == 0.0)) {
     PetscReal sums[2] = {0.0, 0.0};
 
     if (neural->scatter) {
@@ -953,7 +960,7 @@ static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
   const PetscReal    factor = neural->scaling == PCNEURAL_SCALING_SCALAR ? 1.0 / neural->kappa : neural->kappa < 0.0 && neural->scaling == PCNEURAL_SCALING_DIAGONAL ? -1.0 : 1.0;
 
   PetscFunctionBegin;
-  PetscCall(PetscCitationsRegister(NeuralCitation, &NeuralCited));
+  PetscCall(PetlapCiteLan());
   PetscCall(PetscLogEventBegin(PC_NeuralApply, pc, x, y, nullptr));
   PetscCall(VecGetArrayRead(x, &r));
   PetscCall(VecGetArrayWrite(y, &z));
@@ -1686,13 +1693,6 @@ static PetscErrorCode PCCreate_Neural(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCFinalize_Neural(void)
-{
-  PetscFunctionBegin;
-  NeuralCited = PETSC_FALSE;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 PETSC_INTERN PetscErrorCode PCInitialize_Neural(void)
 {
   PetscFunctionBegin;
@@ -1702,7 +1702,6 @@ PETSC_INTERN PetscErrorCode PCInitialize_Neural(void)
   PetscCall(PetscLogEventRegister("PCNeuralLists", PC_CLASSID, &PC_NeuralLists));
   PetscCall(PetscLogEventRegister("PCNeuralKernels", PC_CLASSID, &PC_NeuralKernels));
   PetscCall(PetscLogEventRegister("PCNeuralApply", PC_CLASSID, &PC_NeuralApply));
-  PetscCall(PetscRegisterFinalize(PCFinalize_Neural));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

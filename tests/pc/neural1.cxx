@@ -240,3 +240,57 @@ int main(int argc, char **argv)
   PetscCall(PetscFinalize());
   return 0;
 }
+
+/*TEST
+
+  build:
+    requires: double !complex petlap
+
+  testset:
+    args: -pc_neural_weights analytic -iterations
+    nsize: {{1 2 4}}
+    test:
+      suffix: given
+      args: -dim {{2 3}separate output} -scene {{box pool dam smoke drops pocket chambers}separate output}
+    test:
+      suffix: read
+      args: -image matrix -dim {{2 3}separate output} -scene {{open pool dam drops}separate output}
+    test:
+      suffix: fluid
+      args: -rows fluid -dim {{2 3}separate output} -scene {{dam drops}separate output}
+
+  testset:
+    args: -pc_neural_weights analytic
+    nsize: {{1 3}}
+    test:
+      suffix: half
+      args: -scene open -image matrix -half -dim {{2 3}}
+    test:
+      suffix: columns
+      args: -scene pool -columns -image {{given matrix}}
+    test:
+      suffix: entry
+      args: -scene pool -entry {{-3.5 1e-12 1e12}}
+    test:
+      suffix: mask
+      args: -scene pool -pc_neural_mask {{none fluid dilated}} -dim {{2 3}} -n {{9 24}}
+    test:
+      suffix: scaling
+      args: -scene pool -pc_neural_scaling {{none scalar diagonal}} -rows {{all fluid}}
+    test:
+      suffix: levels
+      args: -scene pool -pc_neural_levels {{1 2 3 24}} -dim {{2 3}}
+    test:
+      suffix: thin
+      args: -scene box -n {{1 2 3}} -dim {{2 3}}
+      nsize: 1
+    test:
+      suffix: methods
+      args: -scene pool -ksp_type {{fcg fgmres gcr}}
+    test:
+      suffix: again
+      args: -scene dam -again 2 -ksp_view
+      filter: grep -E "solved|made so far"
+      nsize: 1
+
+TEST*/
