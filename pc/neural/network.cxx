@@ -441,6 +441,19 @@ void Network::NumberKernels(int l)
       }
     }
   }
+  L.run.clear();
+  L.runptr.assign(1, 0);
+  for (size_t row = 0; row + 1 < L.specialptr.size(); row++) {
+    for (int s = L.specialptr[row]; s < L.specialptr[row + 1]; s++) {
+      const Special &c = L.special[s];
+
+      if ((int)L.run.size() > L.runptr[row] && L.run.back().kernel == c.kernel && L.run.back().x + L.run.back().count == c.x)
+        L.run.back().count++;
+      else
+        L.run.push_back({c.x, 1, c.kernel});
+    }
+    L.runptr.push_back((int)L.run.size());
+  }
 }
 
 void Network::SetImage(const unsigned char labels[])
@@ -592,38 +605,27 @@ static const float *RowOf(const Level &L, const float *field, int y, int z, cons
   return field + Y.at(0, y, z);
 }
 
-/* planes are those of z - 1, z, z + 1, each given by its cell (0, 0) */
-void Network::Around(const Level &L, const float *const planes[3], int y, const float *in[9]) const
-{
-  const ptrdiff_t row = L.layout.row;
-
-  if (nine) {
-    for (int r = 0; r < 9; r++) in[r] = planes[r / 3] + (y + r % 3 - 1) * row;
-  } else {
-    for (int r = 0; r < 3; r++) in[r] = planes[r] + y * row;
-  }
-}
-
-/* Own active cells of a row */
+/* Own active cells of a row. planes are those of z - 1, z, z + 1, each given by its cell (0, 0). */
 void Network::Convolve(const Level &L, int which, int y, int z, const float *const planes[3], float *out) const
 {
-  const int    row = L.rowOf(y, z);
-  const float *in[9], *shifted[9];
+  const int    row = L.rowOf(y, z), first = L.runptr[row], nruns = L.runptr[row + 1] - first;
+  const float *at[3];
 
-  if (L.spanptr[row] == L.spanptr[row + 1]) return;
-  Around(L, planes, y, in);
   for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
     const int x0 = std::max(L.span[s].x0, L.layout.lo[0]), n = std::min(L.span[s].x1, L.layout.hi[0]) - x0;
 
-    if (n <= 0) continue;
-    for (int r = 0; r < (nine ? 9 : 3); r++) shifted[r] = in[r] + x0;
+    /* A row along a wall may be a single run */
+    if (n <= 0 || (nruns == 1 && L.run[first].count == n)) continue;
+    for (int d = 0; d < 3; d++) at[d] = planes[d] + y * L.layout.row + x0;
     if (L.entries[which].empty())
-      loops.convolve[nine](n, shifted, L.stencil[which].data(), out + x0);
+      loops.convolve[nine](n, at, L.layout.row, L.stencil[which].data(), out + x0);
     else
-      loops.symmetric[nine](n, shifted, L.entries[which].data(), out + x0);
+      loops.symmetric[nine](n, at, L.layout.row, L.entries[which].data(), out + x0);
   }
-  const int first = L.specialptr[row], count = L.specialptr[row + 1] - first;
-  if (count) loops.special[nine](count, &L.special[first].x, in, (which ? L.post : L.pre).data(), out);
+  if (nruns) {
+    for (int d = 0; d < 3; d++) at[d] = planes[d] + y * L.layout.row;
+    loops.special[nine](nruns, &L.run[first].x, at, L.layout.row, (which ? L.post : L.pre).data(), out);
+  }
 }
 
 /* Means of the cells of a level become the input of the coarser one */
@@ -878,7 +880,7 @@ size_t Network::Memory() const
 
   for (const auto &L : level) {
     bytes += (L->r.size() + L->x.size() + L->pre.size() + L->post.size() + L->windows.size()) * sizeof(float);
-    bytes += L->span.size() * sizeof(Span) + L->special.size() * sizeof(Special) + (L->spanptr.size() + L->specialptr.size()) * sizeof(int);
+    bytes += L->span.size() * sizeof(Span) + L->special.size() * sizeof(Special) + L->run.size() * sizeof(Run) + (L->spanptr.size() + L->specialptr.size()) * sizeof(int);
   }
   for (const Image &I : image) bytes += I.label.size() + (I.air.size() + I.solid.size() + I.pinned.size()) * sizeof(float);
   return bytes;

@@ -74,6 +74,11 @@ struct Special {
   int x, kernel;
 };
 
+/* Special cells with the same kernel */
+struct Run {
+  int x, count, kernel;
+};
+
 /* A span of the finest level within the part of this process */
 struct Segment {
   int x0, x1, y, z;
@@ -89,9 +94,10 @@ struct Level {
   Layout layout;       /* of r and x, with one layer of cells of other processes, or of zeros */
 
   /* By row of layout.first, ..., layout.last - 1 along axes 1 and 2 */
-  std::vector<int>     spanptr, specialptr;
+  std::vector<int>     spanptr, specialptr, runptr;
   std::vector<Span>    span;                                    /* active cells, also in the layer of other processes */
   std::vector<Special> special;                                 /* in own cells */
+  std::vector<Run>     run;                                     /* the same, by runs */
   long long            nactive = 0, nspecial = 0, nkernels = 0; /* own cells */
 
   std::vector<float> windows;    /* by kernel: air, solid and pinned in the cells of the window */
@@ -198,7 +204,6 @@ private:
   void Pooled(int l);
   void Lists(int l);
   void NumberKernels(int l);
-  void Around(const Level &L, const float *const planes[3], int y, const float *in[9]) const;
   void Convolve(const Level &L, int which, int y, int z, const float *const planes[3], float *out) const;
   void PoolPlane(int l, int cz);
   void InterpolateSpan(int l, int y, int z, const Span &span, float *out);

@@ -13,66 +13,90 @@ namespace {
 /* Cells that are worked on at once, so that intermediate results stay in the first-level cache */
 enum { CHUNK = 512 };
 
+typedef long long Integer __attribute__((may_alias));
+typedef float     Four __attribute__((vector_size(4 * sizeof(float)), aligned(sizeof(float)), may_alias));
+typedef float     Sixteen __attribute__((vector_size(16 * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+/* The row r of those around */
 template <int ROWS>
-static void Convolve(int n, const float *const in[], const float stencil[], float *__restrict out)
+static inline const float *Row(const float *const plane[3], long row, int r)
 {
+  return ROWS == 9 ? plane[r / 3] + (r % 3 - 1) * row : plane[r];
+}
+
+/* The three entries of a row of a stencil are STEP numbers after those of the row before */
+template <int ROWS, int STEP>
+static inline void ConvolveRow(int n, const float *const plane[3], long row, const float stencil[], float *__restrict out)
+{
+  const float *in[ROWS];
+
+  for (int r = 0; r < ROWS; r++) in[r] = Row<ROWS>(plane, row, r);
   for (int i = 0; i < n; i++) {
     float sum = 0.0f;
 
-    for (int r = 0; r < ROWS; r++) sum += stencil[3 * r] * in[r][i - 1] + stencil[3 * r + 1] * in[r][i] + stencil[3 * r + 2] * in[r][i + 1];
+    for (int r = 0; r < ROWS; r++) sum += stencil[STEP * r] * in[r][i - 1] + stencil[STEP * r + 1] * in[r][i] + stencil[STEP * r + 2] * in[r][i + 1];
     out[i] = sum;
   }
 }
 
+template <int ROWS>
+static void Convolve(int n, const float *const plane[3], long row, const float stencil[], float *__restrict out)
+{
+  ConvolveRow<ROWS, 3>(n, plane, row, stencil, out);
+}
+
 /* Rows at the same distance are added first, and what a cell gives to both its neighbours is computed once */
 template <int ROWS>
-static void Symmetric(int n, const float *const in[], const float c[], float *__restrict out)
+static void Symmetric(int n, const float *const plane[3], long row, const float c[], float *__restrict out)
 {
-  float here[CHUNK + 2], aside[CHUNK + 2];
+  float       here[CHUNK + 2], aside[CHUNK + 2];
+  const float c0 = c[0], c1 = c[1], c2 = c[2], c3 = ROWS == 9 ? c[3] : 0.0f;
 
   for (int begin = 0; begin < n; begin += CHUNK) {
-    const int m = n - begin < CHUNK ? n - begin : CHUNK;
+    const int          m  = n - begin < CHUNK ? n - begin : CHUNK;
+    const float *const p1 = plane[0] + begin - 1, *const p4 = plane[1] + begin - 1, *const p7 = plane[2] + begin - 1;
 
     if (ROWS == 9) {
-      const float *const p0 = in[0] + begin - 1, *const p1 = in[1] + begin - 1, *const p2 = in[2] + begin - 1, *const p3 = in[3] + begin - 1, *const p4 = in[4] + begin - 1;
-      const float *const p5 = in[5] + begin - 1, *const p6 = in[6] + begin - 1, *const p7 = in[7] + begin - 1, *const p8 = in[8] + begin - 1;
+      const float *const p0 = p1 - row, *const p2 = p1 + row, *const p3 = p4 - row, *const p5 = p4 + row, *const p6 = p7 - row, *const p8 = p7 + row;
 
       for (int i = 0; i < m + 2; i++) {
         const float centre = p4[i], face = (p1[i] + p3[i]) + (p5[i] + p7[i]), edge = (p0[i] + p2[i]) + (p6[i] + p8[i]);
 
-        here[i]  = c[0] * centre + c[1] * face + c[2] * edge;
-        aside[i] = c[1] * centre + c[2] * face + c[3] * edge;
+        here[i]  = c0 * centre + c1 * face + c2 * edge;
+        aside[i] = c1 * centre + c2 * face + c3 * edge;
       }
     } else {
-      const float *const p0 = in[0] + begin - 1, *const p1 = in[1] + begin - 1, *const p2 = in[2] + begin - 1;
-
       for (int i = 0; i < m + 2; i++) {
-        const float centre = p1[i], face = p0[i] + p2[i];
+        const float centre = p4[i], face = p1[i] + p7[i];
 
-        here[i]  = c[0] * centre + c[1] * face;
-        aside[i] = c[1] * centre + c[2] * face;
+        here[i]  = c0 * centre + c1 * face;
+        aside[i] = c1 * centre + c2 * face;
       }
     }
     for (int i = 0; i < m; i++) out[begin + i] = here[i + 1] + (aside[i] + aside[i + 2]);
   }
 }
 
-typedef long long Integer __attribute__((may_alias));
-typedef float     Sixteen __attribute__((vector_size(16 * sizeof(float)), aligned(sizeof(float)), may_alias));
-typedef float     Four __attribute__((vector_size(4 * sizeof(float)), aligned(sizeof(float)), may_alias));
-
 template <int ROWS>
-static void SpecialCells(int n, const int x[], const float *const in[], const float kernels[], float *__restrict out)
+static void SpecialCells(int n, const int runs[], const float *const plane[3], long row, const float kernels[], float *__restrict out)
 {
   for (int s = 0; s < n; s++) {
-    const int          i      = x[2 * s];
-    const float *const k      = kernels + (long)x[2 * s + 1] * (ROWS * GROUP);
-    Four               sum[3] = {};
+    const int          x = runs[3 * s], count = runs[3 * s + 1];
+    const float *const k       = kernels + (long)runs[3 * s + 2] * (ROWS * GROUP);
+    const float *const from[3] = {plane[0] + x, plane[1] + x, plane[2] + x};
 
-    for (int r = 0; r < ROWS; r++) sum[r % 3] += *(const Four *)(k + r * GROUP) * *(const Four *)(in[r] + i - 1);
-    sum[0] += sum[1] + sum[2];
-    /* The fourth entry of a kernel is zero, but what it was multiplied with may be anything */
-    out[i] = sum[0][0] + sum[0][1] + sum[0][2];
+    if (count > 2) {
+      ConvolveRow<ROWS, GROUP>(count, from, row, k, out + x);
+      continue;
+    }
+    for (int i = 0; i < count; i++) {
+      Four sum[3] = {};
+
+      for (int r = 0; r < ROWS; r++) sum[r % 3] += *(const Four *)(k + r * GROUP) * *(const Four *)(Row<ROWS>(from, row, r) + i - 1);
+      sum[0] += sum[1] + sum[2];
+      /* The fourth entry of a kernel is zero, but what it was multiplied with may be anything */
+      out[x + i] = sum[0][0] + sum[0][1] + sum[0][2];
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 /*
   Loops of the network over a row of cells, compiled for several instruction sets.
 
-  in[] are the rows around a row of cells, three of them in two dimensions and nine in three, axis 1 running fastest; their numbers -1 and n are read as well.
+  plane[] are the rows of cells before, at and behind a row of cells along axis 2. In three dimensions the rows on both sides of these along axis 1
+  take part, at the distance row. Numbers -1 and n of the rows are read as well.
 */
 #pragma once
 
@@ -17,11 +18,11 @@ inline int KernelRoom(int dim)
 
 struct NetworkKernels {
   /* out(i) = sum over rows and offsets of stencil * in; index 0 for three rows, 1 for nine */
-  void (*convolve[2])(int n, const float *const in[], const float stencil[], float out[]);
+  void (*convolve[2])(int n, const float *const plane[3], long row, const float stencil[], float out[]);
   /* The same for a stencil that depends on the distance from the centre alone, given by its three or four different entries */
-  void (*symmetric[2])(int n, const float *const in[], const float entries[], float out[]);
-  /* out of the cells x[2 i], whose kernels are x[2 i + 1] */
-  void (*special[2])(int n, const int x[], const float *const in[], const float kernels[], float out[]);
+  void (*symmetric[2])(int n, const float *const plane[3], long row, const float entries[], float out[]);
+  /* out of the cells of n runs, each of which has a first cell, a number of cells, and a kernel for all of them */
+  void (*special[2])(int n, const int runs[], const float *const plane[3], long row, const float kernels[], float out[]);
   /* Kernels of n cells: base plus entries of table times the numbers of the windows, nwindow of them each. base and the rows of table have the size of a stored kernel. */
   void (*kernels[2])(int n, int nwindow, const float windows[], const float base[], const float table[], float kernels[]);
   /* coarse(i) = the mean of cells 2 i and 2 i + 1 of nrows rows */

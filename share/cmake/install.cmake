@@ -5,6 +5,8 @@ set_target_properties(petlap PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
 install(TARGETS petlap EXPORT petlapTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES petlap.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY share/petlap/ DESTINATION ${CMAKE_INSTALL_DATADIR}/petlap)
+# PCNEURAL looks for its weights there, from where the library is
+install(DIRECTORY nn_weights/ DESTINATION ${CMAKE_INSTALL_DATADIR}/petlap/nn_weights FILES_MATCHING PATTERN "*.h5" PATTERN "README.md" PATTERN "train" EXCLUDE)
 
 string(REGEX MATCH "^[0-9]+\\.[0-9]+" PETSC_SERIES "${PETSC_VERSION}")
 string(REGEX MATCH "[0-9]+$" petlap_next "${PETSC_SERIES}")
