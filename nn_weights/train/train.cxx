@@ -68,7 +68,8 @@ static PetscErrorCode ReadOptions(Setting *set)
   PetscEnum loss = (PetscEnum)set->loss.kind, metric = (PetscEnum)set->loss.metric, solver = (PetscEnum)set->loss.solver, rhs = (PetscEnum)source.rhs;
   PetscInt  stages = 0;
 
-  bool three = true;
+  bool      three = true;
+  PetscReal unit  = set->loss.unit;
 
   PetscFunctionBegin;
   PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "Training of the neural preconditioner", nullptr);
@@ -82,6 +83,7 @@ static PetscErrorCode ReadOptions(Setting *set)
   PetscCall(PetscOptionsReal("-train_seconds", "CPU seconds to train, instead of a number of steps", nullptr, set->seconds, &set->seconds, nullptr));
   PetscCall(PetscOptionsInt("-train_seed", "Number that all scenes and right-hand sides follow from", nullptr, source.seed, &source.seed, nullptr));
   PetscCall(PetscOptionsEnum("-train_loss", "What is made small", nullptr, LossNames, loss, &loss, nullptr));
+  PetscCall(PetscOptionsReal("-train_unit", "How much the loss rel wants steps of length one", nullptr, unit, &unit, nullptr));
   PetscCall(PetscOptionsEnum("-train_metric", "Norm of the losses sip and sipn", nullptr, MetricNames, metric, &metric, nullptr));
   PetscCall(PetscOptionsEnum("-train_sip", "Update of the losses sip and sipn: the exact solution, or what a KSP with the prefix train_sip_solver_ makes of the residual", nullptr, SipSolverNames, solver, &solver, nullptr));
   PetscCall(PetscOptionsEnum("-train_rhs", "Right-hand sides", nullptr, RhsNames, rhs, &rhs, nullptr));
@@ -136,6 +138,7 @@ static PetscErrorCode ReadOptions(Setting *set)
   PetscCheck(set->group > 0 && set->pool > 0 && set->visits > 0 && set->pool % set->group == 0, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-train_pool must be a multiple of -train_group, and -train_visits positive");
   PetscCheck(stages >= 1 && stages <= 16, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-train_stages must be 1, ..., 16");
   PetscCheck(source.life >= 1 && source.mmax >= 0 && source.ritz >= 2 && set->every >= 1, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-train_life and -train_every must be positive, -train_mmax not negative and -train_ritz at least 2");
+  set->loss.unit    = unit;
   set->loss.kind    = (LossKind)loss;
   set->loss.metric  = (Metric)metric;
   set->loss.solver  = (SipSolver)solver;
