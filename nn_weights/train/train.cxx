@@ -24,8 +24,8 @@ struct Setting {
   Loss                  loss;
   Shape                 shape;
   PetscBool             symmetry = PETSC_TRUE, monitor = PETSC_TRUE, test = PETSC_TRUE, check = PETSC_FALSE;
-  PetscInt              steps = 0, pool = 24, visits = 20, group = 2, patience = 0, seeds = 3, every = 1;
-  PetscReal             seconds = 0.0, rate = 3e-3, beta2 = 0.99, clip = 10.0, warmup = 0.03, target = 0.0;
+  PetscInt              steps = 0, pool = 24, visits = 12, group = 2, patience = 0, seeds = 3, every = 1;
+  PetscReal             seconds = 0.0, rate = 4e-3, beta2 = 0.99, clip = 10.0, warmup = 0.03, target = 0.0;
   std::vector<PetscInt> heldout, sizes, box;
   char                  out[PETSC_MAX_PATH_LEN] = "", init[PETSC_MAX_PATH_LEN] = "", resume[PETSC_MAX_PATH_LEN] = "", checkpoint[PETSC_MAX_PATH_LEN] = "", table[PETSC_MAX_PATH_LEN] = "", picture[PETSC_MAX_PATH_LEN] = "";
 };
@@ -76,7 +76,8 @@ static PetscErrorCode ReadOptions(Setting *set)
   PetscCall(PetscOptionsInt("-train_dim", "Dimension, 2 or 3", nullptr, source.dim, &source.dim, nullptr));
   PetscCheck(source.dim == 2 || source.dim == 3, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-train_dim must be 2 or 3");
   three       = source.dim == 3;
-  set->steps  = three ? 6000 : 12000;
+  set->steps  = three ? 4000 : 12000;
+  set->every  = three ? 4 : 10;
   source.life = three ? 12 : 16;
   stages      = three ? 2 : 3;
   PetscCall(PetscOptionsInt("-train_steps", "Steps of the optimizer", nullptr, set->steps, &set->steps, nullptr));
@@ -122,7 +123,7 @@ static PetscErrorCode ReadOptions(Setting *set)
   PetscCall(PetscOptionsString("-train_resume", "Checkpoint to go on from, with otherwise the same options", nullptr, set->resume, set->resume, sizeof(set->resume), nullptr));
   PetscCall(PetscOptionsString("-train_table", "CSV file for the progress", nullptr, set->table, set->table, sizeof(set->table), nullptr));
   PetscCall(PetscOptionsString("-train_picture", "SVG file for the progress", nullptr, set->picture, set->picture, sizeof(set->picture), nullptr));
-  source.sizes = three ? std::vector<PetscInt>{16, 24, 32, 32, 48} : std::vector<PetscInt>{32, 48, 64, 64, 96, 128};
+  source.sizes = three ? std::vector<PetscInt>{24, 32, 32, 48, 64} : std::vector<PetscInt>{32, 48, 64, 64, 96, 128};
   set->heldout = three ? std::vector<PetscInt>{32, 64} : std::vector<PetscInt>{64, 128};
   set->sizes   = three ? std::vector<PetscInt>{32, 64} : std::vector<PetscInt>{64, 128, 256};
   PetscCall(Sizes(PetscOptionsObject, "-train_sizes", "Cells along the axes of scenes", &source.sizes));
