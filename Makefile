@@ -5,6 +5,7 @@
 #   make demo      solves the shipped systems
 #   make check     builds everything and runs the tests
 #   make bench     the benchmarks
+#   make train     trains the weights of the neural preconditioner anew, into the build folder; TRAIN=... are further options
 #   make install PREFIX=/usr/local
 #   make clean     removes the build folders
 #
@@ -53,10 +54,16 @@ bench:
 	cmake --build $(BUILD) -j$(JOBS)
 	BUILD=$(BUILD) tests/bench/run
 
+train:
+	@share/setup.sh lib
+	$(call configure,-DPETLAP_TRAIN=ON)
+	cmake --build $(BUILD) -j$(JOBS) --target train
+	BUILD=$(BUILD) nn_weights/train/recipe $(TRAIN)
+
 install: lib
 	cmake --install $(BUILD) --prefix $(PREFIX)
 
 clean:
 	rm -rf build build-*
 
-.PHONY: lib demo check bench install clean
+.PHONY: lib demo check bench train install clean

@@ -60,9 +60,13 @@ void Loss::Evaluate(const Sample &sample, const Block &r, const Dots &re, const 
       value->v[b] = a.v[b] = c.v[b] = 0.0;
       if (!good) continue;
       if (kind == LOSS_REL) {
-        value->v[b] = 1.0 - rd.v[b] * rd.v[b] / (q.v[b] * m);
-        a.v[b]      = -2.0 * rd.v[b] / (q.v[b] * m);
-        c.v[b]      = -a.v[b] * rd.v[b] / q.v[b];
+        value->v[b]         = 1.0 - rd.v[b] * rd.v[b] / (q.v[b] * m);
+        a.v[b]              = -2.0 * rd.v[b] / (q.v[b] * m);
+        c.v[b]              = -a.v[b] * rd.v[b] / q.v[b];
+        const double length = rd.v[b] / q.v[b], off = length - 1.0;
+        value->v[b] += unit * off * off;
+        a.v[b] += 2.0 * unit * off / q.v[b];
+        c.v[b] -= 4.0 * unit * off * length / q.v[b];
       } else {
         value->v[b] = 1.0 + (q.v[b] - 2.0 * rd.v[b]) / m;
         c.v[b]      = 2.0 / m;

@@ -25,6 +25,7 @@ struct Loss {
   LossKind  kind   = LOSS_REL;
   Metric    metric = METRIC_L2;
   SipSolver solver = SIP_EXACT;
+  double    unit   = 0.05; /* rel leaves the size of d free: so much of the square of what the best length differs from one is added */
 
   bool sip() const
   {

@@ -1,7 +1,9 @@
 #include "sample.h"
 #include "petlap.h"
 #include <petscblaslapack.h>
-#include <petscviewerhdf5.h>
+#if defined(PETSC_HAVE_HDF5)
+  #include <hdf5.h>
+#endif
 #include <algorithm>
 #include <cmath>
 
@@ -37,15 +39,44 @@ void Sample::Begin(int column)
   directions.Forget(column);
 }
 
+/* All numbers of a dataset, which must be at most so many */
+static PetscErrorCode ReadIntegers(const char file[], const char name[], size_t most, std::vector<int> *values)
+{
+  PetscFunctionBegin;
+#if defined(PETSC_HAVE_HDF5)
+  const hid_t f   = H5Fopen(file, H5F_ACC_RDONLY, H5P_DEFAULT);
+  hid_t       set = -1, space = -1;
+  hssize_t    n      = -1;
+  herr_t      status = -1;
+
+  if (f >= 0 && H5Lexists(f, name, H5P_DEFAULT) > 0) set = H5Dopen2(f, name, H5P_DEFAULT);
+  if (set >= 0) space = H5Dget_space(set);
+  if (space >= 0) n = H5Sget_simple_extent_npoints(space);
+  if (n >= 0 && (size_t)n <= most) {
+    values->resize((size_t)n);
+    status = H5Dread(set, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values->data());
+  }
+  if (space >= 0) H5Sclose(space);
+  if (set >= 0) H5Dclose(set);
+  if (f >= 0) H5Fclose(f);
+  PetscCheck(status >= 0, PETSC_COMM_SELF, PETSC_ERR_FILE_UNEXPECTED, "%s has no readable dataset '%s': the network needs to know the grid, in griddims, and which of its cells are air (3), fluid (2) and solid (1), in flags", file, name);
+#else
+  (void)name;
+  (void)most;
+  (void)values;
+  SETERRQ(PETSC_COMM_SELF, PETSC_ERR_SUP_SYS, "%s: flags of cells are read from HDF5 files, and this PETSc was built without HDF5", file);
+#endif
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
 /* Matrices of fluid simulations: the unknowns are the cells that the flags call fluid, the first axis fastest */
 PetscErrorCode LoadProblem(const char file[], Problem *problem, std::vector<double> *rhs)
 {
   Mat                 A;
   Vec                 b, x;
-  PetscInt            n, size, ncells;
-  const PetscInt     *sizes, *flags;
+  PetscInt            n;
+  std::vector<int>    sizes, flags;
   const PetscScalar  *values;
-  IS                  dims, flag;
   scenes::Scene       scene;
   std::vector<int>    ptr(1, 0), neighbour;
   std::vector<double> weight, diagonal;
@@ -54,38 +85,16 @@ PetscErrorCode LoadProblem(const char file[], Problem *problem, std::vector<doub
   PetscFunctionBegin;
   PetscCall(PetlapLoadSystem(PETSC_COMM_SELF, file, &A, &b, &x));
   PetscCall(MatGetSize(A, &n, nullptr));
-#if defined(PETSC_HAVE_HDF5)
-  PetscViewer viewer;
-  PetscBool   has;
-
-  PetscCall(PetscViewerHDF5Open(PETSC_COMM_SELF, file, FILE_MODE_READ, &viewer));
-  PetscCall(PetscViewerHDF5HasDataset(viewer, "flags", &has));
-  PetscCheck(has, PETSC_COMM_SELF, PETSC_ERR_FILE_UNEXPECTED, "%s has no dataset 'flags': the network needs to know which cells are air (3), fluid (2) and solid (1)", file);
-  PetscCall(ISCreate(PETSC_COMM_SELF, &dims));
-  PetscCall(PetscObjectSetName((PetscObject)dims, "griddims"));
-  PetscCall(ISLoad(dims, viewer));
-  PetscCall(ISCreate(PETSC_COMM_SELF, &flag));
-  PetscCall(PetscObjectSetName((PetscObject)flag, "flags"));
-  PetscCall(ISLoad(flag, viewer));
-  PetscCall(PetscViewerDestroy(&viewer));
-#else
-  SETERRQ(PETSC_COMM_SELF, PETSC_ERR_SUP_SYS, "%s: flags of cells are read from HDF5 files, and this PETSc was built without HDF5", file);
-#endif
-  PetscCall(ISGetLocalSize(dims, &size));
-  PetscCheck(size == 2 || size == 3, PETSC_COMM_SELF, PETSC_ERR_FILE_UNEXPECTED, "%s: griddims must have 2 or 3 numbers and has %" PetscInt_FMT, file, size);
-  PetscCall(ISGetIndices(dims, &sizes));
-  scene.dim  = (int)size;
-  scene.n[0] = (int)sizes[size - 1];
-  scene.n[1] = size == 3 ? (int)sizes[1] : 1;
-  scene.n[2] = (int)sizes[0];
-  PetscCall(ISRestoreIndices(dims, &sizes));
-  PetscCall(ISGetLocalSize(flag, &ncells));
-  PetscCheck((size_t)ncells == scene.size(), PETSC_COMM_SELF, PETSC_ERR_FILE_UNEXPECTED, "%s: there are %" PetscInt_FMT " flags, and griddims tell of %zu cells", file, ncells, scene.size());
-  PetscCall(ISGetIndices(flag, &flags));
-  for (PetscInt i = 0; i < ncells; i++) scene.cell.push_back(flags[i] == 3 ? scenes::AIR : flags[i] == 2 ? scenes::FLUID : scenes::SOLID);
-  PetscCall(ISRestoreIndices(flag, &flags));
-  PetscCall(ISDestroy(&dims));
-  PetscCall(ISDestroy(&flag));
+  PetscCall(ReadIntegers(file, "griddims", 3, &sizes));
+  PetscCheck(sizes.size() == 2 || sizes.size() == 3, PETSC_COMM_SELF, PETSC_ERR_FILE_UNEXPECTED, "%s: griddims must have 2 or 3 numbers", file);
+  for (int v : sizes) PetscCheck(v >= 1 && v <= 100000, PETSC_COMM_SELF, PETSC_ERR_FILE_UNEXPECTED, "%s: griddims holds the size %d", file, v);
+  scene.dim  = (int)sizes.size();
+  scene.n[0] = sizes.back();
+  scene.n[1] = sizes.size() == 3 ? sizes[1] : 1;
+  scene.n[2] = sizes[0];
+  PetscCall(ReadIntegers(file, "flags", scene.size(), &flags));
+  PetscCheck(flags.size() == scene.size(), PETSC_COMM_SELF, PETSC_ERR_FILE_UNEXPECTED, "%s: there are %zu flags, and griddims tell of %zu cells", file, flags.size(), scene.size());
+  for (int flag : flags) scene.cell.push_back(flag == 3 ? scenes::AIR : flag == 2 ? scenes::FLUID : scenes::SOLID);
   *problem = Problem(std::move(scene));
   PetscCheck(problem->n == (size_t)n, PETSC_COMM_SELF, PETSC_ERR_FILE_UNEXPECTED, "%s: the matrix has %" PetscInt_FMT " rows, and %zu cells are fluid", file, n, problem->n);
   for (PetscInt i = 0; i < n; i++) {

@@ -24,9 +24,9 @@ struct Setting {
   Loss                  loss;
   Shape                 shape;
   PetscBool             symmetry = PETSC_TRUE, monitor = PETSC_TRUE, test = PETSC_TRUE, check = PETSC_FALSE;
-  PetscInt              steps = 0, pool = 24, visits = 20, group = 2, patience = 0, seeds = 3, every = 1;
-  PetscReal             seconds = 0.0, rate = 3e-3, beta2 = 0.99, clip = 10.0, warmup = 0.03, target = 0.0;
-  std::vector<PetscInt> heldout, sizes;
+  PetscInt              steps = 0, pool = 24, visits = 12, group = 2, patience = 0, seeds = 3, every = 1;
+  PetscReal             seconds = 0.0, rate = 4e-3, beta2 = 0.99, clip = 10.0, warmup = 0.03, target = 0.0;
+  std::vector<PetscInt> heldout, sizes, box;
   char                  out[PETSC_MAX_PATH_LEN] = "", init[PETSC_MAX_PATH_LEN] = "", resume[PETSC_MAX_PATH_LEN] = "", checkpoint[PETSC_MAX_PATH_LEN] = "", table[PETSC_MAX_PATH_LEN] = "", picture[PETSC_MAX_PATH_LEN] = "";
 };
 
@@ -68,20 +68,23 @@ static PetscErrorCode ReadOptions(Setting *set)
   PetscEnum loss = (PetscEnum)set->loss.kind, metric = (PetscEnum)set->loss.metric, solver = (PetscEnum)set->loss.solver, rhs = (PetscEnum)source.rhs;
   PetscInt  stages = 0;
 
-  bool three = true;
+  bool      three = true;
+  PetscReal unit  = set->loss.unit;
 
   PetscFunctionBegin;
   PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "Training of the neural preconditioner", nullptr);
   PetscCall(PetscOptionsInt("-train_dim", "Dimension, 2 or 3", nullptr, source.dim, &source.dim, nullptr));
   PetscCheck(source.dim == 2 || source.dim == 3, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-train_dim must be 2 or 3");
   three       = source.dim == 3;
-  set->steps  = three ? 6000 : 12000;
+  set->steps  = three ? 4000 : 12000;
+  set->every  = three ? 4 : 10;
   source.life = three ? 12 : 16;
   stages      = three ? 2 : 3;
   PetscCall(PetscOptionsInt("-train_steps", "Steps of the optimizer", nullptr, set->steps, &set->steps, nullptr));
   PetscCall(PetscOptionsReal("-train_seconds", "CPU seconds to train, instead of a number of steps", nullptr, set->seconds, &set->seconds, nullptr));
   PetscCall(PetscOptionsInt("-train_seed", "Number that all scenes and right-hand sides follow from", nullptr, source.seed, &source.seed, nullptr));
   PetscCall(PetscOptionsEnum("-train_loss", "What is made small", nullptr, LossNames, loss, &loss, nullptr));
+  PetscCall(PetscOptionsReal("-train_unit", "How much the loss rel wants steps of length one", nullptr, unit, &unit, nullptr));
   PetscCall(PetscOptionsEnum("-train_metric", "Norm of the losses sip and sipn", nullptr, MetricNames, metric, &metric, nullptr));
   PetscCall(PetscOptionsEnum("-train_sip", "Update of the losses sip and sipn: the exact solution, or what a KSP with the prefix train_sip_solver_ makes of the residual", nullptr, SipSolverNames, solver, &solver, nullptr));
   PetscCall(PetscOptionsEnum("-train_rhs", "Right-hand sides", nullptr, RhsNames, rhs, &rhs, nullptr));
@@ -120,13 +123,15 @@ static PetscErrorCode ReadOptions(Setting *set)
   PetscCall(PetscOptionsString("-train_resume", "Checkpoint to go on from, with otherwise the same options", nullptr, set->resume, set->resume, sizeof(set->resume), nullptr));
   PetscCall(PetscOptionsString("-train_table", "CSV file for the progress", nullptr, set->table, set->table, sizeof(set->table), nullptr));
   PetscCall(PetscOptionsString("-train_picture", "SVG file for the progress", nullptr, set->picture, set->picture, sizeof(set->picture), nullptr));
-  source.sizes = three ? std::vector<PetscInt>{16, 24, 32, 32, 48} : std::vector<PetscInt>{32, 48, 64, 64, 96, 128};
+  source.sizes = three ? std::vector<PetscInt>{24, 32, 32, 48, 64} : std::vector<PetscInt>{32, 48, 64, 64, 96, 128};
   set->heldout = three ? std::vector<PetscInt>{32, 64} : std::vector<PetscInt>{64, 128};
   set->sizes   = three ? std::vector<PetscInt>{32, 64} : std::vector<PetscInt>{64, 128, 256};
   PetscCall(Sizes(PetscOptionsObject, "-train_sizes", "Cells along the axes of scenes", &source.sizes));
   PetscCall(Sizes(PetscOptionsObject, "-train_heldout_sizes", "Sizes of the held-out scenes", &set->heldout));
   PetscCall(Sizes(PetscOptionsObject, "-train_test_sizes", "Sizes of the test scenes", &set->sizes));
+  PetscCall(Sizes(PetscOptionsObject, "-train_test_box", "Cells along each axis of a further grid of test scenes", &set->box));
   PetscOptionsEnd();
+  PetscCheck(set->box.empty() || (PetscInt)set->box.size() == source.dim, PETSC_COMM_WORLD, PETSC_ERR_ARG_SIZ, "-train_test_box wants a size for each axis");
   PetscCall(PetscOptionsHasName(nullptr, nullptr, "-train_sizes", &known));
   /* Who names files and no sizes wants no scenes */
   if (!source.files.empty() && !known) source.sizes.clear();
@@ -134,6 +139,7 @@ static PetscErrorCode ReadOptions(Setting *set)
   PetscCheck(set->group > 0 && set->pool > 0 && set->visits > 0 && set->pool % set->group == 0, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-train_pool must be a multiple of -train_group, and -train_visits positive");
   PetscCheck(stages >= 1 && stages <= 16, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-train_stages must be 1, ..., 16");
   PetscCheck(source.life >= 1 && source.mmax >= 0 && source.ritz >= 2 && set->every >= 1, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-train_life and -train_every must be positive, -train_mmax not negative and -train_ritz at least 2");
+  set->loss.unit    = unit;
   set->loss.kind    = (LossKind)loss;
   set->loss.metric  = (Metric)metric;
   set->loss.solver  = (SipSolver)solver;
@@ -172,7 +178,7 @@ static PetscErrorCode Visit(const Setting &set, const std::vector<double> &numbe
 }
 
 /* Iterations of the classes from first on, each with some seeds, shared out over the processes */
-static PetscErrorCode Count(const Setting &set, const std::vector<double> &numbers, PetscInt N, uint64_t firstseed, int seeds, double bubbles, std::vector<double> *mean, std::vector<double> *most)
+static PetscErrorCode Count(const Setting &set, const std::vector<double> &numbers, const int n[3], uint64_t firstseed, int seeds, double bubbles, std::vector<double> *mean, std::vector<double> *most)
 {
   PetscMPIInt rank, size;
 
@@ -183,11 +189,9 @@ static PetscErrorCode Count(const Setting &set, const std::vector<double> &numbe
   most->assign(scenes::NCLASSES, 0.0);
   for (int kind = 0; kind < scenes::NCLASSES; kind++) {
     for (int seed = 0; seed < seeds; seed++) {
-      int             n[3];
       scenes::Options options;
 
       if ((kind * seeds + seed) % size != rank || (bubbles > 0.0 && kind != scenes::SPLASH)) continue;
-      for (int a = 0; a < 3; a++) n[a] = set.shape.dim == 3 || a != 1 ? (int)N : 1;
       options.bubbles = bubbles;
       const Problem       problem(scenes::MakeScene(set.shape.dim, n, (scenes::Class)kind, firstseed + seed, options));
       std::vector<double> b(problem.n);
@@ -203,6 +207,13 @@ static PetscErrorCode Count(const Setting &set, const std::vector<double> &numbe
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most->data(), scenes::NCLASSES, MPI_DOUBLE, MPI_MAX, PETSC_COMM_WORLD));
   PetscFunctionReturn((PetscErrorCode)0);
 }
+
+/* A grid of N cells along all axes */
+struct Cube {
+  int n[3];
+
+  Cube(int dim, PetscInt N) : n{(int)N, dim == 3 ? (int)N : 1, (int)N} {}
+};
 
 /* The mean over the measured classes */
 static double Mean(const std::vector<double> &its)
@@ -220,7 +231,7 @@ static PetscErrorCode HeldOut(const Setting &set, const std::vector<double> &num
   PetscFunctionBegin;
   *iterations = 0.0;
   for (PetscInt N : set.heldout) {
-    PetscCall(Count(set, numbers, N, HELDOUT, 1, 0.0, &mean, &most));
+    PetscCall(Count(set, numbers, Cube(set.shape.dim, N).n, HELDOUT, 1, 0.0, &mean, &most));
     *iterations += Mean(mean) / (double)set.heldout.size();
   }
   PetscFunctionReturn((PetscErrorCode)0);
@@ -231,20 +242,28 @@ static PetscErrorCode Test(const Setting &set, const std::vector<double> &number
   std::vector<double> mean, most, bubbly, mostbubbly;
 
   PetscFunctionBegin;
-  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "Iterations of psdo to 1e-6, means of %" PetscInt_FMT " scenes (most)\n  size   mean", set.seeds));
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "Iterations of psdo to 1e-6, means of %" PetscInt_FMT " scenes (most)\n       size   mean", set.seeds));
   for (const char *name : scenes::ClassNames) PetscCall(PetscPrintf(PETSC_COMM_WORLD, " %11s", name));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "     bubbles\n"));
-  for (PetscInt N : set.sizes) {
-    char text[64];
+  std::vector<Cube> grids;
+  for (PetscInt N : set.sizes) grids.push_back(Cube(set.shape.dim, N));
+  if (!set.box.empty()) {
+    grids.push_back(Cube(set.shape.dim, set.box[0]));
+    for (int a = 1; a < set.shape.dim; a++) grids.back().n[set.shape.dim == 3 ? a : 2] = (int)set.box[a];
+  }
+  for (const Cube &grid : grids) {
+    const int *n = grid.n;
+    char       text[64];
 
-    PetscCall(Count(set, numbers, N, TEST, (int)set.seeds, 0.0, &mean, &most));
-    PetscCall(Count(set, numbers, N, TEST, (int)set.seeds, 0.01, &bubbly, &mostbubbly));
+    PetscCall(Count(set, numbers, n, TEST, (int)set.seeds, 0.0, &mean, &most));
+    PetscCall(Count(set, numbers, n, TEST, (int)set.seeds, 0.01, &bubbly, &mostbubbly));
     mean.push_back(bubbly[scenes::SPLASH]);
     most.push_back(mostbubbly[scenes::SPLASH]);
-    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%6" PetscInt_FMT " %6.2f", N, Mean(mean)));
+    const std::string name = std::to_string(n[0]) + (n[0] == n[2] ? "" : (set.shape.dim == 3 ? "x" + std::to_string(n[1]) : "") + "x" + std::to_string(n[2]));
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%11s %6.2f", name.c_str(), Mean(mean)));
     for (size_t k = 0; k < mean.size(); k++) PetscCall(PetscPrintf(PETSC_COMM_WORLD, "  %5.1f (%2.0f)", mean[k], most[k]));
     PetscCall(PetscPrintf(PETSC_COMM_WORLD, "\n"));
-    snprintf(text, sizeof(text), "%s%d: %.2f", quality->empty() ? "" : ", ", (int)N, Mean(mean));
+    snprintf(text, sizeof(text), "%s%s: %.2f", quality->empty() ? "" : ", ", name.c_str(), Mean(mean));
     *quality += text;
   }
   for (const std::string &file : set.source.files) {
