@@ -361,7 +361,7 @@ private:
     Combine(in, c, out, nullptr, {}, touched);
   }
 
-  /* The same, and at once for other vectors as well */
+  /* The same, and at once for those of in2, if any */
   template <typename Touched>
   void Combine(const Columns &in, const std::vector<double> &c, const std::vector<double *> &out, const Columns *in2, const std::vector<double *> &out2, Touched &&touched)
   {
@@ -476,8 +476,7 @@ private:
     c.assign((size_t)all.padded() * all.padded(), 0.0);
     Put(C, all, 0, np, c);
     std::vector<double> sums(np * PANEL, 0.0);
-    Combine(all, c, all.panel, [](int, int) {});
-    Combine(images, c, images.panel, [&](int first, int last) { Residuals(first, last, sums.data()); });
+    Combine(all, c, all.panel, &images, images.panel, [&](int first, int last) { Residuals(first, last, sums.data()); });
     for (int j = 0; j < m; j++) norm[j] = std::sqrt(sums[j]);
   }
 
@@ -529,20 +528,18 @@ private:
       basis.add(W, nW);
       fresh.add(W, nW);
       if (pass == 0) Gram(basis, fresh, g);
-      Small all     = Pick(g, basis, fresh);
-      E             = Small(old.size(), nW);
-      G             = Small(nW, nW);
-      double defect = 0.0;
+      Small all = Pick(g, basis, fresh);
+      E         = Small(old.size(), nW);
+      G         = Small(nW, nW);
       for (int j = 0; j < nW; j++) {
-        for (int i = 0; i < old.size(); i++) defect = std::max(defect, std::abs(E(i, j) = all(i, j)));
-        for (int i = 0; i < nW; i++) {
-          G(i, j) = 0.5 * (all(old.size() + i, j) + all(old.size() + j, i));
-          defect  = std::max(defect, std::abs(G(i, j) - (i == j)));
-        }
+        for (int i = 0; i < old.size(); i++) E(i, j) = all(i, j);
+        for (int i = 0; i < nW; i++) G(i, j) = 0.5 * (all(old.size() + i, j) + all(old.size() + j, i));
       }
-      if (!std::isfinite(defect)) return false;
+      for (double v : all.a) {
+        if (!std::isfinite(v)) return false;
+      }
       /* The products of the vectors are accounted for below, so it is enough when they are far from dependent on each other. Mostly that is so at once. */
-      unit.assign(nW, 1.0);
+      unit.resize(nW);
       for (int j = 0; j < nW; j++) unit[j] = G(j, j) > 0.0 ? 1.0 / std::sqrt(G(j, j)) : 0.0;
       Small joint(basis.size(), basis.size());
       for (int i = 0; i < old.size(); i++) joint(i, i) = 1.0;

@@ -225,8 +225,8 @@ def part_kappa(options, table, runner):
 
     def lines(cases):
         for family, n in cases:
-            # Without a grid, or with an irregular one, there is no geometry to use
-            keys = [None if name.startswith("geo") and (MESH.match(family)) else (family, n, s, name) for s, name in columns]
+            # Without a grid in the plane there is no geometry to use
+            keys = [None if name.startswith("geo") and (MESH.match(family) or family in SOLID) else (family, n, s, name) for s, name in columns]
             part.block([key for key in keys if key])
             table(f"{n:5d} {family:11}" + "".join(f"{kappa(part, key) if key else '-':>{width}}" for key in keys))
             part.csv(options.out + ".csv")
