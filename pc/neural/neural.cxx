@@ -1056,7 +1056,7 @@ static PetscErrorCode PCNeuralGetLevels_Neural(PC pc, PetscInt *value)
   Notes:
   By default the longest axis of the coarsest level has 4 to 7 cells, unless the weights were made for a fixed number of levels. Each level has half the cells of the
   finer one along each axis. Levels beyond a single cell are left out.
-  
+
   Reference: section 4.2 of Lan et al. (2024)
 
   Errors:
@@ -1133,7 +1133,7 @@ static PetscErrorCode PCNeuralGetMask_Neural(PC pc, PCNeuralMask *value)
   Notes:
   With `fluid` these are the cells with some fluid, with `dilated` on the coarser levels their neighbours as well, and with `none` all cells of the box, as in the paper, which takes more time where
   there is little fluid. Weights are trained for one of them, which `weights` stands for.
-  
+
   Reference: section 4.2 of Lan et al. (2024)
 
   Errors:
@@ -1211,7 +1211,7 @@ static PetscErrorCode PCNeuralGetScaling_Neural(PC pc, PCNeuralScaling *value)
   The network approximates the inverse of the Laplacian whose entries are -1. `scalar` divides by the mean entry of the matrix, with its sign, so that the output is of the right size for `KSPPREONLY`,
   `KSPRICHARDSON` and multigrid. `diagonal` multiplies input and output by the square root of what the diagonal of that Laplacian is over that of the matrix, which helps where coefficients vary smoothly, and
   harms where they jump.
-  
+
   Reference: section 4.2 of Lan et al. (2024)
 
   Errors:
@@ -1294,7 +1294,7 @@ static PetscErrorCode PCNeuralGetWeights_Neural(PC pc, const char **value)
   Notes:
   Besides files of petlap, those with the datasets `pre.i.weight`, `post.i.weight`, `l.weight`, `c0.i.weight`, `c1.i.weight` and their biases are read, which hold the numbers of a network as the authors of the paper
   train it. The file is read when the preconditioner is set up.
-  
+
   Reference: section 4.2 of Lan et al. (2024)
 
   Errors:
