@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seed corpora for load_fuzz and hsc_fuzz into two given folders; load_fuzz.cxx and tests/pc/stress.h say what the bytes mean."""
+"""Writes the seed corpora for load_fuzz, hsc_fuzz and weights_fuzz into three given folders; load_fuzz.cxx, tests/pc/stress.h and weights_fuzz.cxx say what the bytes mean."""
 import os
 import struct
 import sys
@@ -71,3 +71,26 @@ for graph in range(8):
         options = bytes([(37 * graph + 11 * values) % 256, 0 if values % 2 else 40, 0, values, graph, values * 4, 0, 1])
         edges = bytes((29 * k * k + 7 * k * values) % 256 for k in range(3 * (graph + 1))) if graph == 0 or values == 7 else b""
         seed("%d-%d" % (graph, values), bytes([size, graph + 56, values, (3 * graph + values) % 8]) + options + edges)
+
+# Weight files: shapes of the network, edits
+folder = sys.argv[3]
+os.makedirs(folder, exist_ok=True)
+for shape in range(16):
+    seed("o-plain%d" % shape, b"o" + bytes([shape]))
+for shape in range(4):
+    seed("p-plain%d" % shape, b"p" + bytes([shape]))
+    for cut in 100, 2048, 4000, 20000:
+        seed("t-%d-%d" % (shape, cut), b"t" + bytes([shape]) + struct.pack(">q", cut))
+for letter in b"op":
+    for kind in range(9):
+        seed("%c-kind%d" % (letter, kind), bytes([letter, 0, 3, kind, kind, 4]))
+    for layout in range(6):
+        seed("%c-layout%d" % (letter, layout), bytes([letter, 2]) + b"".join(bytes([4, w, layout, 8]) for w in range(6)))
+    for value in range(16):
+        seed("%c-value%d" % (letter, value), bytes([letter, 0, 2, value % 8, 3, value]))
+    seed("%c-shape" % letter, bytes([letter, 0, 1, 1, 2, 9, 10]))
+for attribute in range(8):
+    for kind in range(6):
+        seed("o-attribute%d-%d" % (attribute, kind), b"o\0" + bytes([7, attribute, kind]))
+    seed("o-number%d" % attribute, b"o\0" + bytes([8, attribute, 6, 1]) + struct.pack(">q", 2**31))
+    seed("o-text%d" % attribute, b"o\0" + bytes([9, attribute, 0, 255]))
