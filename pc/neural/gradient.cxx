@@ -8,40 +8,36 @@
 namespace petlap {
 namespace neural {
 
+extern const BatchKernels<float>  SingleBatchKernels_portable;
+extern const BatchKernels<double> DoubleBatchKernels_portable;
 #if defined(PETLAP_HAVE_X86)
 extern const BatchKernels<float>  SingleBatchKernels_avx2, SingleBatchKernels_avx512;
 extern const BatchKernels<double> DoubleBatchKernels_avx2, DoubleBatchKernels_avx512;
-#endif
-extern const BatchKernels<float>  SingleBatchKernels_portable;
-extern const BatchKernels<double> DoubleBatchKernels_portable;
 
-static int InstructionSet()
+template <typename Kernels>
+static const Kernels &Best(const Kernels &portable, const Kernels &avx2, const Kernels &avx512)
 {
-#if defined(PETLAP_HAVE_X86)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")) return 2;
-  if (avx2) return 1;
-#endif
-  return 0;
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return portable;
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") ? avx512 : avx2;
 }
+#endif
 
 const BatchKernels<float> &FindBatchKernels(float)
 {
 #if defined(PETLAP_HAVE_X86)
-  if (InstructionSet() == 2) return SingleBatchKernels_avx512;
-  if (InstructionSet() == 1) return SingleBatchKernels_avx2;
-#endif
+  return Best(SingleBatchKernels_portable, SingleBatchKernels_avx2, SingleBatchKernels_avx512);
+#else
   return SingleBatchKernels_portable;
+#endif
 }
 
 const BatchKernels<double> &FindBatchKernels(double)
 {
 #if defined(PETLAP_HAVE_X86)
-  if (InstructionSet() == 2) return DoubleBatchKernels_avx512;
-  if (InstructionSet() == 1) return DoubleBatchKernels_avx2;
-#endif
+  return Best(DoubleBatchKernels_portable, DoubleBatchKernels_avx2, DoubleBatchKernels_avx512);
+#else
   return DoubleBatchKernels_portable;
+#endif
 }
 
 /* body(first, count) for all groups of numbers of a model, in the order in which weight files and optimizers see them */
