@@ -17,7 +17,7 @@ using namespace petlap;
 using namespace petlap::training;
 
 /* Scenes that are trained on, that decide when to stop, and that the final numbers come from have seeds of their own */
-static const uint64_t HELDOUT = 2000000011, TEST = 1000000007;
+static const uint64_t HELDOUT = 2000000011, TEST = scenes::TestSeed;
 
 struct Setting {
   Source                source;

@@ -162,7 +162,7 @@ PetscErrorCode BenchFreeList(PetscInt n, char *list[])
 
 PetscErrorCode BenchIntList(const char option[], const char help[], const char values[], PetscInt *n, PetscInt list[])
 {
-  PetscBool set;
+  PetscBool set, given;
   char    **word;
   int       count;
 
@@ -174,7 +174,9 @@ PetscErrorCode BenchIntList(const char option[], const char help[], const char v
   PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "", nullptr);
   PetscCall(PetscOptionsIntArray(option, help, "", list, n, &set));
   PetscOptionsEnd();
-  if (!set) *n = count;
+  /* The option alone empties the list */
+  PetscCall(PetscOptionsHasName(nullptr, nullptr, option, &given));
+  if (!set) *n = given ? 0 : count;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -1,0 +1,280 @@
+#include "tests/bench/scene.h"
+#include "petlap.h"
+#include <petscdmda.h>
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+using namespace petlap;
+
+const char *const BenchKinds[BENCH_NKINDS] = {"box", "pool", "smoke", "dam", "ball", "wavy", "splash", "bubbles"};
+
+std::string BenchGrid::Name() const
+{
+  std::string name = std::to_string(n[0]);
+
+  if (n[0] == n[2] && (dim == 2 || n[0] == n[1])) return name;
+  if (dim == 3) name += "x" + std::to_string(n[1]);
+  return name + "x" + std::to_string(n[2]);
+}
+
+BenchGrid BenchCube(int dim, PetscInt n)
+{
+  return {dim, {(int)n, dim == 3 ? (int)n : 1, (int)n}};
+}
+
+PetscInt BenchLevels(const BenchGrid &grid)
+{
+  PetscInt levels = 1;
+
+  for (int n = std::max(grid.n[0], std::max(grid.n[1], grid.n[2])); n > 7; n = (n + 1) / 2) levels++;
+  return levels;
+}
+
+/* Logarithm of the coefficient of a cell, between plus and minus a half */
+static double Coefficient(const scenes::Scene &scene, BenchCoefficients kind, const int at[])
+{
+  double waves = 0.5;
+  int    block = 0;
+
+  if (kind == BENCH_CONSTANT) return 0.0;
+  for (int a = 0; a < 3; a++) {
+    if (scene.n[a] == 1) continue;
+    waves *= scenes::Sine(6.0 * (at[a] + 0.5) / scene.n[a] + 0.7 * a);
+    block += 4 * at[a] / scene.n[a];
+  }
+  return kind == BENCH_SMOOTH ? waves : block % 2 - 0.5;
+}
+
+PetscErrorCode BenchCreateScene(const BenchGrid &grid, PetscInt kind, PetscInt seed, BenchCoefficients coefficients, PetscReal contrast, BenchScene *s)
+{
+  const int          *n       = grid.n;
+  const ptrdiff_t     step[3] = {1, n[0], (ptrdiff_t)n[0] * n[1]};
+  const uint64_t      number  = scenes::TestSeed + (uint64_t)seed;
+  scenes::Options     options;
+  std::vector<double> b;
+  PetscScalar        *array;
+  PetscInt            nfluid = 0;
+
+  PetscFunctionBeginUser;
+  if (kind == BENCH_BUBBLES) options.bubbles = 0.01;
+  s->kind  = kind;
+  s->seed  = seed;
+  s->scene = scenes::MakeScene(grid.dim, n, kind == BENCH_BUBBLES ? scenes::SPLASH : (scenes::Class)kind, number, options);
+
+  const scenes::Scene  &scene = s->scene;
+  std::vector<PetscInt> row(scene.size(), -1);
+  for (size_t i = 0; i < scene.size(); i++) {
+    if (scene.cell[i] == scenes::FLUID) row[i] = nfluid++;
+  }
+  s->ptr.assign(1, 0);
+  s->ptr.reserve(nfluid + 1);
+  s->column.clear();
+  s->column.reserve((size_t)nfluid * (2 * grid.dim + 1));
+  s->value.clear();
+  s->value.reserve((size_t)nfluid * (2 * grid.dim + 1));
+  size_t i = 0;
+  for (int z = 0; z < n[2]; z++) {
+    for (int y = 0; y < n[1]; y++) {
+      for (int x = 0; x < n[0]; x++, i++) {
+        double sum = 0.0;
+        size_t own = 0;
+
+        if (row[i] < 0) continue;
+        /* In the order of the columns */
+        for (int f = -3; f <= 3; f++) {
+          const int a = std::abs(f) - 1, side = f < 0 ? -1 : 1;
+          int       at[3] = {x, y, z};
+          double    weight;
+
+          if (f == 0) {
+            own = s->value.size();
+            s->column.push_back(row[i]);
+            s->value.push_back(0.0);
+            continue;
+          }
+          const double here = Coefficient(scene, coefficients, at);
+          at[a] += side;
+          if (at[a] < 0 || at[a] >= n[a] || scene.cell[i + side * step[a]] == scenes::SOLID) continue;
+          const double there = Coefficient(scene, coefficients, at);
+          weight             = coefficients == BENCH_CONSTANT ? 1.0 : 2.0 / (std::pow(contrast, -here) + std::pow(contrast, -there));
+          sum += weight;
+          if (row[i + side * step[a]] < 0) continue;
+          s->column.push_back(row[i + side * step[a]]);
+          s->value.push_back(-weight);
+        }
+        s->value[own] = sum;
+        s->ptr.push_back((PetscInt)s->column.size());
+      }
+    }
+  }
+  PetscCall(MatCreateSeqAIJWithArrays(PETSC_COMM_SELF, nfluid, nfluid, s->ptr.data(), s->column.data(), s->value.data(), &s->A));
+  PetscCall(MatSetOption(s->A, MAT_SYMMETRIC, PETSC_TRUE));
+  PetscCall(MatCreateVecs(s->A, nullptr, &s->b));
+  b.resize(nfluid);
+  scenes::Divergence(scene, number, 1, b.data());
+  PetscCall(VecGetArrayWrite(s->b, &array));
+  std::copy(b.begin(), b.end(), array);
+  PetscCall(VecRestoreArrayWrite(s->b, &array));
+
+  if (grid.dim == 3)
+    PetscCall(DMDACreate3d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, n[0], n[1], n[2], 1, 1, 1, 1, 1, nullptr, nullptr, nullptr, &s->dm));
+  else
+    PetscCall(DMDACreate2d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, n[0], n[2], 1, 1, 1, 1, nullptr, nullptr, &s->dm));
+  PetscCall(DMSetUp(s->dm));
+  PetscCall(DMCreateGlobalVector(s->dm, &s->labels));
+  PetscCall(VecGetArrayWrite(s->labels, &array));
+  for (size_t k = 0; k < scene.size(); k++) array[k] = (PetscScalar)scene.cell[k];
+  PetscCall(VecRestoreArrayWrite(s->labels, &array));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BenchDestroyScene(BenchScene *s)
+{
+  PetscFunctionBeginUser;
+  PetscCall(MatDestroy(&s->A));
+  PetscCall(VecDestroy(&s->b));
+  PetscCall(VecDestroy(&s->labels));
+  PetscCall(DMDestroy(&s->dm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BenchCreateSceneKSP(const BenchScene &s, const char options[], PetscReal rtol, PetscInt most, KSP *ksp)
+{
+  PetscOptions database;
+  char        *given;
+  PC           pc;
+  PetscBool    neural;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscOptionsCreate(&database));
+  PetscCall(PetscOptionsInsertString(database, options));
+  PetscCall(PetscOptionsGetAll(nullptr, &given));
+  PetscCall(PetscOptionsInsertString(database, given));
+  PetscCall(PetscFree(given));
+  PetscCall(KSPCreate(PETSC_COMM_SELF, ksp));
+  PetscCall(PetscObjectSetOptions((PetscObject)*ksp, database));
+  PetscCall(KSPSetOperators(*ksp, s.A, s.A));
+  PetscCall(KSPSetType(*ksp, KSPPSDO));
+  PetscCall(KSPSetNormType(*ksp, KSP_NORM_UNPRECONDITIONED));
+  PetscCall(KSPSetTolerances(*ksp, rtol, 1e-300, 1e30, most));
+  PetscCall(KSPGetPC(*ksp, &pc));
+  PetscCall(PCSetType(pc, PCNEURAL));
+  PetscCall(KSPSetFromOptions(*ksp));
+  PetscCall(PetscObjectTypeCompare((PetscObject)pc, PCNEURAL, &neural));
+  if (neural) PetscCall(PCNeuralSetImage(pc, s.dm, s.labels));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BenchDestroySceneKSP(KSP *ksp, const char options[])
+{
+  PetscOptions database;
+  PetscInt     count;
+  char       **names, **values;
+  std::string  unknown;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscObjectGetOptions((PetscObject)*ksp, &database));
+  PetscCall(PetscOptionsLeftGet(database, &count, &names, &values));
+  for (PetscInt i = 0; i < count; i++) {
+    if (std::string(options).find(std::string("-") + names[i] + " ") != std::string::npos) unknown += std::string(" -") + names[i];
+  }
+  PetscCall(PetscOptionsLeftRestore(database, &count, &names, &values));
+  PetscCheck(unknown.empty(), PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG, "Nothing knows%s", unknown.c_str());
+  PetscCall(KSPDestroy(ksp));
+  PetscCall(PetscOptionsDestroy(&database));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BenchSolveScene(const BenchScene &s, const char options[], PetscReal rtol, PetscInt most, BenchRun *run)
+{
+  KSP ksp;
+  Vec x;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecDuplicate(s.b, &x));
+  PetscCall(BenchCreateSceneKSP(s, options, rtol, most, &ksp));
+  PetscCall(KSPSolve(ksp, s.b, x));
+  PetscCall(KSPGetIterationNumber(ksp, &run->its));
+  PetscCall(KSPGetConvergedReason(ksp, &run->reason));
+  PetscCall(BenchTrueResidual(s.A, s.b, x, &run->residual));
+  PetscCall(BenchDestroySceneKSP(&ksp, options));
+  PetscCall(VecDestroy(&x));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+bool BenchLine::Failed(const BenchRun &run) const
+{
+  return run.reason <= 0 || !(run.residual <= 1.01 * rtol);
+}
+
+PetscReal BenchLine::Mean(PetscInt kind) const
+{
+  PetscReal sum = 0.0;
+
+  for (const BenchRun &run : runs[kind]) sum += Failed(run) ? most : run.its;
+  return sum / (PetscReal)runs[kind].size();
+}
+
+PetscInt BenchLine::Most(PetscInt kind) const
+{
+  PetscInt largest = 0;
+
+  for (const BenchRun &run : runs[kind]) largest = std::max(largest, Failed(run) ? most : run.its);
+  return largest;
+}
+
+PetscReal BenchLine::Mean() const
+{
+  PetscReal sum = 0.0;
+
+  for (PetscInt kind = 0; kind < BENCH_BUBBLES; kind++) sum += Mean(kind) / BENCH_BUBBLES;
+  return sum;
+}
+
+PetscReal BenchLine::Spread(PetscInt *kind) const
+{
+  PetscReal largest = 0.0;
+
+  for (PetscInt k = 0; k < BENCH_NKINDS; k++) {
+    if (runs[k].empty() || Most(k) <= largest * Mean(k)) continue;
+    largest = Most(k) / Mean(k);
+    *kind   = k;
+  }
+  return largest;
+}
+
+PetscErrorCode BenchPrintLineHeader(const char name[])
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%-16s %7s ", name, "mean"));
+  for (const char *kind : BenchKinds) PetscCall(PetscPrintf(PETSC_COMM_WORLD, " %13s", kind));
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "  largest/mean\n"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BenchPrintLine(const BenchLine &line)
+{
+  std::map<std::string, int> why;
+  PetscInt                   kind = 0, nruns = 0;
+  const PetscReal            spread = line.Spread(&kind);
+
+  PetscFunctionBeginUser;
+  for (const auto &runs : line.runs) {
+    for (const BenchRun &run : runs) {
+      nruns++;
+      if (line.Failed(run)) why[run.reason <= 0 ? KSPConvergedReasons[run.reason] : "residual too large"]++;
+    }
+  }
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%-16s %s%6.2f ", line.name.c_str(), why.empty() ? " " : ">", (double)line.Mean()));
+  for (PetscInt k = 0; k < BENCH_NKINDS; k++) {
+    if (line.runs[k].empty())
+      PetscCall(PetscPrintf(PETSC_COMM_WORLD, " %13s", "-"));
+    else
+      PetscCall(PetscPrintf(PETSC_COMM_WORLD, "  %6.1f (%3" PetscInt_FMT ")", (double)line.Mean(k), line.Most(k)));
+  }
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "  %.2f %s", (double)spread, BenchKinds[kind]));
+  for (const auto &w : why) PetscCall(PetscPrintf(PETSC_COMM_WORLD, "; %d of %" PetscInt_FMT " %s", w.second, nruns, w.first.c_str()));
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "\n"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
