@@ -43,7 +43,7 @@ Model AnalyticModel(int dim)
     c->air.assign((size_t)K * K, 0.0);
     c->solid.assign((size_t)K * K, 0.0);
   }
-  /* Next to walls the diagonal is smaller, and its reciprocal is about 1 + walls / (2 dim - 1) */
+  /* Where the window's own cell is a wall its value is about the mean of its neighbours, and where it is air one that makes the surface between them zero */
   const int centre = K / 2, steps[3] = {1, 3, 9};
   point.base[centre] = 1.0;
   same.base[centre]  = 1.0;
@@ -52,7 +52,8 @@ Model AnalyticModel(int dim)
       const int p = centre + side * steps[a];
 
       point.base[p]                       = w1;
-      point.solid[(size_t)centre * K + p] = 1.0 / (2 * dim - 1);
+      point.solid[(size_t)p * K + centre] = 0.5;
+      point.air[(size_t)p * K + centre]   = -1.5 * w1;
     }
   }
   stage.pre     = point;

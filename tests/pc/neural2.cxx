@@ -124,7 +124,7 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
   if (image) PetscCall(PCNeuralSetImage(pc, other ? other : dm, labels));
   if (wrong == "half_image") PetscCall(PCNeuralSetImage(pc, dm, nullptr));
   if (wrong == "mask_number") PetscCall(PCNeuralSetMask(pc, (PCNeuralMask)9));
-  if (wrong == "scaling_number") PetscCall(PCNeuralSetScaling(pc, (PCNeuralScaling)-1));
+  if (wrong == "scaling_number") PetscCall(PCNeuralSetScaling(pc, (PCNeuralScaling)7));
   if (wrong == "early") {
     PetscInt count;
 
