@@ -106,7 +106,7 @@ def main():
     table = Table(options.out + ".txt")
     part = Fluids(options, table, Runner(options.build, "120"))
     solvers = words("BENCH_SOLVERS", SOLVERS)
-    files = [Case(os.path.basename(file)[:-3], 0, 0, file) for folder in options.systems for file in sorted(glob.glob(os.path.join(folder, "fluid_*.h5")))]
+    files = [Case(os.path.basename(file)[:-3], 0, 0, file) for folder in options.systems if folder for file in sorted(glob.glob(os.path.join(folder, "fluid_*.h5")))]
     solid, flat = numbers(environment("BENCH_SIZES_3D", "64,128")), numbers(environment("BENCH_SIZES", "512"))
     scenes = [Case(name, 3, n) for n in solid for name in words("BENCH_SCENES", "box smoke dam wavy splash bubbles")]
     scenes += [Case(name, 2, n) for n in flat for name in words("BENCH_SCENES_2D", "box dam")]
