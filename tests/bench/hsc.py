@@ -10,7 +10,7 @@ import sys
 import time
 
 import measure
-from measure import MISSING, Runner, Table, cell, environment, exponent, numbers
+from measure import CLOCKS, MISSING, Runner, Table, cell, environment, exponent, numbers, words
 
 # What the others are compared with
 OURS = os.environ.get("BENCH_REFERENCE") or "hsc"
@@ -19,15 +19,10 @@ SOLVERS = "hsc hscsym hypre hyprestrong gamg gamgtuned ml cholmod"
 DIRECT = ("cholmod", "mumps")
 SOLID = ("lap7", "lap7n", "fem27")
 MESH = re.compile(r"(mesh1|meshd|cotan|cotanbad|closed)s?$")
-CLOCKS = ("cpu", "user", "wall")
 # Sweeps over all matrices of the hierarchy in one cycle, in products with a matrix: transfers count 0.7, a sweep of Gauss-Seidel 1; a symmetric cycle has one more sweep and a residual
 # Options of the preconditioner that are switched for condition numbers
 VARIANTS = [("", []), ("no comp.", ["-pc_hsc_compensate", "0"]), ("geometry", ["-pc_hsc_geometry", "1", "-bench_dm", "1"]), ("geo., no comp.", ["-pc_hsc_geometry", "1", "-bench_dm", "1", "-pc_hsc_compensate", "0"])]
 SHIFTS = environment("BENCH_SHIFTS", "0.1,1,10,100,1000")
-
-
-def words(name, default):
-    return environment(name, default).replace(",", " ").split()
 
 
 def unknowns(family, n):
@@ -96,25 +91,12 @@ class Laplacians(measure.Rounds):
             run = self.runner("bench_hsc", self.arguments(family, n) + ["-bench_solver", solver] + self.variants[variant], 1)
         except RuntimeError as error:
             run = {"status": f"no mesh: {error}"}
-        run["wall"] = time.monotonic() - start
-        for clock in CLOCKS:
-            if isinstance(run.get("solve_" + clock), float):
-                run["total_" + clock] = run["setup_" + clock] + run["solve_" + clock]
-        # A solver that stopped early has no time to be compared; that of a condition number may stop at its limit
-        if run["status"] == "ok" and run.get("reason", "CONVERGED").startswith("DIVERGED") and "kappa" not in run:
-            run["status"] = f"{run['reason']} after {run['iterations']:.0f} iterations"
-        self.rows.append(dict(run, family=family, n=n, solver=solver, variant=variant))
-        return run
+        return self.keep(run, start, family=family, n=n, solver=solver, variant=variant)
 
     def csv(self, name, more=()):
         columns = ["family", "n", "solver", "variant", "status", "rows", "nnz", "runs", "iterations", "reason", "residual", "peak_MB", "complexity", "cycle_MB", "kappa"]
         columns += [f"{phase}_{clock}" for phase in ("setup", "solve", "total") for clock in CLOCKS] + list(more)
         self.write(name, columns)
-
-    def status(self, key):
-        """What stands in place of numbers, if anything"""
-        failed = self.failed(key)
-        return f"failed: {failed}" if failed and failed.startswith(MISSING) else failed
 
 
 def describe(runner, table, machine, clock):
@@ -126,69 +108,29 @@ def describe(runner, table, machine, clock):
     return 1e9 * speed
 
 
-def floor(direct, key, bandwidth):
-    """Seconds of an iteration that only waits for memory: product with the matrix, vectors of the Krylov method, and what the preconditioner says of its cycle"""
-    cycle, nnz, rows = (direct.value(key, name) for name in ("cycle_MB", "nnz", "rows"))
-    if not cycle or not bandwidth:
-        return None
-    return (12.0 * nnz + 20.0 * rows + 8.0 * 14 * rows + 1e6 * cycle) / bandwidth
-
-
-HEAD = f"{'n':>5} {'family':11} {'solver':11} {'runs':>4} {'its':>5} {'setup':>8} {'solve':>8} {'total':>8} {'(wall)':>8} {'ms/it':>8} {'floor':>5} {'op.c.':>5} {'residual':>8} {'peak MB':>7} |  setup  solve  total     MB"
+def head(bandwidth):
+    return f"{'n':>5} {'family':11} {'solver':11} " + measure.head(bandwidth)
 
 
 def line(part, key, bandwidth):
     family, n, solver, _ = key
-    ours = (family, n, OURS, "")
-    start = f"{n:5d} {family:11} {solver:11}"
-    if part.status(key):
-        return f"{start}      {part.status(key)}"
-    clock, v = part.clock, lambda name: part.value(key, name)
-    its, solve, least = v("iterations"), v(f"solve_{clock}"), floor(part, key, bandwidth)
-    text = f"{start} {len(part.results[key]):4d} {cell(its, '.0f', 5)}"
-    for name in (f"setup_{clock}", f"solve_{clock}", f"total_{clock}", "total_wall"):
-        text += " " + cell(v(name), ".3f", 8)
-    text += " " + cell(1e3 * solve / its if its else None, ".2f", 8) + " " + (f"{100 * least * its / solve:4.0f}%" if least and its and solve else "    -")
-    text += " " + cell(v("complexity"), ".2f", 5) + " " + cell(v("residual"), ".1e", 8) + " " + cell(v("peak_MB"), ".0f", 7)
-    if key != ours:
-        text += " |" + "".join(" " + cell(part.ratio(key, ours, name), ".2f", 6) for name in (f"setup_{clock}", f"solve_{clock}", f"total_{clock}", "peak_MB"))
-    return text
+    return part.solve(f"{n:5d} {family:11} {solver:11}", key, (family, n, OURS, ""), bandwidth)
 
 
-def summary(part, table, cases, solvers):
-    rows, product = [], []
-    for family, n in cases:
-        ours = (family, n, OURS, "")
-        # Another cycle of the same preconditioner is no peer
-        totals = [(part.value((family, n, s, ""), f"total_{part.clock}"), s) for s in solvers if not s.startswith(OURS)]
-        totals = [t for t in totals if t[0]]
-        mine = part.value(ours, f"total_{part.clock}")
-        if totals and mine:
-            product.append(min(totals)[0] / mine)
-            rows.append(f"{n:5d} {family:11} {product[-1]:6.2f} {min(totals)[1]}")
-    if rows:
-        table()
-        table(f"Best peer: its total time over that of {OURS}, and its name")
-        for row in rows:
-            table(row)
-        mean = 1.0
-        for ratio in product:
-            mean *= ratio**(1.0 / len(product))
-        table(f"{'':17} {mean:6.2f} geometric mean; {OURS} is faster in {sum(ratio > 1 for ratio in product)} of {len(product)}")
-
-
-def preamble(part, table, runner, options):
-    table(f"Seconds of {part.clock} time, medians of up to {options.rounds} rounds; relative residual 1e-6 in the 2-norm; limits {runner.seconds:.0f} s and " + (f"{runner.gigabytes:.0f} GB." if runner.gigabytes > 0 else "any memory."))
+def summary(part, cases, solvers):
+    # Another cycle of the same preconditioner is no peer
+    peers = [s for s in solvers if not s.startswith(OURS)]
+    part.best(OURS, [(f"{n:5d} {family:11}", (family, n, OURS, ""), {s: (family, n, s, "") for s in peers}) for family, n in cases])
 
 
 def part_hsc(options, table, runner):
     part = Laplacians(options, table, runner)
     bandwidth = describe(runner, table, options.machine, part.clock)
-    preamble(part, table, runner, options)
+    part.preamble()
     table(f"floor: the time of an iteration that only waits for memory, as a share of the measured one. Behind the bar solver/{OURS}, above 1 {OURS} is better.")
     solvers, cases = words("BENCH_SOLVERS", SOLVERS), []
     table()
-    table(HEAD)
+    table(head(bandwidth))
     for family in words("BENCH_FAMILIES", FAMILIES):
         for n in part.sizes(family, "257,1025", "33,65,101"):
             keys = [(family, n, solver, "") for solver in solvers]
@@ -198,7 +140,7 @@ def part_hsc(options, table, runner):
                 if part.results[key] != "missing":
                     table(line(part, key, bandwidth))
             part.csv(options.out + ".csv")
-    summary(part, table, cases, solvers)
+    summary(part, cases, solvers)
 
 
 def kappa(part, key):
@@ -269,10 +211,10 @@ def plot(part, solvers, families, name):
 def part_growth(options, table, runner):
     part = Laplacians(options, table, runner)
     bandwidth = describe(runner, table, options.machine, part.clock)
-    preamble(part, table, runner, options)
+    part.preamble()
     solvers, families = words("BENCH_SOLVERS", "hsc hypre hyprestrong gamg cholmod"), words("BENCH_FAMILIES", "lap5 epd1.2:1 lap7")
     table()
-    table(HEAD)
+    table(head(bandwidth))
     for family in families:
         for n in part.sizes(family, "316,562,1000,1778,3162,4000", "46,68,100,147"):
             keys = [(family, n, solver, "") for solver in solvers]
@@ -298,7 +240,7 @@ def part_shift(options, table, runner):
     common = ["-bench_shifts", SHIFTS]
     part = Laplacians(options, table, runner, {"update": common, "rebuild": common + ["-bench_rebuild", "1"], "keep": common + ["-ksp_reuse_preconditioner", "1"]})
     table(options.machine)
-    preamble(part, table, runner, options)
+    part.preamble()
     table(f"{count} systems of the family epd with {SHIFTS} on the diagonal, one after the other. update: the preconditioner is told of the new diagonal; rebuild: a new one each time; keep: the first one serves all.")
     modes = [(s, mode) for s in words("BENCH_SOLVERS", "hsc hypre hyprestrong cholmod") for mode in (("update", "rebuild") if s in DIRECT else ("update", "rebuild", "keep"))]
     table()
@@ -343,14 +285,9 @@ class Eigenvectors(Laplacians):
                         break
         except RuntimeError as error:
             run = {"status": f"no mesh: {error}"}
-        run["wall"] = time.monotonic() - start
-        for clock in CLOCKS:
-            if isinstance(run.get("solve_" + clock), float):
-                run["total_" + clock] = run["setup_" + clock] + run["solve_" + clock]
         if run["status"] == "ok" and run["converged"] < float(wanted):
             run["status"] = f"{run['converged']:.0f} of {wanted} converged after {run['iterations']:.0f} iterations"
-        self.rows.append(dict(run, family=family, n=n, solver=solver, variant=variant))
-        return run
+        return self.keep(run, start, family=family, n=n, solver=solver, variant=variant)
 
     def error(self, key, reference):
         """Largest relative difference of an eigenvalue from that of the reference"""

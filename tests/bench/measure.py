@@ -7,13 +7,19 @@ import signal
 import statistics
 import subprocess
 import sys
+import time
 
+CLOCKS = ("cpu", "user", "wall")
 # How the status begins where PETSc lacks a factorization or a type
 MISSING = ("error 92", "error 86")
 
 
 def environment(name, default):
     return os.environ.get(name) or default
+
+
+def words(name, default):
+    return environment(name, default).replace(",", " ").split()
 
 
 def numbers(text):
@@ -140,11 +146,77 @@ class Rounds:
             return None
         return median([run for run in runs if run["status"] == "ok"], name)
 
+    def keep(self, run, start, **names):
+        """Completes a run that began at start by its total times, and keeps it under these names"""
+        run["wall"] = time.monotonic() - start
+        for clock in CLOCKS:
+            if isinstance(run.get("solve_" + clock), float):
+                run["total_" + clock] = run["setup_" + clock] + run["solve_" + clock]
+        # A solver that stopped early has no time to be compared; that of a condition number may stop at its limit
+        if run["status"] == "ok" and run.get("reason", "CONVERGED").startswith("DIVERGED") and "kappa" not in run:
+            run["status"] = f"{run['reason']} after {run['iterations']:.0f} iterations"
+        self.rows.append(dict(run, **names))
+        return run
+
+    def status(self, key):
+        """What stands in place of numbers, if anything"""
+        failed = self.failed(key)
+        return f"failed: {failed}" if failed and failed.startswith(MISSING) else failed
+
+    def solve(self, start, key, ours, bandwidth=None, digits=3):
+        """One line of the table that head() is the head of: set-up and solve of a case, compared with another one; the floor needs the bandwidth of the memory"""
+        if self.status(key):
+            return f"{start}      {self.status(key)}"
+        clock, v = self.clock, lambda name: self.value(key, name)
+        its, solve, least = v("iterations"), v(f"solve_{clock}"), self.floor(key, bandwidth)
+        text = f"{start} {len(self.results[key]):4d} {cell(its, '.0f', 5)}"
+        for name in (f"setup_{clock}", f"solve_{clock}", f"total_{clock}", "total_wall"):
+            text += " " + cell(v(name), f".{digits}f", 8)
+        text += " " + cell(1e3 * solve / its if its else None, ".2f", 8)
+        if bandwidth:
+            text += " " + (f"{100 * least * its / solve:4.0f}%" if least and its and solve else "    -")
+        text += " " + cell(v("complexity"), ".2f", 5) + " " + cell(v("residual"), ".1e", 8) + " " + cell(v("peak_MB"), ".0f", 7)
+        if key != ours:
+            text += " |" + "".join(" " + cell(self.ratio(key, ours, name), ".2f", 6) for name in (f"setup_{clock}", f"solve_{clock}", f"total_{clock}", "peak_MB"))
+        return text
+
+    def floor(self, key, bandwidth):
+        """Seconds of an iteration that only waits for memory: product with the matrix, vectors of the Krylov method, and what the preconditioner says of its cycle"""
+        cycle, nnz, rows = (self.value(key, name) for name in ("cycle_MB", "nnz", "rows"))
+        if not cycle or not bandwidth:
+            return None
+        return (12.0 * nnz + 20.0 * rows + 8.0 * 14 * rows + 1e6 * cycle) / bandwidth
+
+    def preamble(self):
+        self.table(f"Seconds of {self.clock} time, medians of up to {self.options.rounds} rounds; relative residual 1e-6 in the 2-norm; limits {self.runner.seconds:.0f} s and " + (f"{self.runner.gigabytes:.0f} GB." if self.runner.gigabytes > 0 else "any memory."))
+
+    def best(self, ours, cases, what="Best peer"):
+        """The fastest peer of each case, given as its name, the key of ours and the keys of peers"""
+        rows, product = [], []
+        for name, mine, keys in cases:
+            totals = [(self.value(key, f"total_{self.clock}"), solver) for solver, key in keys.items()]
+            totals = [t for t in totals if t[0]]
+            own = self.value(mine, f"total_{self.clock}")
+            if totals and own:
+                product.append(min(totals)[0] / own)
+                rows.append(f"{name} {product[-1]:6.2f} {min(totals)[1]}")
+        if rows:
+            self.table()
+            self.table(f"{what}: its total time over that of {ours}, and its name")
+            for row in rows:
+                self.table(row)
+            mean = math.exp(statistics.fmean(math.log(ratio) for ratio in product))
+            self.table(f"{'':{len(cases[0][0])}} {mean:6.2f} geometric mean; {ours} is faster in {sum(ratio > 1 for ratio in product)} of {len(product)}")
+
     def write(self, name, columns):
         with open(name, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
+
+
+def head(bandwidth=None):
+    return f"{'runs':>4} {'its':>5} {'setup':>8} {'solve':>8} {'total':>8} {'(wall)':>8} {'ms/it':>8} " + ("floor " if bandwidth else "") + f"{'op.c.':>5} {'residual':>8} {'peak MB':>7} |  setup  solve  total     MB"
 
 
 def cell(value, form, width):

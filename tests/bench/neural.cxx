@@ -1,0 +1,494 @@
+static char help[] = "Times one solver on one pressure equation of a fluid, from a file or of a scene that it makes up, and prints one line for each number: set-up, solve, iterations,\n\
+the true residual, memory; with -bench_kernels what an apply and a set-up of PCNEURAL cost beside a product with the matrix.\n\
+A solver is a set of options; those of the command line come on top. The matrix has rows for fluid cells only, and is the same for all solvers.\n\n";
+
+#include "nn_weights/train/scenes.h"
+#include "tests/bench/solver.h"
+#include "petlap.h"
+#include <petscdmda.h>
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#if defined(__GLIBC__)
+  #include <malloc.h>
+#endif
+
+using petlap::scenes::Scene;
+
+/* Neither a scene that weights are trained on nor one that training looks at to choose among weights has this seed */
+static const uint64_t SEED = 3000000019;
+
+struct Case {
+  char        file[PETSC_MAX_PATH_LEN] = "", scene[64] = "dam", solver[64] = "neural";
+  PetscInt    dim = 3, n = 64, seed = 0;
+  BenchRepeat repeat;
+  PetscBool   kernels = PETSC_FALSE;
+};
+
+struct System {
+  Mat   A = nullptr;
+  Vec   b = nullptr, labels = nullptr;
+  DM    dm    = nullptr; /* of the labels */
+  bool  solid = true, singular = false;
+  Scene scene; /* empty for a file */
+};
+
+static PetscErrorCode DestroySystem(System *s)
+{
+  PetscFunctionBegin;
+  PetscCall(MatDestroy(&s->A));
+  PetscCall(VecDestroy(&s->b));
+  PetscCall(VecDestroy(&s->labels));
+  PetscCall(DMDestroy(&s->dm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rows of the fluid cells, with -weight between two of them, and on the diagonal weight times the faces that are no wall */
+static PetscErrorCode CreateLaplacian(const Scene &scene, PetscReal weight, Mat *A)
+{
+  const ptrdiff_t          step[3] = {1, scene.n[0], (ptrdiff_t)scene.n[0] * scene.n[1]};
+  std::vector<PetscInt>    number(scene.size(), -1), ptr(1, 0), column;
+  std::vector<PetscScalar> value;
+  PetscInt                 rows = 0;
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < scene.size(); i++) {
+    if (scene.cell[i] == petlap::scenes::FLUID) number[i] = rows++;
+  }
+  ptr.reserve(rows + 1);
+  column.reserve((size_t)rows * (2 * scene.dim + 1));
+  value.reserve((size_t)rows * (2 * scene.dim + 1));
+  size_t i = 0;
+  for (int z = 0; z < scene.n[2]; z++) {
+    for (int y = 0; y < scene.n[1]; y++) {
+      for (int x = 0; x < scene.n[0]; x++, i++) {
+        const int at[3] = {x, y, z};
+        PetscReal open  = 0.0;
+        size_t    own   = 0;
+
+        if (number[i] < 0) continue;
+        /* In the order of the columns */
+        for (int f = 0; f < 6; f++) {
+          const int a = f < 3 ? 2 - f : f - 3, side = f < 3 ? -1 : 1;
+
+          if (f == 3) {
+            own = column.size();
+            column.push_back(number[i]);
+            value.push_back(0.0);
+          }
+          if (at[a] + side < 0 || at[a] + side >= scene.n[a]) continue;
+          const size_t j = i + side * step[a];
+
+          if (scene.cell[j] == petlap::scenes::SOLID) continue;
+          open += 1.0;
+          if (number[j] < 0) continue;
+          column.push_back(number[j]);
+          value.push_back(-weight);
+        }
+        value[own] = weight * open;
+        ptr.push_back((PetscInt)column.size());
+      }
+    }
+  }
+  PetscCall(MatCreate(PETSC_COMM_SELF, A));
+  PetscCall(MatSetSizes(*A, rows, rows, rows, rows));
+  PetscCall(MatSetType(*A, MATSEQAIJ));
+  PetscCall(MatSeqAIJSetPreallocationCSR(*A, ptr.data(), column.data(), value.data()));
+  PetscCall(MatSetOption(*A, MAT_SYMMETRIC, PETSC_TRUE));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Connected parts of the fluid without air: on each the matrix annihilates the constants, which it is told */
+static PetscErrorCode FindNullSpace(System *s)
+{
+  const PetscInt       *ia, *ja;
+  const PetscScalar    *a;
+  PetscInt              n;
+  PetscBool             done;
+  std::vector<char>     seen;
+  std::vector<Vec>      basis;
+  std::vector<PetscInt> queue;
+
+  PetscFunctionBegin;
+  PetscCall(MatGetRowIJ(s->A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+  PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The rows of the matrix cannot be read");
+  PetscCall(MatSeqAIJGetArrayRead(s->A, &a));
+  seen.assign(n, 0);
+  for (PetscInt first = 0; first < n; first++) {
+    bool held = false;
+
+    if (seen[first]) continue;
+    queue.assign(1, first);
+    seen[first] = 1;
+    for (size_t k = 0; k < queue.size(); k++) {
+      const PetscInt i   = queue[k];
+      PetscReal      sum = 0.0, size = 0.0;
+
+      for (PetscInt e = ia[i]; e < ia[i + 1]; e++) {
+        sum += PetscRealPart(a[e]);
+        size += PetscAbsScalar(a[e]);
+        if (seen[ja[e]] || a[e] == 0.0) continue;
+        seen[ja[e]] = 1;
+        queue.push_back(ja[e]);
+      }
+      held = held || PetscAbsReal(sum) > 1e-10 * size;
+    }
+    if (held) continue;
+    Vec          v;
+    PetscScalar *constant;
+
+    PetscCall(VecDuplicate(s->b, &v));
+    PetscCall(VecGetArray(v, &constant));
+    for (PetscInt i : queue) constant[i] = 1.0 / PetscSqrtReal((PetscReal)queue.size());
+    PetscCall(VecRestoreArray(v, &constant));
+    basis.push_back(v);
+    s->singular = true;
+  }
+  const bool all = basis.size() == 1 && (PetscInt)queue.size() == n;
+  PetscCall(MatSeqAIJRestoreArrayRead(s->A, &a));
+  PetscCall(MatRestoreRowIJ(s->A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+  if (s->singular) {
+    MatNullSpace space;
+
+    PetscCall(MatNullSpaceCreate(PETSC_COMM_SELF, all ? PETSC_TRUE : PETSC_FALSE, all ? 0 : (PetscInt)basis.size(), all ? nullptr : basis.data(), &space));
+    PetscCall(MatSetNullSpace(s->A, space));
+    PetscCall(MatNullSpaceRemove(space, s->b));
+    PetscCall(MatNullSpaceDestroy(&space));
+  } else {
+    PetscCall(MatSetOption(s->A, MAT_SPD, PETSC_TRUE));
+  }
+  for (Vec &v : basis) PetscCall(VecDestroy(&v));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Axes of a scene in two dimensions are x and z */
+static PetscErrorCode CreateLabels(const Scene &scene, DM *dm, Vec *labels)
+{
+  PetscScalar *label;
+
+  PetscFunctionBegin;
+  if (scene.dim == 3)
+    PetscCall(DMDACreate3d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, scene.n[0], scene.n[1], scene.n[2], 1, 1, 1, 1, 1, nullptr, nullptr, nullptr, dm));
+  else
+    PetscCall(DMDACreate2d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, scene.n[0], scene.n[2], 1, 1, 1, 1, nullptr, nullptr, dm));
+  PetscCall(DMSetUp(*dm));
+  PetscCall(DMCreateGlobalVector(*dm, labels));
+  PetscCall(VecGetArray(*labels, &label));
+  static_assert(petlap::scenes::AIR == 0 && petlap::scenes::FLUID == 1 && petlap::scenes::SOLID == 2, "PCNeuralSetImage() has these numbers");
+  for (size_t i = 0; i < scene.size(); i++) label[i] = scene.cell[i];
+  PetscCall(VecRestoreArray(*labels, &label));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode CreateFromScene(const Scene &scene, uint64_t seed, System *s)
+{
+  PetscScalar *b;
+
+  PetscFunctionBegin;
+  s->scene = scene;
+  s->solid = scene.dim == 3;
+  PetscCall(CreateLaplacian(scene, 1.0, &s->A));
+  PetscCall(CreateLabels(scene, &s->dm, &s->labels));
+  PetscCall(MatCreateVecs(s->A, nullptr, &s->b));
+  PetscCall(VecGetArray(s->b, &b));
+  petlap::scenes::Divergence(scene, seed, 1, b);
+  PetscCall(VecRestoreArray(s->b, &b));
+  PetscCall(FindNullSpace(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* bubbles is splash with single cells of air in the fluid */
+static PetscErrorCode MakeScene(const Case &c, Scene *scene)
+{
+  using namespace petlap::scenes;
+  const bool  bubbles = !std::strcmp(c.scene, "bubbles");
+  const int   n = (int)c.n, size[3] = {n, c.dim == 3 ? n : 1, n};
+  std::string names;
+  Options     options;
+
+  PetscFunctionBegin;
+  PetscCheck(c.dim == 2 || c.dim == 3, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-bench_dim is 2 or 3");
+  PetscCheck(c.n >= 4 && c.n <= 1024, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-bench_n is between 4 and 1024");
+  if (bubbles) options.bubbles = 0.01;
+  for (int k = 0; k < NCLASSES; k++) {
+    names += std::string(" ") + ClassNames[k];
+    if (std::strcmp(bubbles ? ClassNames[SPLASH] : c.scene, ClassNames[k])) continue;
+    *scene = petlap::scenes::MakeScene((int)c.dim, size, (Class)k, SEED + (uint64_t)c.seed, options);
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  SETERRQ(PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG, "Unknown scene %s: take bubbles or one of%s", c.scene, names.c_str());
+}
+
+static PetscErrorCode LoadFile(const char file[], System *s)
+{
+  BenchSystem loaded;
+  PetscInt    dim;
+
+  PetscFunctionBegin;
+  PetscCall(BenchLoadSystem(PETSC_COMM_SELF, file, &loaded));
+  s->A = loaded.A;
+  s->b = loaded.b;
+  PetscCall(PetscObjectQuery((PetscObject)s->A, "PetlapImage", (PetscObject *)&s->labels));
+  PetscCheck(s->labels, PETSC_COMM_SELF, PETSC_ERR_FILE_UNEXPECTED, "%s has no flags that tell fluid, air and solid", file);
+  PetscCall(PetscObjectReference((PetscObject)s->labels));
+  PetscCall(VecGetDM(s->labels, &s->dm));
+  PetscCall(PetscObjectReference((PetscObject)s->dm));
+  PetscCall(DMGetDimension(s->dm, &dim));
+  s->solid = dim == 3;
+  PetscCall(FindNullSpace(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Values between the centres of coarse cells, along each axis 3/4 and 1/4; in cells at a wall the nearest value is all there is */
+static PetscErrorCode CreateInterpolation(const int nf[3], const int nc[3], Mat *P)
+{
+  const size_t             fine = (size_t)nf[0] * nf[1] * nf[2], coarse = (size_t)nc[0] * nc[1] * nc[2];
+  std::vector<PetscInt>    ptr(1, 0), column;
+  std::vector<PetscScalar> value;
+
+  PetscFunctionBegin;
+  column.reserve(8 * fine);
+  value.reserve(8 * fine);
+  for (int z = 0; z < nf[2]; z++) {
+    for (int y = 0; y < nf[1]; y++) {
+      for (int x = 0; x < nf[0]; x++) {
+        const int at[3] = {x, y, z};
+        int       from[3][2], count[3];
+        PetscReal share[3][2];
+
+        for (int a = 0; a < 3; a++) {
+          const int near = nf[a] == nc[a] ? at[a] : at[a] / 2, far = at[a] % 2 ? near + 1 : near - 1;
+
+          count[a]    = nf[a] == nc[a] || far < 0 || far >= nc[a] ? 1 : 2;
+          from[a][0]  = count[a] == 1 ? near : std::min(near, far);
+          from[a][1]  = std::max(near, far);
+          share[a][0] = count[a] == 1 ? 1.0 : near < far ? 0.75 : 0.25;
+          share[a][1] = 1.0 - share[a][0];
+        }
+        for (int k = 0; k < count[2]; k++) {
+          for (int j = 0; j < count[1]; j++) {
+            for (int i = 0; i < count[0]; i++) {
+              column.push_back(from[0][i] + nc[0] * (from[1][j] + (PetscInt)nc[1] * from[2][k]));
+              value.push_back(share[0][i] * share[1][j] * share[2][k]);
+            }
+          }
+        }
+        ptr.push_back((PetscInt)column.size());
+      }
+    }
+  }
+  PetscCall(MatCreate(PETSC_COMM_SELF, P));
+  PetscCall(MatSetSizes(*P, (PetscInt)fine, (PetscInt)coarse, (PetscInt)fine, (PetscInt)coarse));
+  PetscCall(MatSetType(*P, MATSEQAIJ));
+  PetscCall(MatSeqAIJSetPreallocationCSR(*P, ptr.data(), column.data(), value.data()));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Levels of a full box down to about four cells: the Laplacian of every grid, with the transposed interpolation as restriction */
+static PetscErrorCode SetLevels(PC pc, const Scene &scene)
+{
+  Scene    coarse, fine = scene;
+  PetscInt levels = 1;
+
+  PetscFunctionBegin;
+  PetscCheck(scene.dim && std::count(scene.cell.begin(), scene.cell.end(), (unsigned char)petlap::scenes::FLUID) == (ptrdiff_t)scene.size(), PETSC_COMM_SELF, PETSC_ERR_SUP, "Geometric multigrid is for the scene box only");
+  for (int n = scene.n[0]; n % 2 == 0 && n > 4; n /= 2) levels++;
+  PetscCall(PCMGSetLevels(pc, levels, nullptr));
+  for (PetscInt level = levels - 1; level > 0; level--) {
+    KSP smoother;
+    Mat P, A;
+
+    coarse = fine;
+    for (int &n : coarse.n) n = PetscMax(1, n / 2);
+    coarse.cell.assign(coarse.size(), petlap::scenes::FLUID);
+    PetscCall(CreateInterpolation(fine.n, coarse.n, &P));
+    PetscCall(PCMGSetInterpolation(pc, level, P));
+    PetscCall(MatDestroy(&P));
+    /* The restriction sums over 2^dim cells, and faces are twice as far apart */
+    PetscCall(CreateLaplacian(coarse, std::pow(2.0, (scene.dim - 2) * (double)(levels - level)), &A));
+    PetscCall(PCMGGetSmoother(pc, level - 1, &smoother));
+    PetscCall(KSPSetOperators(smoother, A, A));
+    PetscCall(MatDestroy(&A));
+    fine = coarse;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The matrix does not tell which cells are its rows, nor where coarser grids are */
+static PetscErrorCode Prepare(const System &s, KSP ksp)
+{
+  PC        pc;
+  char      type[64] = "";
+  PetscBool neural, mg;
+
+  PetscFunctionBegin;
+  PetscCall(PetscOptionsGetString(nullptr, nullptr, "-pc_type", type, sizeof(type), nullptr));
+  PetscCall(PetscStrcmp(type, PCNEURAL, &neural));
+  PetscCall(PetscStrcmp(type, PCMG, &mg));
+  PetscCall(KSPGetPC(ksp, &pc));
+  if (neural) {
+    PetscCall(PCSetType(pc, PCNEURAL));
+    PetscCall(PCNeuralSetImage(pc, s.dm, s.labels));
+  } else if (mg) {
+    PetscCall(PCSetType(pc, PCMG));
+    PetscCall(SetLevels(pc, s.scene));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The shortest of some runs */
+struct Least {
+  BenchSeconds best;
+  PetscInt     runs = 0;
+
+  void Add(const BenchSeconds &start)
+  {
+    const BenchSeconds t = BenchSince(start);
+
+    for (int c = 0; c < BENCH_NCLOCKS; c++) best.s[c] = runs ? PetscMin(best.s[c], t.s[c]) : t.s[c];
+    runs++;
+  }
+};
+
+/* What changes between two steps of a simulation: here the scene is seen in a mirror, so that there are as many fluid cells as before */
+static PetscErrorCode MeasureChange(const Case &c, const Scene &scene)
+{
+  Scene        first = scene, second;
+  System       s[2];
+  PC           pc;
+  BenchSeconds start, begin;
+  Least        change;
+
+  PetscFunctionBegin;
+  const auto mirror = [](const Scene &from) {
+    Scene to = from;
+
+    for (size_t k = 0; k < to.size(); k += to.n[0]) std::reverse(to.cell.begin() + (ptrdiff_t)k, to.cell.begin() + (ptrdiff_t)k + to.n[0]);
+    return to;
+  };
+  second = mirror(first);
+  /* Of a symmetric scene the mirror makes a change when a corner is a wall */
+  if (first.cell == second.cell) {
+    first.cell[0] = petlap::scenes::SOLID;
+    second        = mirror(first);
+  }
+  PetscCall(CreateFromScene(first, SEED + (uint64_t)c.seed, &s[0]));
+  PetscCall(CreateFromScene(second, SEED + (uint64_t)c.seed, &s[1]));
+  PetscCall(PCCreate(PETSC_COMM_SELF, &pc));
+  PetscCall(PCSetType(pc, PCNEURAL));
+  PetscCall(PCSetFromOptions(pc));
+  begin = BenchNow();
+  for (PetscInt k = 0; k < 3 || BenchSince(begin).s[BENCH_CPU] < c.repeat.least; k++) {
+    start = BenchNow();
+    PetscCall(PCSetOperators(pc, s[k % 2].A, s[k % 2].A));
+    PetscCall(PCNeuralSetImage(pc, s[k % 2].dm, s[k % 2].labels));
+    PetscCall(PCSetUp(pc));
+    if (k > 0) change.Add(start);
+  }
+  PetscCall(BenchPrintSeconds("change", change.best));
+  PetscCall(PCDestroy(&pc));
+  for (System &one : s) PetscCall(DestroySystem(&one));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Products and applies take turns, so that both suffer alike from other programs */
+static PetscErrorCode MeasureKernels(const Case &c, const System &s)
+{
+  PC           pc = nullptr;
+  Vec          x;
+  BenchSeconds start, begin;
+  Least        first, mult, apply;
+
+  PetscFunctionBegin;
+  PetscCheck(s.scene.dim, PETSC_COMM_SELF, PETSC_ERR_SUP, "-bench_kernels needs a scene: leave -f out");
+  PetscCall(VecDuplicate(s.b, &x));
+  begin = BenchNow();
+  do {
+    PetscCall(PCDestroy(&pc));
+    start = BenchNow();
+    PetscCall(PCCreate(PETSC_COMM_SELF, &pc));
+    PetscCall(PCSetOperators(pc, s.A, s.A));
+    PetscCall(PCSetType(pc, PCNEURAL));
+    PetscCall(PCNeuralSetImage(pc, s.dm, s.labels));
+    PetscCall(PCSetFromOptions(pc));
+    PetscCall(PCSetUp(pc));
+    first.Add(start);
+  } while (BenchSince(begin).s[BENCH_CPU] < c.repeat.least);
+  begin = BenchNow();
+  do {
+    start = BenchNow();
+    PetscCall(MatMult(s.A, s.b, x));
+    mult.Add(start);
+    start = BenchNow();
+    PetscCall(PCApply(pc, s.b, x));
+    apply.Add(start);
+  } while (BenchSince(begin).s[BENCH_CPU] < c.repeat.least);
+  PetscCall(BenchPrintNumber("runs", (double)apply.runs));
+  PetscCall(BenchPrintSeconds("first", first.best));
+  PetscCall(BenchPrintSeconds("mult", mult.best));
+  PetscCall(BenchPrintSeconds("apply", apply.best));
+  PetscCall(PCDestroy(&pc));
+  PetscCall(VecDestroy(&x));
+  PetscCall(MeasureChange(c, s.scene));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode Run(const Case &c)
+{
+  System   s;
+  MatInfo  mat;
+  PetscInt rows, cells;
+
+  PetscFunctionBegin;
+  if (c.file[0]) {
+    PetscCall(LoadFile(c.file, &s));
+  } else {
+    Scene scene;
+
+    PetscCall(MakeScene(c, &scene));
+    PetscCall(CreateFromScene(scene, SEED + (uint64_t)c.seed, &s));
+  }
+  PetscCall(MatGetInfo(s.A, MAT_LOCAL, &mat));
+  PetscCall(MatGetSize(s.A, &rows, nullptr));
+  PetscCall(VecGetSize(s.labels, &cells));
+  PetscCall(BenchPrintNumber("cells", (double)cells));
+  PetscCall(BenchPrintNumber("rows", (double)rows));
+  PetscCall(BenchPrintNumber("nnz", mat.nz_used));
+  PetscCall(BenchPrintNumber("singular", s.singular));
+  if (c.kernels) {
+    PetscCall(MeasureKernels(c, s));
+  } else {
+    /* Memory that the scene has left behind would hide what a solver needs */
+#if defined(__GLIBC__)
+    (void)malloc_trim(0);
+#endif
+    PetscCall(BenchSolverChoose(c.solver, (PetscBool)s.solid, (PetscBool)s.singular));
+    PetscCall(BenchSolverMeasure(s.A, s.b, c.repeat, [&s](KSP ksp) { return Prepare(s, ksp); }));
+  }
+  PetscCall(DestroySystem(&s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+int main(int argc, char **argv)
+{
+  Case c;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscInitialize(&argc, &argv, nullptr, help));
+  PetscCall(PetlapInitialize());
+  PetscOptionsBegin(PETSC_COMM_WORLD, nullptr, "Solvers of pressure equations", nullptr);
+  PetscCall(PetscOptionsString("-f", "File with a system and its flags, instead of a scene", "", c.file, c.file, sizeof(c.file), nullptr));
+  PetscCall(PetscOptionsString("-bench_scene", "Scene", "", c.scene, c.scene, sizeof(c.scene), nullptr));
+  PetscCall(PetscOptionsInt("-bench_dim", "Dimensions", "", c.dim, &c.dim, nullptr));
+  PetscCall(PetscOptionsInt("-bench_n", "Cells along each side", "", c.n, &c.n, nullptr));
+  PetscCall(PetscOptionsInt("-bench_seed", "Number of the scene among those of its kind", "", c.seed, &c.seed, nullptr));
+  PetscCall(PetscOptionsString("-bench_solver", "Set of options", "", c.solver, c.solver, sizeof(c.solver), nullptr));
+  PetscCall(PetscOptionsBool("-bench_kernels", "An apply and a set-up instead of solves", "", c.kernels, &c.kernels, nullptr));
+  PetscOptionsEnd();
+  PetscCall(BenchRepeatFromOptions(&c.repeat));
+  PetscCall(BenchKeepErrors());
+  PetscCall(BenchPrintStatus(Run(c)));
+  PetscCall(PetscFinalize());
+  return 0;
+}
