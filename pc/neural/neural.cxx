@@ -11,6 +11,7 @@
 #include "pc/neural/weights.h"
 #include <cmath>
 #include <dlfcn.h>
+#include <sys/stat.h>
 
 #if !defined(PETSC_USE_COMPLEX)
 using namespace petlap::neural;
@@ -473,7 +474,7 @@ static PetscInt PCNeuralCloseCells(const Partition *part, std::vector<unsigned c
   for (c[2] = 0; c[2] < part->n[2]; c[2]++) {
     for (c[1] = 0; c[1] < part->n[1]; c[1]++) {
       for (c[0] = 0; c[0] < part->n[0]; c[0]++, i++) {
-        if (label[i] != FLUID || PCNeuralOpenFaces(part, label.data(), i, c)) continue;
+        if (label[i] != FLUID || (c[0] && label[i - 1] != SOLID) || PCNeuralOpenFaces(part, label.data(), i, c)) continue;
         label[i] = SOLID;
         closed++;
       }
@@ -570,6 +571,31 @@ static std::string PCNeuralShippedWeights(int dim)
   return "";
 }
 
+/* Reading takes longer than the rest of the set-up of a small system, so a process remembers the files that it has read, as long as they stay what they were */
+static bool PCNeuralReadWeights(const char file[], Model *model, std::string *error)
+{
+  struct Known {
+    std::string file;
+    struct stat state;
+    Model       model;
+  };
+  static std::vector<Known> known;
+  struct stat               now;
+  const size_t              most = 8;
+
+  if (stat(file, &now)) return ReadWeights(file, model, error);
+  for (const Known &k : known) {
+    if (k.file == file && k.state.st_dev == now.st_dev && k.state.st_ino == now.st_ino && k.state.st_size == now.st_size && k.state.st_mtim.tv_sec == now.st_mtim.tv_sec && k.state.st_mtim.tv_nsec == now.st_mtim.tv_nsec) {
+      *model = k.model;
+      return true;
+    }
+  }
+  if (!ReadWeights(file, model, error)) return false;
+  if (known.size() == most) known.erase(known.begin());
+  known.push_back({file, now, *model});
+  return true;
+}
+
 static PetscErrorCode PCNeuralLoadModel(PC pc, PetscInt dim)
 {
   PC_Neural  *neural                   = (PC_Neural *)pc->data;
@@ -608,7 +634,7 @@ static PetscErrorCode PCNeuralLoadModel(PC pc, PetscInt dim)
     PetscCall(PetscTestFile(file, 'r', &there));
     good  = there;
     error = std::string(file) + " is no file that can be read: name a weight file with -pc_neural_weights, or analytic";
-    if (there) good = ReadWeights(file, model, &error);
+    if (there) good = PCNeuralReadWeights(file, model, &error);
   }
   PetscCallMPI(MPI_Allreduce(&good, &all, 1, MPI_INT, MPI_MIN, comm));
   if (!all || model->dim != dim) {
@@ -644,7 +670,8 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
   PetscInt                    rstart, nlocal, i = 0, nother = 0;
   std::vector<PetscInt>       rowof;
   PetscBool                   has;
-  Vec                         diagonal;
+  PetscInt                    needs;
+  Vec                         diagonal = nullptr;
   const PetscScalar          *d;
 
   PetscFunctionBegin;
@@ -653,9 +680,12 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
   PetscCall(MatGetOwnershipRange(P, &rstart, nullptr));
   PetscCall(MatGetLocalSize(P, &nlocal, nullptr));
   for (int a = 0; a < 3; a++) margin[a] = (int)neural->margin[a][0];
-  /* Rows by cell of the grid with its margins */
-  rowof.assign(all.size(), -1);
-  if (neural->full) {
+  neural->nfluid = 0;
+  for (const Segment &s : segment) neural->nfluid += s.x1 - s.x0;
+  /* Rows by cell of the grid with its margins, unless they are the numbers of all cells or of the fluid cells */
+  const bool plain = size == 1 && nlocal == (neural->full ? (PetscInt)all.size() : neural->nfluid);
+  if (!plain) rowof.assign(all.size(), -1);
+  if (neural->full && !plain) {
     const PetscInt total = (PetscInt)n[0] * n[1] * n[2];
     PetscInt      *order;
 
@@ -673,7 +703,7 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
       }
     }
     PetscCall(PetscFree(order));
-  } else {
+  } else if (!plain) {
     /* Cells are counted box by box where that gives each process as many as it has rows, else all along the grid */
     PetscInt    count = 0, boxes, same;
     const auto &part  = grid->part;
@@ -706,21 +736,31 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
   /* Fluid cells of the network */
   neural->offset  = new std::vector<ptrdiff_t>;
   neural->running = new std::vector<ptrdiff_t>;
-  neural->nfluid  = 0;
+  neural->offset->reserve(segment.size());
+  neural->running->reserve(segment.size());
+  i = 0;
   for (const Segment &s : segment) {
     const size_t cell = ((size_t)s.z * N[1] + s.y) * N[0] + s.x0;
 
-    neural->offset->push_back(size == 1 ? (ptrdiff_t)rowof[cell] : (ptrdiff_t)neural->nfluid);
-    neural->running->push_back((ptrdiff_t)neural->nfluid);
-    neural->nfluid += s.x1 - s.x0;
+    neural->running->push_back((ptrdiff_t)i);
+    neural->offset->push_back(size > 1 || (plain && !neural->full) ? (ptrdiff_t)i : plain ? (ptrdiff_t)cell : (ptrdiff_t)rowof[cell]);
+    i += s.x1 - s.x0;
   }
-  PetscCall(MatCreateVecs(P, &diagonal, nullptr));
-  /* A matrix that cannot tell its diagonal is taken to be the Laplacian with entries -1 */
+  const auto row = [&](size_t cell) { return plain ? (PetscInt)cell : rowof[cell] - rstart; };
+  if (neural->full || !plain) {
+    for (size_t cell = 0; cell < all.size(); cell++) nother += all[cell] != FLUID && row(cell) >= 0 && row(cell) < nlocal;
+  }
   PetscCall(MatHasOperation(P, MATOP_GET_DIAGONAL, &has));
-  if (has)
-    PetscCall(MatGetDiagonal(P, diagonal));
-  else
-    PetscCall(VecSet(diagonal, 1.0));
+  needs = nother || neural->scaling == PCNEURAL_SCALING_DIAGONAL || neural->kappa == 0.0 || size > 1;
+  CompatCallAllreduce(MPI_IN_PLACE, &needs, 1, MPIU_INT, MPI_MAX, comm);
+  if (needs) {
+    PetscCall(MatCreateVecs(P, &diagonal, nullptr));
+    /* A matrix that cannot tell its diagonal is taken to be the Laplacian with entries -1 */
+    if (has)
+      PetscCall(MatGetDiagonal(P, diagonal));
+    else
+      PetscCall(VecSet(diagonal, 1.0));
+  }
   if (size > 1) {
     PetscInt *index;
     IS        is;
@@ -737,18 +777,19 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
     PetscCall(ISDestroy(&is));
   }
   /* Rows of other cells stand for themselves */
-  for (size_t cell = 0; cell < all.size(); cell++) nother += all[cell] != FLUID && rowof[cell] >= rstart && rowof[cell] < rstart + nlocal;
   PetscCall(PetscMalloc1(nother, &neural->other));
   PetscCall(PetscMalloc1(nother, &neural->otherinv));
-  PetscCall(VecGetArrayRead(diagonal, &d));
-  for (size_t cell = 0; cell < all.size(); cell++) {
-    const PetscInt k = rowof[cell] - rstart;
+  if (nother) {
+    PetscCall(VecGetArrayRead(diagonal, &d));
+    for (size_t cell = 0; cell < all.size(); cell++) {
+      const PetscInt k = row(cell);
 
-    if (all[cell] == FLUID || k < 0 || k >= nlocal) continue;
-    neural->other[neural->nother]      = k;
-    neural->otherinv[neural->nother++] = d[k] != 0.0 ? 1.0 / d[k] : 0.0;
+      if (all[cell] == FLUID || k < 0 || k >= nlocal) continue;
+      neural->other[neural->nother]      = k;
+      neural->otherinv[neural->nother++] = d[k] != 0.0 ? 1.0 / d[k] : 0.0;
+    }
+    PetscCall(VecRestoreArrayRead(diagonal, &d));
   }
-  PetscCall(VecRestoreArrayRead(diagonal, &d));
   if (!has) neural->kappa = 1.0;
   if (has && (neural->scaling == PCNEURAL_SCALING_DIAGONAL || neural->kappa == 0.0)) {
     PetscReal sums[2] = {0.0, 0.0};
