@@ -3,6 +3,7 @@
 */
 #include "pc/neural/network.h"
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -103,9 +104,9 @@ Network::Network(const Partition &partition, int nlevels, Mask mask) : part(part
     row     = std::max(row, (size_t)L.layout.row);
     rows    = std::max(rows, (size_t)(L.layout.last[1] - L.layout.first[1]));
   }
-  ring.assign(3 * (longest + 64), 0.0f);
+  ring.make(3 * (longest + 64));
   zeros.assign(row + 128, 0.0f);
-  work.assign(2 * (row + 128), 0.0f);
+  work.make(2 * (row + 128));
   dirty.assign(3 * rows, {0, 0});
   counts.levels++;
 }
@@ -237,6 +238,17 @@ void Network::Pooled(int l)
   }
 }
 
+/* What is left between two stretches by a few special cells is not worth a new one */
+static void AddStretch(Level &L, const Stretch &s)
+{
+  if ((int)L.stretch.size() > L.stretchptr.back() && L.stretch.back().w1 >= s.w0) {
+    L.stretch.back().x1 = s.x1;
+    L.stretch.back().w1 = s.w1;
+  } else {
+    L.stretch.push_back(s);
+  }
+}
+
 /* Active cells by row, and which of them are special */
 void Network::Lists(int l)
 {
@@ -259,8 +271,10 @@ void Network::Lists(int l)
   }
   L.span.clear();
   L.special.clear();
+  L.stretch.clear();
   L.spanptr.assign(1, 0);
   L.specialptr.assign(1, 0);
+  L.stretchptr.assign(1, 0);
   L.nactive     = 0;
   const int dy0 = part.dim == 3 ? -1 : 0;
   for (int z = Y.first[2]; z < Y.last[2]; z++) {
@@ -312,8 +326,12 @@ void Network::Lists(int l)
             if (!listed) around(other, odd);
             listed = true;
             L.nactive += std::max(0, x1 - x0);
-            for (int s = x0; s < x1; s++) {
-              if (odd[s - Y.first[0] + 1]) L.special.push_back({s, 0});
+            for (int s = x0; s < x1;) {
+              const unsigned char *from = odd.data() + (s - Y.first[0] + 1), *next = (const unsigned char *)memchr(from, 1, x1 - s);
+              const int            stop = next ? s + (int)(next - from) : x1;
+
+              if (stop > s) AddStretch(L, {s, stop, std::max(x0, s & -16), std::min(x1, (stop + 15) & -16)});
+              for (s = stop; s < x1 && odd[s - Y.first[0] + 1]; s++) L.special.push_back({s, 0});
             }
           }
           x = last;
@@ -321,6 +339,7 @@ void Network::Lists(int l)
       }
       L.spanptr.push_back((int)L.span.size());
       L.specialptr.push_back((int)L.special.size());
+      L.stretchptr.push_back((int)L.stretch.size());
     }
   }
   L.nspecial = (long long)L.special.size();
@@ -366,11 +385,27 @@ void Network::NumberKernels(int l)
   for (int q = 0; q < K; q++) factor[q] = Mixed(q + 1) | 1;
   for (uint64_t &h : ofLabel) h = Mixed(h);
   L.windows.clear();
+  L.active.clear();
   L.nkernels = 0;
-  std::vector<uint64_t> hash;
-  if (l > 0) {
+  std::vector<uint64_t>      hash;
+  std::vector<unsigned char> active;
+  /* Of the finest level the labels tell which cells are active, unless all are that are within the grid */
+  const bool told = l == 0 && this->mask != MASK_NONE;
+  if (!told) {
+    active.resize(J.room);
+    for (int z = Y.first[2]; z < Y.last[2]; z++) {
+      for (int y = Y.first[1]; y < Y.last[1]; y++) {
+        const int row = L.rowOf(y, z);
+
+        for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) memset(active.data() + J.at(L.span[s].x0, y, z), 1, L.span[s].x1 - L.span[s].x0);
+      }
+    }
     hash.resize(J.room);
-    for (size_t i = 0; i < J.room; i++) hash[i] = Mixed(Bits(I.air[i]) | Bits(I.solid[i]) << 32) + 3 * Mixed(Bits(I.pinned[i]));
+    if (l == 0) {
+      for (size_t i = 0; i < J.room; i++) hash[i] = ofLabel[I.label[i]] + 3 * active[i];
+    } else {
+      for (size_t i = 0; i < J.room; i++) hash[i] = Mixed(Bits(I.air[i]) | Bits(I.solid[i]) << 32) + 3 * Mixed(2 * Bits(I.pinned[i]) + active[i]);
+    }
   }
   for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
     for (int y = Y.lo[1]; y < Y.hi[1]; y++) {
@@ -383,7 +418,7 @@ void Network::NumberKernels(int l)
         const int x   = L.special[s].x;
         uint64_t  key = 0;
 
-        if (l == 0) {
+        if (told) {
           for (int r = 0; r < rows; r++) {
             const unsigned char *in = I.label.data() + at[r] + x - 1;
 
@@ -403,6 +438,14 @@ void Network::NumberKernels(int l)
           if (values[slot] < 0) {
             keys[slot]   = key;
             values[slot] = (int)L.nkernels++;
+            L.active.push_back(0);
+            for (int r = 0; r < rows; r++) {
+              for (int m = 0; m < 3; m++) {
+                const ptrdiff_t i = at[r] + x + m - 1;
+
+                if (told ? I.label[i] == FLUID : active[i]) L.active.back() |= 1u << (3 * r + m);
+              }
+            }
             for (int channel = 0; channel < 3; channel++) {
               for (int r = 0; r < rows; r++) {
                 for (int m = -1; m <= 1; m++) {
@@ -450,9 +493,38 @@ void Network::NumberKernels(int l)
       if ((int)L.run.size() > L.runptr[row] && L.run.back().kernel == c.kernel && L.run.back().x + L.run.back().count == c.x)
         L.run.back().count++;
       else
-        L.run.push_back({c.x, 1, c.kernel});
+        L.run.push_back({c.x, 1, c.kernel, {0, 0}});
     }
     L.runptr.push_back((int)L.run.size());
+  }
+  if (l < nlevels() - 1) NumberRisen(L);
+}
+
+/* After interpolation the kernel of a cell also depends on where it is between the coarse ones: of the eight places most kernels have few */
+void Network::NumberRisen(Level &L) const
+{
+  const Layout    &Y = L.layout;
+  std::vector<int> slot((size_t)L.nkernels * 8, -1);
+
+  L.risen.clear();
+  for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
+    for (int y = Y.lo[1]; y < Y.hi[1]; y++) {
+      const int row = L.rowOf(y, z), place = (nine ? 2 * (y & 1) : 0) + 4 * (z & 1);
+
+      for (int s = L.runptr[row]; s < L.runptr[row + 1]; s++) {
+        Run &run = L.run[s];
+
+        for (int x = run.x; x < run.x + std::min(run.count, 2); x++) {
+          int &k = slot[(size_t)run.kernel * 8 + place + (x & 1)];
+
+          if (k < 0) {
+            k = (int)L.risen.size() / 2;
+            L.risen.insert(L.risen.end(), {run.kernel, place + (x & 1)});
+          }
+          run.risen[x & 1] = k;
+        }
+      }
+    }
   }
 }
 
@@ -546,6 +618,11 @@ void Network::SetKernels(const Model &model)
 {
   const int K = part.dim == 3 ? 27 : 9, room = KernelRoom(part.dim);
 
+  /* Memory is kept while it is not far too much */
+  const auto fit = [](Field<float> &field, size_t n) {
+    if (field.size() < n || field.size() > 4 * (n + 1024)) field.make(n);
+  };
+
   nearest = model.interpolation == INTERPOLATION_NEAREST;
   scale   = model.scale;
   for (int l = 0; l < nlevels(); l++) {
@@ -588,9 +665,20 @@ void Network::SetKernels(const Model &model)
       }
       L.entries[which] = symmetric ? entries : std::vector<float>();
 
-      Field<float> &kernels = which ? L.post : L.pre;
-      if (kernels.size() < (size_t)L.nkernels * room || kernels.size() > 4 * ((size_t)L.nkernels * room + 1024)) kernels.make((size_t)L.nkernels * room);
-      loops.kernels[nine]((int)L.nkernels, 3 * K, L.windows.data(), base.data(), table.data(), kernels.data());
+      if (which == 0) {
+        fit(L.pre, (size_t)L.nkernels * room);
+        loops.kernels[nine]((int)L.nkernels, 3 * K, L.windows.data(), base.data(), table.data(), L.pre.data());
+      } else {
+        const size_t       nrisen     = L.risen.size() / 2;
+        const int          places[16] = {0, 0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7};
+        const unsigned     everything = ~0u;
+        std::vector<float> flat((size_t)L.nkernels * room + 16);
+
+        fit(L.post, (nrisen + 8) * room);
+        loops.kernels[nine]((int)L.nkernels, 3 * K, L.windows.data(), base.data(), table.data(), flat.data());
+        loops.raise[nine]((int)nrisen, L.risen.data(), L.active.data(), Near(), flat.data(), L.post.data());
+        loops.raise[nine](8, places, &everything, Near(), base.data(), L.post.data() + nrisen * room);
+      }
     }
   }
   counts.kernels++;
@@ -605,26 +693,43 @@ static const float *RowOf(const Level &L, const float *field, int y, int z, cons
   return field + Y.at(0, y, z);
 }
 
-/* Own active cells of a row. planes are those of z - 1, z, z + 1, each given by its cell (0, 0). */
-void Network::Convolve(const Level &L, int which, int y, int z, const float *const planes[3], float *out) const
+/* Own active cells of a plane before the coarser levels. planes are those of z - 1, z, z + 1, each given by its cell (0, 0), as is out. */
+void Network::ConvolvePlane(const Level &L, int z, const float *const planes[3], float *out) const
 {
-  const int    row = L.rowOf(y, z), first = L.runptr[row], nruns = L.runptr[row + 1] - first;
-  const float *at[3];
+  const Layout &Y      = L.layout;
+  const int     first  = L.rowOf(0, z);
+  const bool    simple = !L.entries[0].empty();
+  const auto    shift  = [&](const float *at[3], ptrdiff_t by) {
+    for (int d = 0; d < 3; d++) at[d] = planes[d] + by;
+  };
 
-  for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
-    const int x0 = std::max(L.span[s].x0, L.layout.lo[0]), n = std::min(L.span[s].x1, L.layout.hi[0]) - x0;
+  for (int y = Y.lo[1]; y < Y.hi[1];) {
+    const int   *ptr   = L.stretchptr.data() + first + y;
+    const bool   block = nine && simple && y + BLOCK <= Y.hi[1] && ptr[1] == ptr[0] + 1 && ptr[2] == ptr[0] + 2 && ptr[3] == ptr[0] + 3 && ptr[4] == ptr[0] + 4;
+    const int    count = block ? BLOCK : 1;
+    const float *at[3];
 
-    /* A row along a wall may be a single run */
-    if (n <= 0 || (nruns == 1 && L.run[first].count == n)) continue;
-    for (int d = 0; d < 3; d++) at[d] = planes[d] + y * L.layout.row + x0;
-    if (L.entries[which].empty())
-      loops.convolve[nine](n, at, L.layout.row, L.stencil[which].data(), out + x0);
-    else
-      loops.symmetric[nine](n, at, L.layout.row, L.entries[which].data(), out + x0);
-  }
-  if (nruns) {
-    for (int d = 0; d < 3; d++) at[d] = planes[d] + y * L.layout.row;
-    loops.special[nine](nruns, &L.run[first].x, at, L.layout.row, (which ? L.post : L.pre).data(), out);
+    if (block) {
+      shift(at, y * Y.row);
+      loops.block(&L.stretch[ptr[0]], at, Y.row, L.entries[0].data(), out + y * Y.row);
+    } else {
+      for (int s = ptr[0]; s < ptr[1]; s++) {
+        const Stretch &t = L.stretch[s];
+
+        shift(at, y * Y.row + (simple ? 0 : t.x0));
+        if (simple)
+          loops.symmetric[nine](&t, at, Y.row, L.entries[0].data(), out + y * Y.row);
+        else
+          loops.convolve[nine](t.x1 - t.x0, at, Y.row, L.stencil[0].data(), out + y * Y.row + t.x0);
+      }
+    }
+    for (const int end = y + count; y < end; y++) {
+      const int begin = L.runptr[first + y], n = L.runptr[first + y + 1] - begin;
+
+      if (n == 0) continue;
+      shift(at, y * Y.row);
+      loops.special[nine](n, &L.run[begin], at, Y.row, L.pre.data(), out + y * Y.row);
+    }
   }
 }
 
@@ -649,37 +754,13 @@ void Network::PoolPlane(int l, int cz)
   }
 }
 
-/* Cells x0, ..., x1 - 1 of a row, between the cells of the coarser level; out is given by its cell 0 */
-void Network::InterpolateSpan(int l, int y, int z, const Span &span, float *out)
-{
-  const Level &C  = *level[l + 1];
-  const int    c0 = span.x0 >> 1, n = ((span.x1 - 1) >> 1) - c0 + 1, cz = z >> 1, oz = z & 1 ? cz + 1 : cz - 1, cy = nine ? y >> 1 : y, oy = y & 1 ? cy + 1 : cy - 1;
-  const float *in[4];
-  float *const fine = work.data() + 64;
-
-  if (nearest) {
-    loops.repeat(n, RowOf(C, C.x.data(), cy, cz, zeros) + c0, fine);
-  } else if (nine) {
-    static const float weights[4] = {0.5625f, 0.1875f, 0.1875f, 0.0625f};
-
-    for (int k = 0; k < 4; k++) in[k] = RowOf(C, C.x.data(), k % 2 ? oy : cy, k / 2 ? oz : cz, zeros) + c0;
-    loops.interpolate(n, 4, in, weights, fine);
-  } else {
-    static const float weights[2] = {0.75f, 0.25f};
-
-    for (int k = 0; k < 2; k++) in[k] = RowOf(C, C.x.data(), cy, k ? oz : cz, zeros) + c0;
-    loops.interpolate(n, 2, in, weights, fine);
-  }
-  memcpy(out + span.x0, fine + (span.x0 - 2 * c0), (span.x1 - span.x0) * sizeof(float));
-}
-
 /* Three planes that move through a level; fill(row, out) writes the spans of a row */
 template <typename Fill>
 const float *Network::RingPlane(const Level &L, int z, Fill fill)
 {
   const Layout &Y     = L.layout;
   const int     slot  = ((z % 3) + 3) % 3;
-  float *const  plane = ring.data() + slot * (ring.size() / 3) + 32 - Y.first[0] - Y.first[1] * Y.row;
+  float *const  plane = ring.data() + slot * (ring.size() / 3) + 16 - (Y.first[0] & -16) - Y.first[1] * Y.row;
 
   for (int y = Y.first[1]; y < Y.last[1]; y++) {
     const int    row = L.rowOf(y, z);
@@ -704,7 +785,7 @@ void Network::ClearRing(const Level &L)
     for (int y = Y.first[1]; y < Y.last[1]; y++) {
       Span &d = dirty[(size_t)slot * (dirty.size() / 3) + (y - Y.first[1])];
 
-      if (d.x1 > d.x0) memset(ring.data() + slot * (ring.size() / 3) + 32 - Y.first[0] - Y.first[1] * Y.row + y * Y.row + d.x0, 0, (d.x1 - d.x0) * sizeof(float));
+      if (d.x1 > d.x0) memset(ring.data() + slot * (ring.size() / 3) + 16 - (Y.first[0] & -16) - Y.first[1] * Y.row + y * Y.row + d.x0, 0, (d.x1 - d.x0) * sizeof(float));
       d = {0, 0};
     }
   }
@@ -719,7 +800,7 @@ void Network::Down(int l)
     const float *planes[3];
 
     for (int d = 0; d < 3; d++) planes[d] = L.r.data() + Y.at(0, 0, z + d - 1);
-    for (int y = Y.lo[1]; y < Y.hi[1]; y++) Convolve(L, 0, y, z, planes, L.x.data() + Y.at(0, y, z));
+    ConvolvePlane(L, z, planes, L.x.data() + Y.at(0, 0, z));
   }
   if (l + 1 < nlevels()) {
     int lo[3], hi[3];
@@ -748,7 +829,7 @@ double Network::DownFused(const double r[], const ptrdiff_t offset[])
     planes[0] = planes[1];
     planes[1] = planes[2];
     planes[2] = RingPlane(L, z + 1, fill);
-    for (int y = Y.lo[1]; y < Y.hi[1]; y++) Convolve(L, 0, y, z, planes, L.x.data() + Y.at(0, y, z));
+    ConvolvePlane(L, z, planes, L.x.data() + Y.at(0, 0, z));
     if (nlevels() > 1 && ((z & 1) || z == Y.hi[2] - 1)) PoolPlane(0, z >> 1);
   }
   ClearRing(L);
@@ -758,36 +839,69 @@ double Network::DownFused(const double r[], const ptrdiff_t offset[])
 /* x = c1 x + conv(interpolated x of the coarser level); of the finest level to z */
 void Network::Up(int l, const ptrdiff_t offset[], double factor, double z[])
 {
-  Level        &L    = *level[l];
-  const Layout &Y    = L.layout;
-  const auto    fill = [&](int j, int k, int s, float *out) { InterpolateSpan(l, j, k, L.span[s], out); };
-  const float  *planes[3];
-  float *const  y0 = work.data() + work.size() / 2 + 32 - Y.first[0];
+  Level        &L = *level[l], &C = *level[l + 1];
+  const Layout &Y = L.layout, &W = C.layout;
+  const bool    simple = !L.entries[1].empty();
+  const int     nrows = nine ? 2 : 1, usual = (int)L.risen.size() / 2;
+  float        *out[2];
 
-  planes[1] = RingPlane(L, Y.lo[2] - 1, fill);
-  planes[2] = RingPlane(L, Y.lo[2], fill);
+  for (int r = 0; r < 2; r++) out[r] = work.data() + r * (work.size() / 2) + 32 - (Y.first[0] & -16);
   for (int k = Y.lo[2]; k < Y.hi[2]; k++) {
-    planes[0] = planes[1];
-    planes[1] = planes[2];
-    planes[2] = RingPlane(L, k + 1, fill);
-    for (int j = Y.lo[1]; j < Y.hi[1]; j++) {
-      const int    row = L.rowOf(j, k);
-      float *const x   = L.x.data() + Y.at(0, j, k);
+    const float *const middle = C.x.data() + W.at(0, 0, k >> 1), *const before = middle - W.plane, *const behind = middle + W.plane;
 
-      if (L.spanptr[row] == L.spanptr[row + 1]) continue;
-      Convolve(L, 1, j, k, planes, y0);
-      if (l == 0) {
-        for (int s = segmentptr[row]; s < segmentptr[row + 1]; s++) loops.leave(segment[s].x1 - segment[s].x0, factor, L.c1, x + segment[s].x0, y0 + segment[s].x0, z + offset[s]);
-      } else {
-        for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
-          const int x0 = std::max(L.span[s].x0, Y.lo[0]), n = std::min(L.span[s].x1, Y.hi[0]) - x0;
+    for (int cy = nine ? Y.lo[1] >> 1 : Y.lo[1]; nrows * cy < Y.hi[1]; cy++) {
+      /* Fine rows within the row of coarse cells, of which one may belong to another process */
+      const int          begin = std::max(Y.lo[1], nrows * cy), end = std::min(Y.hi[1], nrows * (cy + 1));
+      const ptrdiff_t    to         = cy * W.row;
+      const float *const ordered[3] = {before + to, middle + to, behind + to}, *const sided[3] = {ordered[k & 1 ? 2 : 0], ordered[1], ordered[k & 1 ? 0 : 2]};
 
-          if (n > 0) loops.combine(n, L.c1, y0 + x0, x + x0);
+      if (simple) {
+        /* Both rows get numbers where one of them has ordinary cells */
+        const int row = L.rowOf(begin, k), last = L.rowOf(end - 1, k);
+        int       i = L.stretchptr[row], j = row == last ? 0 : L.stretchptr[last];
+        const int iend = L.stretchptr[row + 1], jend = row == last ? 0 : L.stretchptr[last + 1];
+
+        while (i < iend || j < jend) {
+          int x0 = std::min(i < iend ? L.stretch[i].x0 : INT_MAX, j < jend ? L.stretch[j].x0 : INT_MAX), x1 = x0;
+
+          while (true) {
+            if (i < iend && L.stretch[i].x0 <= x1 + 16)
+              x1 = std::max(x1, L.stretch[i++].x1);
+            else if (j < jend && L.stretch[j].x0 <= x1 + 16)
+              x1 = std::max(x1, L.stretch[j++].x1);
+            else
+              break;
+          }
+          loops.rise[nine](x0 >> 1, ((x1 - 1) >> 1) + 1, sided, W.row, Near(), L.entries[1].data(), out);
+        }
+      }
+      for (int y = begin; y < end; y++) {
+        const int    row = L.rowOf(y, k), first = L.runptr[row], n = L.runptr[row + 1] - first;
+        float *const x = L.x.data() + Y.at(0, y, k), *const y0 = out[y - nrows * cy];
+
+        if (L.spanptr[row] == L.spanptr[row + 1]) continue;
+        if (!simple) {
+          const int place = usual + (nine ? 2 * (y & 1) : 0) + 4 * (k & 1);
+
+          for (int s = L.stretchptr[row]; s < L.stretchptr[row + 1]; s++) {
+            const Run all = {L.stretch[s].x0, L.stretch[s].x1 - L.stretch[s].x0, 0, {place, place + 1}};
+
+            loops.riseSpecial[nine](1, &all, ordered, W.row, L.post.data(), y0);
+          }
+        }
+        if (n) loops.riseSpecial[nine](n, &L.run[first], ordered, W.row, L.post.data(), y0);
+        if (l == 0) {
+          for (int s = segmentptr[row]; s < segmentptr[row + 1]; s++) loops.leave(segment[s].x1 - segment[s].x0, factor, L.c1, x + segment[s].x0, y0 + segment[s].x0, z + offset[s]);
+        } else {
+          for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
+            const int x0 = std::max(L.span[s].x0, Y.lo[0]), count = std::min(L.span[s].x1, Y.hi[0]) - x0;
+
+            if (count > 0) loops.combine(count, L.c1, y0 + x0, x + x0);
+          }
         }
       }
     }
   }
-  ClearRing(L);
 }
 
 /* Without a ring, what is interpolated near the end of the grid is as if its last cells went on behind it */
@@ -880,7 +994,8 @@ size_t Network::Memory() const
 
   for (const auto &L : level) {
     bytes += (L->r.size() + L->x.size() + L->pre.size() + L->post.size() + L->windows.size()) * sizeof(float);
-    bytes += L->span.size() * sizeof(Span) + L->special.size() * sizeof(Special) + L->run.size() * sizeof(Run) + (L->spanptr.size() + L->specialptr.size()) * sizeof(int);
+    bytes += L->span.size() * sizeof(Span) + L->special.size() * sizeof(Special) + L->run.size() * sizeof(Run) + L->stretch.size() * sizeof(Stretch);
+    bytes += (L->spanptr.size() + L->specialptr.size() + L->runptr.size() + L->stretchptr.size() + L->risen.size() + L->active.size()) * sizeof(int);
   }
   for (const Image &I : image) bytes += I.label.size() + (I.air.size() + I.solid.size() + I.pinned.size()) * sizeof(float);
   return bytes;
