@@ -106,7 +106,8 @@ Network::Network(const Partition &partition, int nlevels, Mask mask) : part(part
   }
   ring.make(3 * (longest + 64));
   zeros.assign(row + 128, 0.0f);
-  work.make(2 * (row + 128));
+  below = (int)row + 128;
+  work.make(2 * (size_t)below);
   dirty.assign(3 * rows, {0, 0});
   counts.levels++;
 }
@@ -241,11 +242,13 @@ void Network::Pooled(int l)
 /* What is left between two stretches by a few special cells is not worth a new one */
 static void AddStretch(Level &L, const Stretch &s)
 {
-  if ((int)L.stretch.size() > L.stretchptr.back() && L.stretch.back().w1 >= s.w0) {
-    L.stretch.back().x1 = s.x1;
-    L.stretch.back().w1 = s.w1;
+  std::vector<Stretch> &list = L.stretch.item;
+
+  if ((int)list.size() > L.stretch.start.back() && list.back().w1 >= s.w0) {
+    list.back().x1 = s.x1;
+    list.back().w1 = s.w1;
   } else {
-    L.stretch.push_back(s);
+    list.push_back(s);
   }
 }
 
@@ -272,9 +275,6 @@ void Network::Lists(int l)
   L.span.clear();
   L.special.clear();
   L.stretch.clear();
-  L.spanptr.assign(1, 0);
-  L.specialptr.assign(1, 0);
-  L.stretchptr.assign(1, 0);
   L.nactive     = 0;
   const int dy0 = part.dim == 3 ? -1 : 0;
   for (int z = Y.first[2]; z < Y.last[2]; z++) {
@@ -319,7 +319,7 @@ void Network::Lists(int l)
           if (!active[i]) continue;
           int last = x + 1;
           while (last < end && active[last - Y.first[0] + 1]) last++;
-          L.span.push_back({x, last});
+          L.span.item.push_back({x, last});
           if (own) {
             const int x0 = std::max(x, Y.lo[0]), x1 = std::min(last, Y.hi[0]);
 
@@ -331,18 +331,18 @@ void Network::Lists(int l)
               const int            stop = next ? s + (int)(next - from) : x1;
 
               if (stop > s) AddStretch(L, {s, stop, std::max(x0, s & -16), std::min(x1, (stop + 15) & -16)});
-              for (s = stop; s < x1 && odd[s - Y.first[0] + 1]; s++) L.special.push_back({s, 0});
+              for (s = stop; s < x1 && odd[s - Y.first[0] + 1]; s++) L.special.item.push_back({s, 0});
             }
           }
           x = last;
         }
       }
-      L.spanptr.push_back((int)L.span.size());
-      L.specialptr.push_back((int)L.special.size());
-      L.stretchptr.push_back((int)L.stretch.size());
+      L.span.close();
+      L.special.close();
+      L.stretch.close();
     }
   }
-  L.nspecial = (long long)L.special.size();
+  L.nspecial = (long long)L.special.item.size();
   NumberKernels(l);
 }
 
@@ -376,7 +376,7 @@ void Network::NumberKernels(int l)
   std::vector<uint64_t> keys;
   std::vector<int>      values;
 
-  while (mask < 2 * L.special.size()) mask *= 2;
+  while (mask < 2 * L.special.item.size()) mask *= 2;
   /* Most tables stay nearly empty */
   if (l == 0) mask = std::min(mask, (size_t)1 << 16);
   keys.assign(mask, 0);
@@ -397,7 +397,7 @@ void Network::NumberKernels(int l)
       for (int y = Y.first[1]; y < Y.last[1]; y++) {
         const int row = L.rowOf(y, z);
 
-        for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) memset(active.data() + J.at(L.span[s].x0, y, z), 1, L.span[s].x1 - L.span[s].x0);
+        for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) memset(active.data() + J.at(L.span.item[s].x0, y, z), 1, L.span.item[s].x1 - L.span.item[s].x0);
       }
     }
     hash.resize(J.room);
@@ -412,10 +412,10 @@ void Network::NumberKernels(int l)
       const int row = L.rowOf(y, z);
       ptrdiff_t at[9];
 
-      if (L.specialptr[row] == L.specialptr[row + 1]) continue;
+      if (L.special.start[row] == L.special.start[row + 1]) continue;
       for (int r = 0; r < rows; r++) at[r] = rows == 9 ? J.at(0, y + r % 3 - 1, z + r / 3 - 1) : J.at(0, y, z + r - 1);
-      for (int s = L.specialptr[row]; s < L.specialptr[row + 1]; s++) {
-        const int x   = L.special[s].x;
+      for (int s = L.special.start[row]; s < L.special.start[row + 1]; s++) {
+        const int x   = L.special.item[s].x;
         uint64_t  key = 0;
 
         if (told) {
@@ -480,50 +480,123 @@ void Network::NumberKernels(int l)
           kernel = values[slot];
           last   = key;
         }
-        L.special[s].kernel = kernel;
+        L.special.item[s].kernel = kernel;
       }
     }
   }
-  L.run.clear();
-  L.runptr.assign(1, 0);
-  for (size_t row = 0; row + 1 < L.specialptr.size(); row++) {
-    for (int s = L.specialptr[row]; s < L.specialptr[row + 1]; s++) {
-      const Special &c = L.special[s];
-
-      if ((int)L.run.size() > L.runptr[row] && L.run.back().kernel == c.kernel && L.run.back().x + L.run.back().count == c.x)
-        L.run.back().count++;
-      else
-        L.run.push_back({c.x, 1, c.kernel, {0, 0}});
-    }
-    L.runptr.push_back((int)L.run.size());
-  }
-  if (l < nlevels() - 1) NumberRisen(L);
+  Arrange(L, l < nlevels() - 1);
 }
 
-/* After interpolation the kernel of a cell also depends on where it is between the coarse ones: of the eight places most kernels have few */
-void Network::NumberRisen(Level &L) const
+/* How special cells are worked on: together, where they have the same kernel or are read from the same cells */
+void Network::Arrange(Level &L, bool risen) const
 {
+  /* Shorter runs are cells of their own */
+  const int        SHORT = 8, width = L.layout.hi[0] - L.layout.lo[0], nrows = nine ? 2 : 1, high = nine ? BLOCK : 1;
   const Layout    &Y = L.layout;
-  std::vector<int> slot((size_t)L.nkernels * 8, -1);
+  std::vector<int> free((size_t)width * BLOCK, -1), slot((size_t)L.nkernels * 8, -1);
+  int             *kernel[BLOCK];
+  /* body(first cell, number of cells) for all runs of a row */
+  const auto each = [&](int row, auto body) {
+    const Special *const c = L.special.at(row);
+    const int            n = L.special.count(row);
 
-  L.risen.clear();
+    for (int s = 0, e; s < n; s = e) {
+      for (e = s + 1; e < n && c[e].kernel == c[s].kernel && c[e].x == c[s].x + (e - s);) e++;
+      body(c[s], e - s);
+    }
+  };
+
+  for (int b = 0; b < BLOCK; b++) kernel[b] = free.data() + (ptrdiff_t)b * width - Y.lo[0];
+  L.run.clear();
+  L.single.clear();
+  L.block.clear();
   for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
-    for (int y = Y.lo[1]; y < Y.hi[1]; y++) {
-      const int row = L.rowOf(y, z), place = (nine ? 2 * (y & 1) : 0) + 4 * (z & 1);
+    for (int y = Y.lo[1]; y < Y.hi[1]; y += high) {
+      const int row = L.rowOf(y, z), n = std::min(high, Y.hi[1] - y);
 
-      for (int s = L.runptr[row]; s < L.runptr[row + 1]; s++) {
-        Run &run = L.run[s];
+      if (L.special.start[row] == L.special.start[row + n]) continue;
+      for (int b = 0; b < n; b++) {
+        each(row + b, [&](const Special &c, int count) {
+          if (count >= SHORT)
+            L.run.item.push_back({(int)((y + b) * Y.row) + c.x, count, c.kernel});
+          else
+            std::fill_n(kernel[b] + c.x, count, c.kernel);
+        });
+      }
+      for (int s = L.special.start[row]; n == BLOCK && s < L.special.start[row + 1]; s++) {
+        const int x = L.special.item[s].x, k = kernel[0][x];
 
-        for (int x = run.x; x < run.x + std::min(run.count, 2); x++) {
-          int &k = slot[(size_t)run.kernel * 8 + place + (x & 1)];
+        if (k < 0 || kernel[1][x] != k || kernel[2][x] != k || kernel[3][x] != k) continue;
+        L.block.item.push_back({(int)(y * Y.row) + x, k});
+        for (int b = 0; b < BLOCK; b++) kernel[b][x] = -1;
+      }
+      for (int b = 0; b < n; b++) {
+        for (int s = L.special.start[row + b]; s < L.special.start[row + b + 1]; s++) {
+          int &k = kernel[b][L.special.item[s].x];
 
-          if (k < 0) {
-            k = (int)L.risen.size() / 2;
-            L.risen.insert(L.risen.end(), {run.kernel, place + (x & 1)});
-          }
-          run.risen[x & 1] = k;
+          if (k >= 0) L.single.item.push_back({(int)((y + b) * Y.row) + L.special.item[s].x, k});
+          k = -1;
         }
       }
+    }
+    L.run.close();
+    L.single.close();
+    L.block.close();
+  }
+  L.risen.clear();
+  L.risenrun.clear();
+  L.risensingle.clear();
+  L.risentwo.clear();
+  if (!risen) return;
+  /* After interpolation the kernel of a cell also depends on where it is between the coarse ones: of the eight places most kernels have few */
+  const auto raised = [&](int k, int place) {
+    int &to = slot[(size_t)k * 8 + place];
+
+    if (to < 0) {
+      to = (int)L.risen.size() / 2;
+      L.risen.insert(L.risen.end(), {k, place});
+    }
+    return to;
+  };
+  for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
+    for (int cy = nine ? Y.lo[1] >> 1 : Y.lo[1]; nrows * cy < Y.hi[1]; cy++) {
+      const int begin = std::max(Y.lo[1], nrows * cy), end = std::min(Y.hi[1], nrows * (cy + 1));
+
+      for (int y = begin; y < end; y++) {
+        const int place = (nine ? 2 * (y & 1) : 0) + 4 * (z & 1), b = y - nrows * cy;
+
+        each(L.rowOf(y, z), [&](const Special &c, int count) {
+          int x = c.x;
+
+          if (count >= SHORT) {
+            if (x & 1) kernel[b][x] = raised(c.kernel, place + 1), x++;
+            const int pairs = (c.x + count - x) / 2;
+            L.risenrun.item.push_back({x + b * below, x >> 1, pairs, {raised(c.kernel, place), raised(c.kernel, place + 1)}});
+            x += 2 * pairs;
+          }
+          for (; x < c.x + count; x++) kernel[b][x] = raised(c.kernel, place + (x & 1));
+        });
+      }
+      for (int y = begin; y < end; y++) {
+        const int row = L.rowOf(y, z), b = y - nrows * cy;
+
+        for (int s = L.special.start[row]; s < L.special.start[row + 1]; s++) {
+          const int x = L.special.item[s].x;
+          int      &k = kernel[b][x], &other = kernel[1][x];
+
+          if (k < 0) continue;
+          if (b == 0 && other >= 0) {
+            L.risentwo.item.push_back({x, x >> 1, {k, other}});
+            other = -1;
+          } else {
+            L.risensingle.item.push_back({x + b * below, x >> 1, {k, 0}});
+          }
+          k = -1;
+        }
+      }
+      L.risenrun.close();
+      L.risensingle.close();
+      L.risentwo.close();
     }
   }
 }
@@ -693,6 +766,15 @@ static const float *RowOf(const Level &L, const float *field, int y, int z, cons
   return field + Y.at(0, y, z);
 }
 
+/* Numbers that are needed soon: loops over short rows otherwise wait for the memory more than they compute */
+template <typename T>
+static void Prefetch(const T *from, int n)
+{
+  const int line = 64 / (int)sizeof(T);
+
+  for (int i = 0; i < n; i += line) __builtin_prefetch(from + i, 1);
+}
+
 /* Own active cells of a plane before the coarser levels. planes are those of z - 1, z, z + 1, each given by its cell (0, 0), as is out. */
 void Network::ConvolvePlane(const Level &L, int z, const float *const planes[3], float *out) const
 {
@@ -704,17 +786,17 @@ void Network::ConvolvePlane(const Level &L, int z, const float *const planes[3],
   };
 
   for (int y = Y.lo[1]; y < Y.hi[1];) {
-    const int   *ptr   = L.stretchptr.data() + first + y;
+    const int   *ptr   = L.stretch.start.data() + first + y;
     const bool   block = nine && simple && y + BLOCK <= Y.hi[1] && ptr[1] == ptr[0] + 1 && ptr[2] == ptr[0] + 2 && ptr[3] == ptr[0] + 3 && ptr[4] == ptr[0] + 4;
     const int    count = block ? BLOCK : 1;
     const float *at[3];
 
     if (block) {
       shift(at, y * Y.row);
-      loops.block(&L.stretch[ptr[0]], at, Y.row, L.entries[0].data(), out + y * Y.row);
+      loops.block(&L.stretch.item[ptr[0]], at, Y.row, L.entries[0].data(), out + y * Y.row);
     } else {
       for (int s = ptr[0]; s < ptr[1]; s++) {
-        const Stretch &t = L.stretch[s];
+        const Stretch &t = L.stretch.item[s];
 
         shift(at, y * Y.row + (simple ? 0 : t.x0));
         if (simple)
@@ -723,14 +805,12 @@ void Network::ConvolvePlane(const Level &L, int z, const float *const planes[3],
           loops.convolve[nine](t.x1 - t.x0, at, Y.row, L.stencil[0].data(), out + y * Y.row + t.x0);
       }
     }
-    for (const int end = y + count; y < end; y++) {
-      const int begin = L.runptr[first + y], n = L.runptr[first + y + 1] - begin;
-
-      if (n == 0) continue;
-      shift(at, y * Y.row);
-      loops.special[nine](n, &L.run[begin], at, Y.row, L.pre.data(), out + y * Y.row);
-    }
+    y += count;
   }
+  const int plane = z - Y.lo[2];
+  if (L.run.count(plane)) loops.runs[nine](L.run.count(plane), L.run.at(plane), planes, Y.row, L.pre.data(), out);
+  if (L.single.count(plane)) loops.singles[nine](L.single.count(plane), L.single.at(plane), planes, Y.row, L.pre.data(), out);
+  if (L.block.count(plane)) loops.blocks(L.block.count(plane), L.block.at(plane), planes, Y.row, L.pre.data(), out);
 }
 
 /* Means of the cells of a level become the input of the coarser one */
@@ -744,8 +824,8 @@ void Network::PoolPlane(int l, int cz)
   for (int cy = lo[1]; cy < hi[1]; cy++) {
     const int row = C.rowOf(cy, cz);
 
-    for (int s = C.spanptr[row]; s < C.spanptr[row + 1]; s++) {
-      const int x0 = std::max(C.span[s].x0, lo[0]), x1 = std::min(C.span[s].x1, hi[0]);
+    for (int s = C.span.start[row]; s < C.span.start[row + 1]; s++) {
+      const int x0 = std::max(C.span.item[s].x0, lo[0]), x1 = std::min(C.span.item[s].x1, hi[0]);
 
       if (x1 <= x0) continue;
       for (int k = 0; k < (nine ? 4 : 2); k++) in[k] = (nine ? RowOf(L, L.x.data(), 2 * cy + k % 2, 2 * cz + k / 2, zeros) : RowOf(L, L.x.data(), cy, 2 * cz + k, zeros)) + 2 * x0;
@@ -754,7 +834,7 @@ void Network::PoolPlane(int l, int cz)
   }
 }
 
-/* Three planes that move through a level; fill(row, out) writes the spans of a row */
+/* Three planes that move through a level; fill(s, out) writes the span s of a row, and the rest of what was there is cleared */
 template <typename Fill>
 const float *Network::RingPlane(const Level &L, int z, Fill fill)
 {
@@ -762,16 +842,25 @@ const float *Network::RingPlane(const Level &L, int z, Fill fill)
   const int     slot  = ((z % 3) + 3) % 3;
   float *const  plane = ring.data() + slot * (ring.size() / 3) + 16 - (Y.first[0] & -16) - Y.first[1] * Y.row;
 
+  const auto clear = [](float *out, int x0, int x1) {
+    if (x1 > x0) memset(out + x0, 0, (x1 - x0) * sizeof(float));
+  };
+
   for (int y = Y.first[1]; y < Y.last[1]; y++) {
     const int    row = L.rowOf(y, z);
     Span        &d   = dirty[(size_t)slot * (dirty.size() / 3) + (y - Y.first[1])];
     float *const out = plane + y * Y.row;
 
-    if (d.x1 > d.x0) memset(out + d.x0, 0, (d.x1 - d.x0) * sizeof(float));
+    for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) {
+      const Span &t = L.span.item[s];
+
+      clear(out, d.x0, std::min(d.x1, t.x0));
+      d.x0 = t.x1;
+      fill(s, out);
+    }
+    clear(out, d.x0, d.x1);
     d = {0, 0};
-    if (L.spanptr[row] == L.spanptr[row + 1]) continue;
-    d = {L.span[L.spanptr[row]].x0, L.span[L.spanptr[row + 1] - 1].x1};
-    for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) fill(y, z, s, out);
+    if (L.span.start[row] < L.span.start[row + 1]) d = {L.span.item[L.span.start[row]].x0, L.span.item[L.span.start[row + 1] - 1].x1};
   }
   return plane;
 }
@@ -816,8 +905,8 @@ double Network::DownFused(const double r[], const ptrdiff_t offset[])
   Level        &L    = *level[0];
   const Layout &Y    = L.layout;
   double        most = 0.0;
-  const auto    fill = [&](int, int, int s, float *out) {
-    const double m = loops.enter(L.span[s].x1 - L.span[s].x0, unit, r + offset[s], out + L.span[s].x0);
+  const auto    fill = [&](int s, float *out) {
+    const double m = loops.enter(L.span.item[s].x1 - L.span.item[s].x0, unit, r + offset[s], out + L.span.item[s].x0);
 
     if (!(m <= most)) most = m;
   };
@@ -843,58 +932,70 @@ void Network::Up(int l, const ptrdiff_t offset[], double factor, double z[])
   const Layout &Y = L.layout, &W = C.layout;
   const bool    simple = !L.entries[1].empty();
   const int     nrows = nine ? 2 : 1, usual = (int)L.risen.size() / 2;
-  float        *out[2];
-
-  for (int r = 0; r < 2; r++) out[r] = work.data() + r * (work.size() / 2) + 32 - (Y.first[0] & -16);
+  float *const first = work.data() + 32 - (Y.first[0] & -16), *const out[2] = {first, first + below};
+  int group = 0;
   for (int k = Y.lo[2]; k < Y.hi[2]; k++) {
     const float *const middle = C.x.data() + W.at(0, 0, k >> 1), *const before = middle - W.plane, *const behind = middle + W.plane;
 
-    for (int cy = nine ? Y.lo[1] >> 1 : Y.lo[1]; nrows * cy < Y.hi[1]; cy++) {
+    for (int cy = nine ? Y.lo[1] >> 1 : Y.lo[1]; nrows * cy < Y.hi[1]; cy++, group++) {
       /* Fine rows within the row of coarse cells, of which one may belong to another process */
       const int          begin = std::max(Y.lo[1], nrows * cy), end = std::min(Y.hi[1], nrows * (cy + 1));
       const ptrdiff_t    to         = cy * W.row;
       const float *const ordered[3] = {before + to, middle + to, behind + to}, *const sided[3] = {ordered[k & 1 ? 2 : 0], ordered[1], ordered[k & 1 ? 0 : 2]};
 
+      if (l == 0) {
+        for (int y = end; y < std::min(end + 2, Y.hi[1]); y++) {
+          const int row = L.rowOf(y, k);
+
+          for (int s = segmentptr[row]; s < segmentptr[row + 1]; s++) {
+            Prefetch(L.x.data() + Y.at(segment[s].x0, y, k), segment[s].x1 - segment[s].x0);
+            Prefetch(z + offset[s], segment[s].x1 - segment[s].x0);
+          }
+        }
+      }
       if (simple) {
         /* Both rows get numbers where one of them has ordinary cells */
         const int row = L.rowOf(begin, k), last = L.rowOf(end - 1, k);
-        int       i = L.stretchptr[row], j = row == last ? 0 : L.stretchptr[last];
-        const int iend = L.stretchptr[row + 1], jend = row == last ? 0 : L.stretchptr[last + 1];
+        int       i = L.stretch.start[row], j = row == last ? 0 : L.stretch.start[last];
+        const int iend = L.stretch.start[row + 1], jend = row == last ? 0 : L.stretch.start[last + 1];
 
         while (i < iend || j < jend) {
-          int x0 = std::min(i < iend ? L.stretch[i].x0 : INT_MAX, j < jend ? L.stretch[j].x0 : INT_MAX), x1 = x0;
+          int x0 = std::min(i < iend ? L.stretch.item[i].x0 : INT_MAX, j < jend ? L.stretch.item[j].x0 : INT_MAX), x1 = x0;
 
           while (true) {
-            if (i < iend && L.stretch[i].x0 <= x1 + 16)
-              x1 = std::max(x1, L.stretch[i++].x1);
-            else if (j < jend && L.stretch[j].x0 <= x1 + 16)
-              x1 = std::max(x1, L.stretch[j++].x1);
+            if (i < iend && L.stretch.item[i].x0 <= x1 + 16)
+              x1 = std::max(x1, L.stretch.item[i++].x1);
+            else if (j < jend && L.stretch.item[j].x0 <= x1 + 16)
+              x1 = std::max(x1, L.stretch.item[j++].x1);
             else
               break;
           }
           loops.rise[nine](x0 >> 1, ((x1 - 1) >> 1) + 1, sided, W.row, Near(), L.entries[1].data(), out);
         }
       }
+      for (int y = begin; y < end && !simple; y++) {
+        const int row = L.rowOf(y, k), place = usual + (nine ? 2 * (y & 1) : 0) + 4 * (k & 1);
+
+        for (int s = L.stretch.start[row]; s < L.stretch.start[row + 1]; s++) {
+          const int      c   = L.stretch.item[s].x0 >> 1;
+          const RisenRun all = {2 * c, c, ((L.stretch.item[s].x1 - 1) >> 1) + 1 - c, {place, place + 1}};
+
+          loops.riseRuns[nine](1, &all, ordered, W.row, L.post.data(), out[y - nrows * cy]);
+        }
+      }
+      if (L.risenrun.count(group)) loops.riseRuns[nine](L.risenrun.count(group), L.risenrun.at(group), ordered, W.row, L.post.data(), first);
+      if (L.risensingle.count(group)) loops.riseSingles[nine](L.risensingle.count(group), L.risensingle.at(group), ordered, W.row, L.post.data(), first);
+      if (L.risentwo.count(group)) loops.riseTwos(L.risentwo.count(group), L.risentwo.at(group), ordered, W.row, L.post.data(), first, below);
       for (int y = begin; y < end; y++) {
-        const int    row = L.rowOf(y, k), first = L.runptr[row], n = L.runptr[row + 1] - first;
+        const int    row = L.rowOf(y, k);
         float *const x = L.x.data() + Y.at(0, y, k), *const y0 = out[y - nrows * cy];
 
-        if (L.spanptr[row] == L.spanptr[row + 1]) continue;
-        if (!simple) {
-          const int place = usual + (nine ? 2 * (y & 1) : 0) + 4 * (k & 1);
-
-          for (int s = L.stretchptr[row]; s < L.stretchptr[row + 1]; s++) {
-            const Run all = {L.stretch[s].x0, L.stretch[s].x1 - L.stretch[s].x0, 0, {place, place + 1}};
-
-            loops.riseSpecial[nine](1, &all, ordered, W.row, L.post.data(), y0);
-          }
-        }
-        if (n) loops.riseSpecial[nine](n, &L.run[first], ordered, W.row, L.post.data(), y0);
+        if (L.span.start[row] == L.span.start[row + 1]) continue;
         if (l == 0) {
           for (int s = segmentptr[row]; s < segmentptr[row + 1]; s++) loops.leave(segment[s].x1 - segment[s].x0, factor, L.c1, x + segment[s].x0, y0 + segment[s].x0, z + offset[s]);
         } else {
-          for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
-            const int x0 = std::max(L.span[s].x0, Y.lo[0]), count = std::min(L.span[s].x1, Y.hi[0]) - x0;
+          for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) {
+            const int x0 = std::max(L.span.item[s].x0, Y.lo[0]), count = std::min(L.span.item[s].x1, Y.hi[0]) - x0;
 
             if (count > 0) loops.combine(count, L.c1, y0 + x0, x + x0);
           }
@@ -994,8 +1095,8 @@ size_t Network::Memory() const
 
   for (const auto &L : level) {
     bytes += (L->r.size() + L->x.size() + L->pre.size() + L->post.size() + L->windows.size()) * sizeof(float);
-    bytes += L->span.size() * sizeof(Span) + L->special.size() * sizeof(Special) + L->run.size() * sizeof(Run) + L->stretch.size() * sizeof(Stretch);
-    bytes += (L->spanptr.size() + L->specialptr.size() + L->runptr.size() + L->stretchptr.size() + L->risen.size() + L->active.size()) * sizeof(int);
+    bytes += L->span.Memory() + L->special.Memory() + L->stretch.Memory() + L->run.Memory() + L->single.Memory() + L->block.Memory();
+    bytes += L->risenrun.Memory() + L->risensingle.Memory() + L->risentwo.Memory() + (L->risen.size() + L->active.size()) * sizeof(int);
   }
   for (const Image &I : image) bytes += I.label.size() + (I.air.size() + I.solid.size() + I.pinned.size()) * sizeof(float);
   return bytes;

@@ -65,6 +65,36 @@ private:
   size_t count = 0;
 };
 
+/* Items in groups, one after the other */
+template <typename T>
+struct Grouped {
+  std::vector<T>   item;
+  std::vector<int> start = {0};
+
+  void clear()
+  {
+    item.clear();
+    start.assign(1, 0);
+  }
+  void close()
+  {
+    start.push_back((int)item.size());
+  }
+  /* The first item of a group, and how many there are */
+  const T *at(int group) const
+  {
+    return item.data() + start[group];
+  }
+  int count(int group) const
+  {
+    return start[group + 1] - start[group];
+  }
+  size_t Memory() const
+  {
+    return item.size() * sizeof(T) + start.size() * sizeof(int);
+  }
+};
+
 /* The levels that a grid gets: the longest axis of the coarsest one has 4 to 7 cells */
 int DefaultLevels(int dim, const int n[3]);
 
@@ -93,11 +123,14 @@ struct Level {
   Layout layout;       /* of r and x, with one layer of cells of other processes, or of zeros */
 
   /* By row of layout.first, ..., layout.last - 1 along axes 1 and 2 */
-  std::vector<int>     spanptr, specialptr, runptr, stretchptr;
-  std::vector<Span>    span;                                    /* active cells, also in the layer of other processes */
-  std::vector<Special> special;                                 /* in own cells */
-  std::vector<Run>     run;                                     /* the same, by runs */
-  std::vector<Stretch> stretch;                                 /* all own active cells but special ones at the ends */
+  Grouped<Span>    span;    /* active cells, also in the layer of other processes */
+  Grouped<Special> special; /* in own cells */
+  Grouped<Stretch> stretch; /* all own active cells but special ones at the ends */
+  /* Special cells by own plane, and after interpolation by those own rows of a plane that are within a row of coarse cells */
+  Grouped<Run>         run;
+  Grouped<Single>      single, block;
+  Grouped<RisenRun>    risenrun;
+  Grouped<RisenSingle> risensingle, risentwo;
   long long            nactive = 0, nspecial = 0, nkernels = 0; /* own cells */
 
   std::vector<float>    windows;    /* by kernel: air, solid and pinned in the cells of the window */
@@ -193,6 +226,7 @@ private:
   Counts                              counts;
   const NetworkKernels               &loops;
   Field<float>                        ring, work;
+  int                                 below; /* distance of two rows in work */
   std::vector<float>                  zeros;
   std::vector<Span>                   dirty; /* of the rows of the ring: where they may not be zero */
   std::vector<char>                   send, receive;
@@ -212,7 +246,7 @@ private:
   void Pooled(int l);
   void Lists(int l);
   void NumberKernels(int l);
-  void NumberRisen(Level &L) const;
+  void Arrange(Level &L, bool risen) const;
   void ConvolvePlane(const Level &L, int z, const float *const planes[3], float *out) const;
   void PoolPlane(int l, int cz);
   template <typename Fill>

@@ -53,18 +53,29 @@ static inline const float *Row(const float *const plane[3], long row, int r)
   return ROWS == 9 ? plane[r / 3] + (r % 3 - 1) * row : plane[r];
 }
 
-/* The three entries of a row of a stencil are STEP numbers after those of the row before */
+/* At cells i, ..., i + WIDE - 1; the three entries of a row of a stencil are STEP numbers after those of the row before */
+template <int ROWS, int STEP>
+static inline Vector ConvolveVector(const float *const plane[3], long row, const float stencil[], long i)
+{
+  Vector sum[3];
+
+  for (int m = 0; m < 3; m++) {
+    sum[m] = stencil[m] * At(Row<ROWS>(plane, row, 0) + i + m - 1);
+    for (int r = 1; r < ROWS; r++) sum[m] += stencil[STEP * r + m] * At(Row<ROWS>(plane, row, r) + i + m - 1);
+  }
+  return sum[1] + (sum[0] + sum[2]);
+}
+
 template <int ROWS, int STEP>
 static inline void ConvolveRow(int n, const float *const plane[3], long row, const float stencil[], float *__restrict out)
 {
-  const float *in[ROWS];
+  int i = 0;
 
-  for (int r = 0; r < ROWS; r++) in[r] = Row<ROWS>(plane, row, r);
-  for (int i = 0; i < n; i++) {
-    float sum = 0.0f;
+  for (; i + WIDE <= n; i += WIDE) At(out + i) = ConvolveVector<ROWS, STEP>(plane, row, stencil, i);
+  if (i < n) {
+    const Vector v = ConvolveVector<ROWS, STEP>(plane, row, stencil, i);
 
-    for (int r = 0; r < ROWS; r++) sum += stencil[STEP * r] * in[r][i - 1] + stencil[STEP * r + 1] * in[r][i] + stencil[STEP * r + 2] * in[r][i + 1];
-    out[i] = sum;
+    for (int k = 0; i + k < n; k++) out[i + k] = v[k];
   }
 }
 
@@ -187,76 +198,101 @@ static void Rise(int c0, int c1, const float *const plane[3], long row, float ne
   }
 }
 
-/* One cell; in[] are the rows around, given by this cell */
+/* The fourth entry of a row of a kernel is zero, but what it was multiplied with may be anything */
+static inline float SumOf(Four v)
+{
+  return v[0] + v[1] + v[2];
+}
+
 template <int ROWS>
-static inline float Single(const float *const plane[3], long row, const float k[])
+static inline float Cell(const float *const plane[3], long row, const float k[], long i)
 {
   Four sum[3] = {};
 
-  for (int r = 0; r < ROWS; r++) sum[r % 3] += *(const Four *)(k + r * GROUP) * *(const Four *)(Row<ROWS>(plane, row, r) - 1);
-  sum[0] += sum[1] + sum[2];
-  /* The fourth entry of a kernel is zero, but what it was multiplied with may be anything */
-  return sum[0][0] + sum[0][1] + sum[0][2];
+  for (int r = 0; r < ROWS; r++) sum[r % 3] += *(const Four *)(k + r * GROUP) * *(const Four *)(Row<ROWS>(plane, row, r) + i - 1);
+  return SumOf(sum[0] + sum[1] + sum[2]);
 }
 
 template <int ROWS>
-static void SpecialCells(int n, const Run runs[], const float *const plane[3], long row, const float kernels[], float *__restrict out)
+static void Singles(int n, const Single singles[], const float *const plane[3], long row, const float kernels[], float *__restrict out)
+{
+  for (int s = 0; s < n; s++) out[singles[s].at] = Cell<ROWS>(plane, row, kernels + (long)singles[s].kernel * (ROWS * GROUP), singles[s].at);
+}
+
+/* What is read for a cell is read for those in the rows beside it as well */
+static void Blocks(int n, const Single blocks[], const float *const plane[3], long row, const float kernels[], float *__restrict out)
 {
   for (int s = 0; s < n; s++) {
-    const int          x = runs[s].x, count = runs[s].count;
-    const float *const k = kernels + (long)runs[s].kernel * (ROWS * GROUP);
+    const float *const k          = kernels + (long)blocks[s].kernel * (9 * GROUP);
+    const long         at         = blocks[s].at;
+    Four               sum[BLOCK] = {};
 
-    if (count > 2) {
-      const float *const from[3] = {plane[0] + x, plane[1] + x, plane[2] + x};
+    for (int z = 0; z < 3; z++) {
+      const float *const in = plane[z] + at - 1, *const e = k + 3 * z * GROUP;
 
-      ConvolveRow<ROWS, GROUP>(count, from, row, k, out + x);
-      continue;
+#pragma GCC unroll 6
+      for (int y = -1; y <= BLOCK; y++) {
+        const Four v = *(const Four *)(in + y * row);
+
+        if (y >= 1) sum[y - 1] += *(const Four *)(e + 2 * GROUP) * v;
+        if (y >= 0 && y < BLOCK) sum[y] += *(const Four *)(e + GROUP) * v;
+        if (y + 1 < BLOCK) sum[y + 1] += *(const Four *)e * v;
+      }
     }
-    for (int i = x; i < x + count; i++) {
-      const float *const from[3] = {plane[0] + i, plane[1] + i, plane[2] + i};
-
-      out[i] = Single<ROWS>(from, row, k);
-    }
-  }
-}
-
-/* Fine cells of both kinds have the same coarse ones around them */
-template <int ROWS>
-static inline void ConvolvePairs(int n, const float *const plane[3], long row, const float even[], const float odd[], float *__restrict fine)
-{
-  const float *in[ROWS];
-
-  for (int r = 0; r < ROWS; r++) in[r] = Row<ROWS>(plane, row, r);
-  for (int i = 0; i < n; i++) {
-    float e = 0.0f, o = 0.0f;
-
-    for (int r = 0; r < ROWS; r++) {
-      e += even[GROUP * r] * in[r][i - 1] + even[GROUP * r + 1] * in[r][i] + even[GROUP * r + 2] * in[r][i + 1];
-      o += odd[GROUP * r] * in[r][i - 1] + odd[GROUP * r + 1] * in[r][i] + odd[GROUP * r + 2] * in[r][i + 1];
-    }
-    fine[2 * i]     = e;
-    fine[2 * i + 1] = o;
+    for (int y = 0; y < BLOCK; y++) out[at + y * row] = SumOf(sum[y]);
   }
 }
 
 template <int ROWS>
-static void RiseSpecial(int n, const Run runs[], const float *const plane[3], long row, const float kernels[], float *__restrict out)
+static void Runs(int n, const Run runs[], const float *const plane[3], long row, const float kernels[], float *__restrict out)
 {
   for (int s = 0; s < n; s++) {
-    const int end = runs[s].x + runs[s].count;
+    const int          at      = runs[s].at;
+    const float *const from[3] = {plane[0] + at, plane[1] + at, plane[2] + at};
 
-    for (int x = runs[s].x; x < end;) {
-      const int          c       = x >> 1;
-      const float *const from[3] = {plane[0] + c, plane[1] + c, plane[2] + c};
+    ConvolveRow<ROWS, GROUP>(runs[s].count, from, row, kernels + (long)runs[s].kernel * (ROWS * GROUP), out + at);
+  }
+}
 
-      if ((x & 1) == 0 && end - x >= 4) {
-        const int pairs = (end - x) >> 1;
+template <int ROWS>
+static void RiseSingles(int n, const RisenSingle singles[], const float *const plane[3], long row, const float kernels[], float *__restrict out)
+{
+  for (int s = 0; s < n; s++) out[singles[s].to] = Cell<ROWS>(plane, row, kernels + (long)singles[s].kernel[0] * (ROWS * GROUP), singles[s].from);
+}
 
-        ConvolvePairs<ROWS>(pairs, from, row, kernels + (long)runs[s].risen[0] * (ROWS * GROUP), kernels + (long)runs[s].risen[1] * (ROWS * GROUP), out + x);
-        x += 2 * pairs;
-      } else {
-        out[x] = Single<ROWS>(from, row, kernels + (long)runs[s].risen[x & 1] * (ROWS * GROUP));
-        x++;
+static void RiseTwos(int n, const RisenSingle twos[], const float *const plane[3], long row, const float kernels[], float *__restrict out, int below)
+{
+  for (int s = 0; s < n; s++) {
+    const float *const k[2]      = {kernels + (long)twos[s].kernel[0] * (9 * GROUP), kernels + (long)twos[s].kernel[1] * (9 * GROUP)};
+    Four               sum[2][2] = {};
+
+#pragma GCC unroll 9
+    for (int r = 0; r < 9; r++) {
+      const Four v = *(const Four *)(Row<9>(plane, row, r) + twos[s].from - 1);
+
+      sum[0][r & 1] += *(const Four *)(k[0] + r * GROUP) * v;
+      sum[1][r & 1] += *(const Four *)(k[1] + r * GROUP) * v;
+    }
+    for (int i = 0; i < 2; i++) out[twos[s].to + i * below] = SumOf(sum[i][0] + sum[i][1]);
+  }
+}
+
+template <int ROWS>
+static void RiseRuns(int n, const RisenRun runs[], const float *const plane[3], long row, const float kernels[], float *__restrict out)
+{
+  float even[CHUNK + EDGE], odd[CHUNK + EDGE];
+
+  for (int s = 0; s < n; s++) {
+    for (int begin = 0; begin < runs[s].pairs; begin += CHUNK) {
+      const int          m = Least(CHUNK, runs[s].pairs - begin), at = runs[s].from + begin;
+      float *const       fine = out + runs[s].to + 2 * begin;
+      const float *const k[2] = {kernels + (long)runs[s].kernel[0] * (ROWS * GROUP), kernels + (long)runs[s].kernel[1] * (ROWS * GROUP)};
+
+      for (int i = 0; i < m; i += WIDE) At(even + i) = ConvolveVector<ROWS, GROUP>(plane, row, k[0], at + i);
+      for (int i = 0; i < m; i += WIDE) At(odd + i) = ConvolveVector<ROWS, GROUP>(plane, row, k[1], at + i);
+      for (int i = 0; i < m; i++) {
+        fine[2 * i]     = even[i];
+        fine[2 * i + 1] = odd[i];
       }
     }
   }
@@ -380,9 +416,13 @@ extern const NetworkKernels KERNELS_NAME(PETLAP_ISA);
 const NetworkKernels        KERNELS_NAME(PETLAP_ISA) = {{Convolve<3>, Convolve<9>},
                                                         {Symmetric<3, 1>, Symmetric<9, 1>},
                                                         Symmetric<9, BLOCK>,
-                                                        {SpecialCells<3>, SpecialCells<9>},
+                                                        {Runs<3>, Runs<9>},
+                                                        {Singles<3>, Singles<9>},
+                                                        Blocks,
                                                         {Rise<3>, Rise<9>},
-                                                        {RiseSpecial<3>, RiseSpecial<9>},
+                                                        {RiseRuns<3>, RiseRuns<9>},
+                                                        {RiseSingles<3>, RiseSingles<9>},
+                                                        RiseTwos,
                                                         {Raise<3>, Raise<9>},
                                                         {MakeKernels<3>, MakeKernels<9>},
                                                         Pool,

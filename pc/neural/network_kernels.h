@@ -24,13 +24,24 @@ struct Stretch {
   int x0, x1, w0, w1;
 };
 
-/* Special cells x, ..., x + count - 1 with the same kernel, and the same after interpolation: for those with even and with odd x */
-struct Run {
-  int x, count, kernel, risen[2];
-};
-
 /* Rows that are worked on at once in three dimensions, as they share most of what is read */
 enum { BLOCK = 4 };
+
+/* Special cells are at places of a plane: a single one or several below each other, or a run of cells of a row, which have the same kernel */
+struct Single {
+  int at, kernel;
+};
+struct Run {
+  int at, count, kernel;
+};
+
+/* After interpolation they are at places of one array and read from places of a coarser one: single ones, or two below each other, or pairs that share a coarse cell */
+struct RisenSingle {
+  int to, from, kernel[2];
+};
+struct RisenRun {
+  int to, from, pairs, kernel[2];
+};
 
 /*
   The loops named rise are a convolution after interpolation from a coarser level, whose cells they read: plane[] belongs to that.
@@ -42,11 +53,16 @@ struct NetworkKernels {
   /* The same for a stencil that depends on the distance from the centre alone, given by its three or four different entries; for one row or BLOCK of them, one stretch each */
   void (*symmetric[2])(const Stretch stretch[], const float *const plane[3], long row, const float entries[], float out[]);
   void (*block)(const Stretch stretch[], const float *const plane[3], long row, const float entries[], float out[]);
-  /* out of the cells of n runs */
-  void (*special[2])(int n, const Run runs[], const float *const plane[3], long row, const float kernels[], float out[]);
+  /* Special cells: n runs, single ones, or BLOCK of them below each other */
+  void (*runs[2])(int n, const Run runs[], const float *const plane[3], long row, const float kernels[], float out[]);
+  void (*singles[2])(int n, const Single singles[], const float *const plane[3], long row, const float kernels[], float out[]);
+  void (*blocks)(int n, const Single blocks[], const float *const plane[3], long row, const float kernels[], float out[]);
   /* Fine cells 2 c0, ..., 2 c1 - 1, of the one or two rows that are within the rows of coarse cells; plane[] are on the near side, in the middle and on the far side */
   void (*rise[2])(int c0, int c1, const float *const plane[3], long row, float near, const float entries[], float *const out[]);
-  void (*riseSpecial[2])(int n, const Run runs[], const float *const plane[3], long row, const float kernels[], float out[]);
+  void (*riseRuns[2])(int n, const RisenRun runs[], const float *const plane[3], long row, const float kernels[], float out[]);
+  void (*riseSingles[2])(int n, const RisenSingle singles[], const float *const plane[3], long row, const float kernels[], float out[]);
+  /* The second row is at the distance below */
+  void (*riseTwos)(int n, const RisenSingle twos[], const float *const plane[3], long row, const float kernels[], float out[], int below);
   /*
     Kernels after interpolation: slot[2 i] is the kernel that the i-th is made of, the bits of slot[2 i + 1] tell along which axes its cell is the odd one. The bits of
     active[kernel] tell which cells of the window have numbers.
