@@ -239,6 +239,40 @@ void Network::Pooled(int l)
   }
 }
 
+/* some: there is fluid; other: there is something else. With whole numbers this is exact, as shares are multiples of powers of two. */
+static void Contents(const Image &I, bool finest, size_t n, unsigned char *__restrict some, unsigned char *__restrict other)
+{
+  const unsigned char *const label = I.label.data();
+  const float *const air = I.air.data(), *const solid = I.solid.data();
+
+  if (finest) {
+    for (size_t i = 0; i < n; i++) {
+      some[i]  = label[i] == FLUID;
+      other[i] = label[i] != FLUID;
+    }
+  } else {
+    for (size_t i = 0; i < n; i++) {
+      some[i]  = air[i] + solid[i] < 1.0f;
+      other[i] = air[i] + solid[i] > 0.0f;
+    }
+  }
+}
+
+/* Whether there is something in the windows of cells 1, ..., n, where cells 0 and n + 1 take part */
+static void Around(int n, int nrows, const unsigned char *const rows[], unsigned char *__restrict sum, unsigned char *__restrict to)
+{
+  for (int r = 0; r < nrows; r += 3) {
+    const unsigned char *const a = rows[r], *const b = rows[r + 1], *const c = rows[r + 2];
+
+    if (r == 0) {
+      for (int i = 0; i < n + 2; i++) sum[i] = a[i] | b[i] | c[i];
+    } else {
+      for (int i = 0; i < n + 2; i++) sum[i] |= a[i] | b[i] | c[i];
+    }
+  }
+  for (int i = 1; i <= n; i++) to[i] = sum[i - 1] | sum[i] | sum[i + 1];
+}
+
 /* What is left between two stretches by a few special cells is not worth a new one */
 static void AddStretch(Level &L, const Stretch &s)
 {
@@ -260,18 +294,9 @@ void Network::Lists(int l)
   const Layout              &Y = L.layout, &J = I.layout;
   const int                  width    = Y.last[0] - Y.first[0];
   const bool                 solidtoo = mask == MASK_NONE, dilate = mask == MASK_DILATED && l > 0;
-  std::vector<unsigned char> some(J.room), other(J.room), near(width + 2), odd(width + 2);
+  std::vector<unsigned char> some(J.room), other(J.room), near(width + 2), odd(width + 2), sum(width + 2);
 
-  /* some: there is fluid; other: there is something else. With whole numbers this is exact, as shares are multiples of powers of two. */
-  for (size_t i = 0; i < J.room; i++) {
-    if (l == 0) {
-      some[i]  = I.label[i] == FLUID;
-      other[i] = I.label[i] != FLUID;
-    } else {
-      some[i]  = I.air[i] + I.solid[i] < 1.0f;
-      other[i] = I.air[i] + I.solid[i] > 0.0f;
-    }
-  }
+  Contents(I, l == 0, J.room, some.data(), other.data());
   L.span.clear();
   L.special.clear();
   L.stretch.clear();
@@ -281,23 +306,14 @@ void Network::Lists(int l)
     for (int y = Y.first[1]; y < Y.last[1]; y++) {
       const bool own    = z >= Y.lo[2] && z < Y.hi[2] && y >= Y.lo[1] && y < Y.hi[1];
       const bool rim    = z < -1 || z > L.n[2] || y < -1 || y > L.n[1];
-      const auto around = [&](const std::vector<unsigned char> &field, std::vector<unsigned char> &sum) {
-        std::fill(sum.begin(), sum.end(), 0);
+      const auto around = [&](const std::vector<unsigned char> &field, std::vector<unsigned char> &to) {
+        const unsigned char *rows[9];
+        int                  n = 0;
+
         for (int dz = -1; dz <= 1; dz++) {
-          for (int dy = dy0; dy <= -dy0; dy++) {
-            const unsigned char *f = field.data() + J.at(Y.first[0] - 1, y + dy, z + dz);
-
-            for (int i = 0; i < width + 2; i++) sum[i] |= f[i];
-          }
+          for (int dy = dy0; dy <= -dy0; dy++) rows[n++] = field.data() + J.at(Y.first[0] - 1, y + dy, z + dz);
         }
-        /* In place: what is left of a cell has been seen before it is overwritten */
-        unsigned char before = sum[0];
-        for (int i = 1; i <= width; i++) {
-          const unsigned char here = sum[i];
-
-          sum[i] = before | here | sum[i + 1];
-          before = here;
-        }
+        Around(width, n, rows, sum.data(), to.data());
       };
 
       if (!rim) {
@@ -369,7 +385,7 @@ void Network::NumberKernels(int l)
   const Image  &I = image[l];
   const Layout &Y = L.layout, &J = I.layout;
   const int     K = part.dim == 3 ? 27 : 9, rows = K / 3;
-  uint64_t      factor[27], ofLabel[3] = {1, 2, 3}, last = 0;
+  uint64_t      factor[9], last                  = 0;
   int           kernel = -1;
   /* A table with open addressing, at most half full */
   size_t                mask = 1024;
@@ -382,8 +398,7 @@ void Network::NumberKernels(int l)
   keys.assign(mask, 0);
   values.assign(mask, -1);
   mask--;
-  for (int q = 0; q < K; q++) factor[q] = Mixed(q + 1) | 1;
-  for (uint64_t &h : ofLabel) h = Mixed(h);
+  for (int r = 0; r < 9; r++) factor[r] = Mixed(r + 1) | 1;
   L.windows.clear();
   L.active.clear();
   L.nkernels = 0;
@@ -402,9 +417,15 @@ void Network::NumberKernels(int l)
     }
     hash.resize(J.room);
     if (l == 0) {
-      for (size_t i = 0; i < J.room; i++) hash[i] = ofLabel[I.label[i]] + 3 * active[i];
+      for (size_t i = 0; i < J.room; i++) hash[i] = Mixed(2 * I.label[i] + active[i] + 1);
     } else {
-      for (size_t i = 0; i < J.room; i++) hash[i] = Mixed(Bits(I.air[i]) | Bits(I.solid[i]) << 32) + 3 * Mixed(2 * Bits(I.pinned[i]) + active[i]);
+      for (size_t i = 0; i < J.room; i++) {
+        /* Mostly it is as before */
+        if (i > 0 && I.air[i] == I.air[i - 1] && I.solid[i] == I.solid[i - 1] && I.pinned[i] == I.pinned[i - 1] && active[i] == active[i - 1])
+          hash[i] = hash[i - 1];
+        else
+          hash[i] = Mixed(Bits(I.air[i]) | Bits(I.solid[i]) << 32) + 3 * Mixed(2 * Bits(I.pinned[i]) + active[i]);
+      }
     }
   }
   for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
@@ -414,23 +435,34 @@ void Network::NumberKernels(int l)
 
       if (L.special.start[row] == L.special.start[row + 1]) continue;
       for (int r = 0; r < rows; r++) at[r] = rows == 9 ? J.at(0, y + r % 3 - 1, z + r / 3 - 1) : J.at(0, y, z + r - 1);
-      for (int s = L.special.start[row]; s < L.special.start[row + 1]; s++) {
-        const int x   = L.special.item[s].x;
-        uint64_t  key = 0;
+      /* The cells at the same place along axis 0: labels fit into two bits each */
+      const auto slice = [&](int x) {
+        uint64_t sum = 0;
 
         if (told) {
-          for (int r = 0; r < rows; r++) {
-            const unsigned char *in = I.label.data() + at[r] + x - 1;
-
-            key += ofLabel[in[0]] * factor[3 * r] + ofLabel[in[1]] * factor[3 * r + 1] + ofLabel[in[2]] * factor[3 * r + 2];
-          }
-        } else {
-          for (int r = 0; r < rows; r++) {
-            const uint64_t *in = hash.data() + at[r] + x - 1;
-
-            key += in[0] * factor[3 * r] + in[1] * factor[3 * r + 1] + in[2] * factor[3 * r + 2];
-          }
+          for (int r = 0; r < rows; r++) sum |= (uint64_t)I.label[at[r] + x] << (2 * r);
+          return sum;
         }
+        for (int r = 0; r < rows; r++) sum += hash[at[r] + x] * factor[r];
+        return Mixed(sum);
+      };
+      uint64_t slices[3] = {0, 0, 0};
+      int      before    = INT_MIN;
+
+      for (int s = L.special.start[row]; s < L.special.start[row + 1]; s++) {
+        const int x = L.special.item[s].x;
+
+        if (x == before + 1) {
+          slices[0] = slices[1];
+          slices[1] = slices[2];
+        } else {
+          slices[0] = slice(x - 1);
+          slices[1] = slice(x);
+        }
+        slices[2]          = slice(x + 1);
+        before             = x;
+        const uint64_t key = told ? slices[0] | slices[1] << 18 | slices[2] << 36 : slices[0] * factor[0] + slices[1] * factor[1] + slices[2] * factor[2];
+
         if (kernel < 0 || key != last) {
           size_t slot = Mixed(key) & mask;
 
@@ -446,16 +478,15 @@ void Network::NumberKernels(int l)
                 if (told ? I.label[i] == FLUID : active[i]) L.active.back() |= 1u << (3 * r + m);
               }
             }
-            for (int channel = 0; channel < 3; channel++) {
-              for (int r = 0; r < rows; r++) {
-                for (int m = -1; m <= 1; m++) {
-                  const ptrdiff_t i = at[r] + x + m;
+            L.windows.resize((size_t)L.nkernels * 3 * K);
+            float *w = L.windows.data() + (size_t)(L.nkernels - 1) * 3 * K;
+            for (int r = 0; r < rows; r++) {
+              for (int m = -1; m <= 1; m++, w++) {
+                const ptrdiff_t i = at[r] + x + m;
 
-                  if (l == 0)
-                    L.windows.push_back(channel == 1 ? I.label[i] == SOLID : I.label[i] == AIR);
-                  else
-                    L.windows.push_back((channel == 0 ? I.air : channel == 1 ? I.solid : I.pinned)[i]);
-                }
+                w[0]     = l == 0 ? I.label[i] == AIR : I.air[i];
+                w[K]     = l == 0 ? I.label[i] == SOLID : I.solid[i];
+                w[2 * K] = l == 0 ? I.label[i] == AIR : I.pinned[i];
               }
             }
             /* The finest level has many cells and began with a small table */
@@ -543,6 +574,7 @@ void Network::Arrange(Level &L, bool risen) const
     L.single.close();
     L.block.close();
   }
+  L.single.item.insert(L.single.item.end(), AHEAD, {0, 0});
   L.risen.clear();
   L.risenrun.clear();
   L.risensingle.clear();
@@ -599,6 +631,8 @@ void Network::Arrange(Level &L, bool risen) const
       L.risentwo.close();
     }
   }
+  L.risensingle.item.insert(L.risensingle.item.end(), AHEAD, {0, 0, {0, 0}});
+  L.risentwo.item.insert(L.risentwo.item.end(), AHEAD, {0, 0, {0, 0}});
 }
 
 void Network::SetImage(const unsigned char labels[])
@@ -619,7 +653,10 @@ void Network::SetImage(const unsigned char labels[])
       const unsigned char *row = I.label.data() + I.layout.at(0, y, z);
 
       for (int x = part.lo(0); x < part.hi(0); x++) {
-        if (row[x] != FLUID) continue;
+        const unsigned char *const next = (const unsigned char *)memchr(row + x, FLUID, part.hi(0) - x);
+
+        if (!next) break;
+        x        = (int)(next - row);
         int last = x + 1;
         while (last < part.hi(0) && row[last] == FLUID) last++;
         segment.push_back({x, last, y, z});
@@ -791,6 +828,9 @@ void Network::ConvolvePlane(const Level &L, int z, const float *const planes[3],
     const int    count = block ? BLOCK : 1;
     const float *at[3];
 
+    for (int b = y + BLOCK; b < std::min(y + count + BLOCK, Y.hi[1]); b++) {
+      for (int s = L.stretch.start[first + b]; s < L.stretch.start[first + b + 1]; s++) Prefetch(out + b * Y.row + L.stretch.item[s].w0, L.stretch.item[s].w1 - L.stretch.item[s].w0);
+    }
     if (block) {
       shift(at, y * Y.row);
       loops.block(&L.stretch.item[ptr[0]], at, Y.row, L.entries[0].data(), out + y * Y.row);

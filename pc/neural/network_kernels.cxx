@@ -213,10 +213,22 @@ static inline float Cell(const float *const plane[3], long row, const float k[],
   return SumOf(sum[0] + sum[1] + sum[2]);
 }
 
+/* The lines of a kernel; more of them in three dimensions */
+template <int ROWS>
+static inline void PrefetchKernel(const float kernels[], int kernel)
+{
+  const float *const k = kernels + (long)kernel * (ROWS * GROUP);
+
+  for (int i = 0; i < ROWS * GROUP; i += 16) __builtin_prefetch(k + i);
+}
+
 template <int ROWS>
 static void Singles(int n, const Single singles[], const float *const plane[3], long row, const float kernels[], float *__restrict out)
 {
-  for (int s = 0; s < n; s++) out[singles[s].at] = Cell<ROWS>(plane, row, kernels + (long)singles[s].kernel * (ROWS * GROUP), singles[s].at);
+  for (int s = 0; s < n; s++) {
+    PrefetchKernel<ROWS>(kernels, singles[s + AHEAD].kernel);
+    out[singles[s].at] = Cell<ROWS>(plane, row, kernels + (long)singles[s].kernel * (ROWS * GROUP), singles[s].at);
+  }
 }
 
 /* What is read for a cell is read for those in the rows beside it as well */
@@ -257,7 +269,10 @@ static void Runs(int n, const Run runs[], const float *const plane[3], long row,
 template <int ROWS>
 static void RiseSingles(int n, const RisenSingle singles[], const float *const plane[3], long row, const float kernels[], float *__restrict out)
 {
-  for (int s = 0; s < n; s++) out[singles[s].to] = Cell<ROWS>(plane, row, kernels + (long)singles[s].kernel[0] * (ROWS * GROUP), singles[s].from);
+  for (int s = 0; s < n; s++) {
+    PrefetchKernel<ROWS>(kernels, singles[s + AHEAD].kernel[0]);
+    out[singles[s].to] = Cell<ROWS>(plane, row, kernels + (long)singles[s].kernel[0] * (ROWS * GROUP), singles[s].from);
+  }
 }
 
 static void RiseTwos(int n, const RisenSingle twos[], const float *const plane[3], long row, const float kernels[], float *__restrict out, int below)
@@ -266,6 +281,7 @@ static void RiseTwos(int n, const RisenSingle twos[], const float *const plane[3
     const float *const k[2]      = {kernels + (long)twos[s].kernel[0] * (9 * GROUP), kernels + (long)twos[s].kernel[1] * (9 * GROUP)};
     Four               sum[2][2] = {};
 
+    for (int i = 0; i < 2; i++) PrefetchKernel<9>(kernels, twos[s + AHEAD].kernel[i]);
 #pragma GCC unroll 9
     for (int r = 0; r < 9; r++) {
       const Four v = *(const Four *)(Row<9>(plane, row, r) + twos[s].from - 1);

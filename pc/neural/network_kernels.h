@@ -27,6 +27,9 @@ struct Stretch {
 /* Rows that are worked on at once in three dimensions, as they share most of what is read */
 enum { BLOCK = 4 };
 
+/* Kernels are asked for so many cells before they are needed; lists of cells are longer by so many */
+enum { AHEAD = 6 };
+
 /* Special cells are at places of a plane: a single one or several below each other, or a run of cells of a row, which have the same kernel */
 struct Single {
   int at, kernel;
