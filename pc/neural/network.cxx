@@ -794,12 +794,12 @@ void Network::SetKernels(const Model &model)
   counts.kernels++;
 }
 
-/* A row of a field, or zeros where there is none */
+/* A row of a field, or zeros where there is none, or nothing active in it: reading these is no load on the memory */
 static const float *RowOf(const Level &L, const float *field, int y, int z, const std::vector<float> &zeros)
 {
   const Layout &Y = L.layout;
 
-  if (y < Y.first[1] || y >= Y.last[1] || z < Y.first[2] || z >= Y.last[2]) return zeros.data() + 32 - Y.first[0];
+  if (y < Y.first[1] || y >= Y.last[1] || z < Y.first[2] || z >= Y.last[2] || L.span.count(L.rowOf(y, z)) == 0) return zeros.data() + 32 - Y.first[0];
   return field + Y.at(0, y, z);
 }
 

@@ -58,7 +58,7 @@ try() {
   try "negative levels" -pc_neural_levels -1
   try "many levels" -pc_neural_levels 25
   try "more levels than cells" -pc_neural_levels 24
-  try "one level" -pc_neural_levels 1
+  try "two levels" -pc_neural_levels 2
   try "no such mask" -pc_neural_mask solid
   try "mask by a wrong number" -wrong mask_number
   try "no such scaling" -pc_neural_scaling row
