@@ -182,7 +182,7 @@ void Gradient<Real>::Rows(int l, Body body) const
     for (int y = L.layout.lo[1]; y < L.layout.hi[1]; y++) {
       const int row = L.rowOf(y, z);
 
-      if (L.spanptr[row] < L.spanptr[row + 1]) body(y, z, row);
+      if (L.span.start[row] < L.span.start[row + 1]) body(y, z, row);
     }
   }
 }
@@ -205,9 +205,9 @@ void Gradient<Real>::Convolve(int l, int which, const Real *in, Real *out) const
     Real       *to = out + BATCH * L.layout.at(0, y, z);
 
     Around(l, in, y, z, around);
-    for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) loops.convolve[nine](L.span[s].x0, L.span[s].x1, around, level[l]->stencil[which].data(), to);
-    for (int s = L.specialptr[row]; s < L.specialptr[row + 1]; s++) {
-      loops.convolve[nine](L.special[s].x, L.special[s].x + 1, around, level[l]->kernels[which].data() + (size_t)L.special[s].kernel * K, to);
+    for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) loops.convolve[nine](L.span.item[s].x0, L.span.item[s].x1, around, level[l]->stencil[which].data(), to);
+    for (int s = L.special.start[row]; s < L.special.start[row + 1]; s++) {
+      loops.convolve[nine](L.special.item[s].x, L.special.item[s].x + 1, around, level[l]->kernels[which].data() + (size_t)L.special.item[s].kernel * K, to);
     }
   });
 }
@@ -222,22 +222,22 @@ void Gradient<Real>::Transpose(int l, int which, const Real *g, Real *out)
   /* Ordinary cells all have the same kernel, so their part is a convolution with it turned around. Special ones hand out by themselves. */
   memcpy(masked.data(), g, L.layout.room * BATCH * sizeof(Real));
   Rows(l, [&](int y, int z, int row) {
-    for (int s = L.specialptr[row]; s < L.specialptr[row + 1]; s++) memset(masked.data() + BATCH * L.layout.at(L.special[s].x, y, z), 0, BATCH * sizeof(Real));
+    for (int s = L.special.start[row]; s < L.special.start[row + 1]; s++) memset(masked.data() + BATCH * L.layout.at(L.special.item[s].x, y, z), 0, BATCH * sizeof(Real));
   });
   Rows(l, [&](int y, int z, int row) {
     const Real *around[9];
 
     Around(l, masked.data(), y, z, around);
-    for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) loops.convolve[nine](L.span[s].x0, L.span[s].x1, around, turned.data(), out + BATCH * L.layout.at(0, y, z));
+    for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) loops.convolve[nine](L.span.item[s].x0, L.span.item[s].x1, around, turned.data(), out + BATCH * L.layout.at(0, y, z));
   });
   Rows(l, [&](int y, int z, int row) {
     const Real *around[9];
 
     Around(l, out, y, z, around);
-    for (int s = L.specialptr[row]; s < L.specialptr[row + 1]; s++) {
-      const int x = L.special[s].x;
+    for (int s = L.special.start[row]; s < L.special.start[row + 1]; s++) {
+      const int x = L.special.item[s].x;
 
-      loops.scatter[nine](x, level[l]->kernels[which].data() + (size_t)L.special[s].kernel * K, g + BATCH * L.layout.at(x, y, z), const_cast<Real *const *>(around));
+      loops.scatter[nine](x, level[l]->kernels[which].data() + (size_t)L.special.item[s].kernel * K, g + BATCH * L.layout.at(x, y, z), const_cast<Real *const *>(around));
     }
   });
 }
@@ -253,18 +253,18 @@ void Gradient<Real>::Products(int l, int which, const Real *in, const Real *g, d
   (void)which;
   Rows(l, [&](int y, int z, int row) {
     const Real *around[9], *from = g + BATCH * L.layout.at(0, y, z);
-    int         s = L.specialptr[row];
+    int         s = L.special.start[row];
 
     Around(l, in, y, z, around);
-    for (int k = L.spanptr[row]; k < L.spanptr[row + 1]; k++) {
+    for (int k = L.span.start[row]; k < L.span.start[row + 1]; k++) {
       /* Ordinary cells between two special ones */
-      for (int x = L.span[k].x0; x < L.span[k].x1;) {
-        const int next = s < L.specialptr[row + 1] ? std::min(L.special[s].x, L.span[k].x1) : L.span[k].x1;
+      for (int x = L.span.item[k].x0; x < L.span.item[k].x1;) {
+        const int next = s < L.special.start[row + 1] ? std::min(L.special.item[s].x, L.span.item[k].x1) : L.span.item[k].x1;
 
         if (next > x) loops.products[nine](x, next, around, from, plain.data());
         x = next;
-        if (x < L.span[k].x1) {
-          loops.products[nine](x, x + 1, around, from, special.data() + (size_t)L.special[s].kernel * K * BATCH);
+        if (x < L.span.item[k].x1) {
+          loops.products[nine](x, x + 1, around, from, special.data() + (size_t)L.special.item[s].kernel * K * BATCH);
           s++;
           x++;
         }
@@ -323,8 +323,8 @@ void Gradient<Real>::Pool(int l)
   Real         *r = level[l + 1]->r.data();
 
   Rows(l + 1, [&](int cy, int cz, int row) {
-    for (int s = C.spanptr[row]; s < C.spanptr[row + 1]; s++) {
-      for (int cx = C.span[s].x0; cx < C.span[s].x1; cx++) {
+    for (int s = C.span.start[row]; s < C.span.start[row + 1]; s++) {
+      for (int cx = C.span.item[s].x0; cx < C.span.item[s].x1; cx++) {
         Real sum[BATCH] = {};
 
         for (int z = 2 * cz; z < 2 * cz + 2; z++) {
@@ -354,8 +354,8 @@ void Gradient<Real>::PoolTranspose(int l)
     const Real *from = g + BATCH * Y.at(0, nine ? y >> 1 : y, z >> 1);
     Real       *to   = gx + BATCH * L.layout.at(0, y, z);
 
-    for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
-      for (int x = L.span[s].x0; x < L.span[s].x1; x++) {
+    for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) {
+      for (int x = L.span.item[s].x0; x < L.span.item[s].x1; x++) {
         for (int b = 0; b < BATCH; b++) to[(ptrdiff_t)x * BATCH + b] += share * from[(ptrdiff_t)(x >> 1) * BATCH + b];
       }
     }
@@ -384,8 +384,8 @@ void Gradient<Real>::Interpolate(int l)
 
       from[k] = c + BATCH * (there ? Y.at(0, cy, cz) : Y.at(0, Y.first[1], Y.first[2]));
     }
-    for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
-      for (int x = L.span[s].x0; x < L.span[s].x1; x++) {
+    for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) {
+      for (int x = L.span.item[s].x0; x < L.span.item[s].x1; x++) {
         const ptrdiff_t a = (ptrdiff_t)(x >> 1) * BATCH, o = (ptrdiff_t)Other(x) * BATCH;
         Real            sum[BATCH] = {};
 
@@ -422,8 +422,8 @@ void Gradient<Real>::InterpolateTranspose(int l)
 
       if (cz < Y.first[2] || cz >= Y.last[2] || cy < Y.first[1] || cy >= Y.last[1]) continue;
       Real *to = c + BATCH * Y.at(0, cy, cz);
-      for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
-        for (int x = L.span[s].x0; x < L.span[s].x1; x++) {
+      for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) {
+        for (int x = L.span.item[s].x0; x < L.span.item[s].x1; x++) {
           const ptrdiff_t a = (ptrdiff_t)(x >> 1) * BATCH, o = (ptrdiff_t)Other(x) * BATCH, i = (ptrdiff_t)x * BATCH;
 
           if (nearest) {
@@ -446,11 +446,11 @@ void Gradient<Real>::InterpolateTranspose(int l)
       Real     *to  = c + BATCH * Y.at(0, y, z);
       int       x   = Y.first[0];
 
-      for (int s = C.spanptr[row]; s <= C.spanptr[row + 1]; s++) {
-        const int end = s < C.spanptr[row + 1] ? C.span[s].x0 : Y.last[0];
+      for (int s = C.span.start[row]; s <= C.span.start[row + 1]; s++) {
+        const int end = s < C.span.start[row + 1] ? C.span.item[s].x0 : Y.last[0];
 
         if (end > x) memset(to + (ptrdiff_t)x * BATCH, 0, (size_t)(end - x) * BATCH * sizeof(Real));
-        if (s < C.spanptr[row + 1]) x = C.span[s].x1;
+        if (s < C.span.start[row + 1]) x = C.span.item[s].x1;
       }
     }
   }
@@ -481,8 +481,8 @@ void Gradient<Real>::Apply(const double r[], double d[])
     Rows(l, [&](int y, int z, int row) {
       Real *x = level[l]->x.data() + BATCH * L.layout.at(0, y, z), *g = level[l]->gx.data() + BATCH * L.layout.at(0, y, z);
 
-      for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
-        for (ptrdiff_t i = (ptrdiff_t)L.span[s].x0 * BATCH; i < (ptrdiff_t)L.span[s].x1 * BATCH; i++) {
+      for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) {
+        for (ptrdiff_t i = (ptrdiff_t)L.span.item[s].x0 * BATCH; i < (ptrdiff_t)L.span.item[s].x1 * BATCH; i++) {
           g[i] += (Real)level[l]->c1 * x[i];
           std::swap(g[i], x[i]);
         }
@@ -502,7 +502,7 @@ void Gradient<Real>::Apply(const double r[], double d[])
     Rows(l, [&](int y, int z, int row) {
       Real *a = level[l]->x.data() + BATCH * L.layout.at(0, y, z), *g = level[l]->gx.data() + BATCH * L.layout.at(0, y, z);
 
-      for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) memcpy(a + (ptrdiff_t)L.span[s].x0 * BATCH, g + (ptrdiff_t)L.span[s].x0 * BATCH, (size_t)(L.span[s].x1 - L.span[s].x0) * BATCH * sizeof(Real));
+      for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) memcpy(a + (ptrdiff_t)L.span.item[s].x0 * BATCH, g + (ptrdiff_t)L.span.item[s].x0 * BATCH, (size_t)(L.span.item[s].x1 - L.span.item[s].x0) * BATCH * sizeof(Real));
     });
   }
 }
@@ -541,10 +541,10 @@ void Gradient<Real>::Add(const double g[], double derivative[])
     Rows(l, [&](int y, int z, int row) {
       const ptrdiff_t at = BATCH * L.layout.at(0, y, z);
 
-      for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
+      for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) {
         Real sum[BATCH] = {};
 
-        for (ptrdiff_t i = at + (ptrdiff_t)L.span[s].x0 * BATCH; i < at + (ptrdiff_t)L.span[s].x1 * BATCH; i += BATCH) {
+        for (ptrdiff_t i = at + (ptrdiff_t)L.span.item[s].x0 * BATCH; i < at + (ptrdiff_t)L.span.item[s].x1 * BATCH; i += BATCH) {
           for (int b = 0; b < BATCH; b++) sum[b] += R.gx.data()[i + b] * R.x.data()[i + b];
         }
         for (int b = 0; b < BATCH; b++) dc1 += (double)sum[b];
@@ -558,8 +558,8 @@ void Gradient<Real>::Add(const double g[], double derivative[])
     Rows(l, [&](int y, int z, int row) {
       Real *p = R.gx.data() + BATCH * L.layout.at(0, y, z);
 
-      for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
-        for (ptrdiff_t i = (ptrdiff_t)L.span[s].x0 * BATCH; i < (ptrdiff_t)L.span[s].x1 * BATCH; i++) p[i] *= (Real)R.c1;
+      for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) {
+        for (ptrdiff_t i = (ptrdiff_t)L.span.item[s].x0 * BATCH; i < (ptrdiff_t)L.span.item[s].x1 * BATCH; i++) p[i] *= (Real)R.c1;
       }
     });
   }

@@ -3,6 +3,7 @@
 */
 #include "pc/neural/network.h"
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -104,9 +105,10 @@ Network::Network(const Partition &partition, int nlevels, Mask mask) : part(part
     row     = std::max(row, (size_t)L.layout.row);
     rows    = std::max(rows, (size_t)(L.layout.last[1] - L.layout.first[1]));
   }
-  ring.assign(3 * (longest + 64), 0.0f);
+  ring.make(3 * (longest + 64));
   zeros.assign(row + 128, 0.0f);
-  work.assign(2 * (row + 128), 0.0f);
+  below = (int)row + 128;
+  work.make(2 * (size_t)below);
   dirty.assign(3 * rows, {0, 0});
   counts.levels++;
 }
@@ -238,6 +240,53 @@ void Network::Pooled(int l)
   }
 }
 
+/* some: there is fluid; other: there is something else. With whole numbers this is exact, as shares are multiples of powers of two. */
+static void Contents(const Image &I, bool finest, size_t n, unsigned char *__restrict some, unsigned char *__restrict other)
+{
+  const unsigned char *const label = I.label.data();
+  const float *const air = I.air.data(), *const solid = I.solid.data();
+
+  if (finest) {
+    for (size_t i = 0; i < n; i++) {
+      some[i]  = label[i] == FLUID;
+      other[i] = label[i] != FLUID;
+    }
+  } else {
+    for (size_t i = 0; i < n; i++) {
+      some[i]  = air[i] + solid[i] < 1.0f;
+      other[i] = air[i] + solid[i] > 0.0f;
+    }
+  }
+}
+
+/* Whether there is something in the windows of cells 1, ..., n, where cells 0 and n + 1 take part */
+static void Around(int n, int nrows, const unsigned char *const rows[], unsigned char *__restrict sum, unsigned char *__restrict to)
+{
+  for (int r = 0; r < nrows; r += 3) {
+    const unsigned char *const a = rows[r], *const b = rows[r + 1], *const c = rows[r + 2];
+
+    if (r == 0) {
+      for (int i = 0; i < n + 2; i++) sum[i] = a[i] | b[i] | c[i];
+    } else {
+      for (int i = 0; i < n + 2; i++) sum[i] |= a[i] | b[i] | c[i];
+    }
+  }
+  for (int i = 1; i <= n; i++) to[i] = sum[i - 1] | sum[i] | sum[i + 1];
+}
+
+/* What is left between two stretches by a few special cells is not worth a new one */
+static void AddStretch(Level &L, const Stretch &s)
+{
+  std::vector<Stretch> &list = L.stretch.item;
+
+  if ((int)list.size() > L.stretch.start.back() && list.back().w1 >= s.w0) {
+    list.back().x1 = s.x1;
+    list.back().w1 = s.w1;
+  } else {
+    list.push_back(s);
+  }
+}
+
 /* Active cells by row, and which of them are special */
 void Network::Lists(int l)
 {
@@ -246,45 +295,26 @@ void Network::Lists(int l)
   const Layout              &Y = L.layout, &J = I.layout;
   const int                  width    = Y.last[0] - Y.first[0];
   const bool                 solidtoo = mask == MASK_NONE, dilate = mask == MASK_DILATED && l > 0;
-  std::vector<unsigned char> some(J.room), other(J.room), near(width + 2), odd(width + 2);
+  std::vector<unsigned char> some(J.room), other(J.room), near(width + 2), odd(width + 2), sum(width + 2);
 
-  /* some: there is fluid; other: there is something else. With whole numbers this is exact, as shares are multiples of powers of two. */
-  for (size_t i = 0; i < J.room; i++) {
-    if (l == 0) {
-      some[i]  = I.label[i] == FLUID;
-      other[i] = I.label[i] != FLUID;
-    } else {
-      some[i]  = I.air[i] + I.solid[i] < 1.0f;
-      other[i] = I.air[i] + I.solid[i] > 0.0f;
-    }
-  }
+  Contents(I, l == 0, J.room, some.data(), other.data());
   L.span.clear();
   L.special.clear();
-  L.spanptr.assign(1, 0);
-  L.specialptr.assign(1, 0);
+  L.stretch.clear();
   L.nactive     = 0;
   const int dy0 = part.dim == 3 ? -1 : 0;
   for (int z = Y.first[2]; z < Y.last[2]; z++) {
     for (int y = Y.first[1]; y < Y.last[1]; y++) {
       const bool own    = z >= Y.lo[2] && z < Y.hi[2] && y >= Y.lo[1] && y < Y.hi[1];
       const bool rim    = z < -1 || z > L.n[2] || y < -1 || y > L.n[1];
-      const auto around = [&](const std::vector<unsigned char> &field, std::vector<unsigned char> &sum) {
-        std::fill(sum.begin(), sum.end(), 0);
+      const auto around = [&](const std::vector<unsigned char> &field, std::vector<unsigned char> &to) {
+        const unsigned char *rows[9];
+        int                  n = 0;
+
         for (int dz = -1; dz <= 1; dz++) {
-          for (int dy = dy0; dy <= -dy0; dy++) {
-            const unsigned char *f = field.data() + J.at(Y.first[0] - 1, y + dy, z + dz);
-
-            for (int i = 0; i < width + 2; i++) sum[i] |= f[i];
-          }
+          for (int dy = dy0; dy <= -dy0; dy++) rows[n++] = field.data() + J.at(Y.first[0] - 1, y + dy, z + dz);
         }
-        /* In place: what is left of a cell has been seen before it is overwritten */
-        unsigned char before = sum[0];
-        for (int i = 1; i <= width; i++) {
-          const unsigned char here = sum[i];
-
-          sum[i] = before | here | sum[i + 1];
-          before = here;
-        }
+        Around(width, n, rows, sum.data(), to.data());
       };
 
       if (!rim) {
@@ -306,25 +336,30 @@ void Network::Lists(int l)
           if (!active[i]) continue;
           int last = x + 1;
           while (last < end && active[last - Y.first[0] + 1]) last++;
-          L.span.push_back({x, last});
+          L.span.item.push_back({x, last});
           if (own) {
             const int x0 = std::max(x, Y.lo[0]), x1 = std::min(last, Y.hi[0]);
 
             if (!listed) around(other, odd);
             listed = true;
             L.nactive += std::max(0, x1 - x0);
-            for (int s = x0; s < x1; s++) {
-              if (odd[s - Y.first[0] + 1]) L.special.push_back({s, 0});
+            for (int s = x0; s < x1;) {
+              const unsigned char *from = odd.data() + (s - Y.first[0] + 1), *next = (const unsigned char *)memchr(from, 1, x1 - s);
+              const int            stop = next ? s + (int)(next - from) : x1;
+
+              if (stop > s) AddStretch(L, {s, stop, std::max(x0, s & -16), std::min(x1, (stop + 15) & -16)});
+              for (s = stop; s < x1 && odd[s - Y.first[0] + 1]; s++) L.special.item.push_back({s, 0});
             }
           }
           x = last;
         }
       }
-      L.spanptr.push_back((int)L.span.size());
-      L.specialptr.push_back((int)L.special.size());
+      L.span.close();
+      L.special.close();
+      L.stretch.close();
     }
   }
-  L.nspecial = (long long)L.special.size();
+  L.nspecial = (long long)L.special.item.size();
   NumberKernels(l);
 }
 
@@ -351,52 +386,84 @@ void Network::NumberKernels(int l)
   const Image  &I = image[l];
   const Layout &Y = L.layout, &J = I.layout;
   const int     K = part.dim == 3 ? 27 : 9, rows = K / 3;
-  uint64_t      factor[27], ofLabel[3] = {1, 2, 3}, last = 0;
+  uint64_t      factor[9], last                  = 0;
   int           kernel = -1;
   /* A table with open addressing, at most half full */
   size_t                mask = 1024;
   std::vector<uint64_t> keys;
   std::vector<int>      values;
 
-  while (mask < 2 * L.special.size()) mask *= 2;
+  while (mask < 2 * L.special.item.size()) mask *= 2;
   /* Most tables stay nearly empty */
   if (l == 0) mask = std::min(mask, (size_t)1 << 16);
   keys.assign(mask, 0);
   values.assign(mask, -1);
   mask--;
-  for (int q = 0; q < K; q++) factor[q] = Mixed(q + 1) | 1;
-  for (uint64_t &h : ofLabel) h = Mixed(h);
+  for (int r = 0; r < 9; r++) factor[r] = Mixed(r + 1) | 1;
   L.windows.clear();
+  L.active.clear();
   L.nkernels = 0;
-  std::vector<uint64_t> hash;
-  if (l > 0) {
+  std::vector<uint64_t>      hash;
+  std::vector<unsigned char> active;
+  /* Of the finest level the labels tell which cells are active, unless all are that are within the grid */
+  const bool told = l == 0 && this->mask != MASK_NONE;
+  if (!told) {
+    active.resize(J.room);
+    for (int z = Y.first[2]; z < Y.last[2]; z++) {
+      for (int y = Y.first[1]; y < Y.last[1]; y++) {
+        const int row = L.rowOf(y, z);
+
+        for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) memset(active.data() + J.at(L.span.item[s].x0, y, z), 1, L.span.item[s].x1 - L.span.item[s].x0);
+      }
+    }
     hash.resize(J.room);
-    for (size_t i = 0; i < J.room; i++) hash[i] = Mixed(Bits(I.air[i]) | Bits(I.solid[i]) << 32) + 3 * Mixed(Bits(I.pinned[i]));
+    if (l == 0) {
+      for (size_t i = 0; i < J.room; i++) hash[i] = Mixed(2 * I.label[i] + active[i] + 1);
+    } else {
+      for (size_t i = 0; i < J.room; i++) {
+        /* Mostly it is as before */
+        if (i > 0 && I.air[i] == I.air[i - 1] && I.solid[i] == I.solid[i - 1] && I.pinned[i] == I.pinned[i - 1] && active[i] == active[i - 1])
+          hash[i] = hash[i - 1];
+        else
+          hash[i] = Mixed(Bits(I.air[i]) | Bits(I.solid[i]) << 32) + 3 * Mixed(2 * Bits(I.pinned[i]) + active[i]);
+      }
+    }
   }
   for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
     for (int y = Y.lo[1]; y < Y.hi[1]; y++) {
       const int row = L.rowOf(y, z);
       ptrdiff_t at[9];
 
-      if (L.specialptr[row] == L.specialptr[row + 1]) continue;
+      if (L.special.start[row] == L.special.start[row + 1]) continue;
       for (int r = 0; r < rows; r++) at[r] = rows == 9 ? J.at(0, y + r % 3 - 1, z + r / 3 - 1) : J.at(0, y, z + r - 1);
-      for (int s = L.specialptr[row]; s < L.specialptr[row + 1]; s++) {
-        const int x   = L.special[s].x;
-        uint64_t  key = 0;
+      /* The cells at the same place along axis 0: labels fit into two bits each */
+      const auto slice = [&](int x) {
+        uint64_t sum = 0;
 
-        if (l == 0) {
-          for (int r = 0; r < rows; r++) {
-            const unsigned char *in = I.label.data() + at[r] + x - 1;
-
-            key += ofLabel[in[0]] * factor[3 * r] + ofLabel[in[1]] * factor[3 * r + 1] + ofLabel[in[2]] * factor[3 * r + 2];
-          }
-        } else {
-          for (int r = 0; r < rows; r++) {
-            const uint64_t *in = hash.data() + at[r] + x - 1;
-
-            key += in[0] * factor[3 * r] + in[1] * factor[3 * r + 1] + in[2] * factor[3 * r + 2];
-          }
+        if (told) {
+          for (int r = 0; r < rows; r++) sum |= (uint64_t)I.label[at[r] + x] << (2 * r);
+          return sum;
         }
+        for (int r = 0; r < rows; r++) sum += hash[at[r] + x] * factor[r];
+        return Mixed(sum);
+      };
+      uint64_t slices[3] = {0, 0, 0};
+      int      before    = INT_MIN;
+
+      for (int s = L.special.start[row]; s < L.special.start[row + 1]; s++) {
+        const int x = L.special.item[s].x;
+
+        if (x == before + 1) {
+          slices[0] = slices[1];
+          slices[1] = slices[2];
+        } else {
+          slices[0] = slice(x - 1);
+          slices[1] = slice(x);
+        }
+        slices[2]          = slice(x + 1);
+        before             = x;
+        const uint64_t key = told ? slices[0] | slices[1] << 18 | slices[2] << 36 : slices[0] * factor[0] + slices[1] * factor[1] + slices[2] * factor[2];
+
         if (kernel < 0 || key != last) {
           size_t slot = Mixed(key) & mask;
 
@@ -404,16 +471,23 @@ void Network::NumberKernels(int l)
           if (values[slot] < 0) {
             keys[slot]   = key;
             values[slot] = (int)L.nkernels++;
-            for (int channel = 0; channel < 3; channel++) {
-              for (int r = 0; r < rows; r++) {
-                for (int m = -1; m <= 1; m++) {
-                  const ptrdiff_t i = at[r] + x + m;
+            L.active.push_back(0);
+            for (int r = 0; r < rows; r++) {
+              for (int m = 0; m < 3; m++) {
+                const ptrdiff_t i = at[r] + x + m - 1;
 
-                  if (l == 0)
-                    L.windows.push_back(channel == 1 ? I.label[i] == SOLID : I.label[i] == AIR);
-                  else
-                    L.windows.push_back((channel == 0 ? I.air : channel == 1 ? I.solid : I.pinned)[i]);
-                }
+                if (told ? I.label[i] == FLUID : active[i]) L.active.back() |= 1u << (3 * r + m);
+              }
+            }
+            L.windows.resize((size_t)L.nkernels * 3 * K);
+            float *w = L.windows.data() + (size_t)(L.nkernels - 1) * 3 * K;
+            for (int r = 0; r < rows; r++) {
+              for (int m = -1; m <= 1; m++, w++) {
+                const ptrdiff_t i = at[r] + x + m;
+
+                w[0]     = l == 0 ? I.label[i] == AIR : I.air[i];
+                w[K]     = l == 0 ? I.label[i] == SOLID : I.solid[i];
+                w[2 * K] = l == 0 ? I.label[i] == AIR : I.pinned[i];
               }
             }
             /* The finest level has many cells and began with a small table */
@@ -438,23 +512,128 @@ void Network::NumberKernels(int l)
           kernel = values[slot];
           last   = key;
         }
-        L.special[s].kernel = kernel;
+        L.special.item[s].kernel = kernel;
       }
     }
   }
-  L.run.clear();
-  L.runptr.assign(1, 0);
-  for (size_t row = 0; row + 1 < L.specialptr.size(); row++) {
-    for (int s = L.specialptr[row]; s < L.specialptr[row + 1]; s++) {
-      const Special &c = L.special[s];
+  Arrange(L, l < nlevels() - 1);
+}
 
-      if ((int)L.run.size() > L.runptr[row] && L.run.back().kernel == c.kernel && L.run.back().x + L.run.back().count == c.x)
-        L.run.back().count++;
-      else
-        L.run.push_back({c.x, 1, c.kernel});
+/* How special cells are worked on: together, where they have the same kernel or are read from the same cells */
+void Network::Arrange(Level &L, bool risen) const
+{
+  /* Shorter runs are cells of their own */
+  const int        SHORT = 8, width = L.layout.hi[0] - L.layout.lo[0], nrows = nine ? 2 : 1, high = nine ? BLOCK : 1;
+  const Layout    &Y = L.layout;
+  std::vector<int> free((size_t)width * BLOCK, -1), slot((size_t)L.nkernels * 8, -1);
+  int             *kernel[BLOCK];
+  /* body(first cell, number of cells) for all runs of a row */
+  const auto each = [&](int row, auto body) {
+    const Special *const c = L.special.at(row);
+    const int            n = L.special.count(row);
+
+    for (int s = 0, e; s < n; s = e) {
+      for (e = s + 1; e < n && c[e].kernel == c[s].kernel && c[e].x == c[s].x + (e - s);) e++;
+      body(c[s], e - s);
     }
-    L.runptr.push_back((int)L.run.size());
+  };
+
+  for (int b = 0; b < BLOCK; b++) kernel[b] = free.data() + (ptrdiff_t)b * width - Y.lo[0];
+  L.run.clear();
+  L.single.clear();
+  L.block.clear();
+  for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
+    for (int y = Y.lo[1]; y < Y.hi[1]; y += high) {
+      const int row = L.rowOf(y, z), n = std::min(high, Y.hi[1] - y);
+
+      if (L.special.start[row] == L.special.start[row + n]) continue;
+      for (int b = 0; b < n; b++) {
+        each(row + b, [&](const Special &c, int count) {
+          if (count >= SHORT)
+            L.run.item.push_back({(int)((y + b) * Y.row) + c.x, count, c.kernel});
+          else
+            std::fill_n(kernel[b] + c.x, count, c.kernel);
+        });
+      }
+      for (int s = L.special.start[row]; n == BLOCK && s < L.special.start[row + 1]; s++) {
+        const int x = L.special.item[s].x, k = kernel[0][x];
+
+        if (k < 0 || kernel[1][x] != k || kernel[2][x] != k || kernel[3][x] != k) continue;
+        L.block.item.push_back({(int)(y * Y.row) + x, k});
+        for (int b = 0; b < BLOCK; b++) kernel[b][x] = -1;
+      }
+      for (int b = 0; b < n; b++) {
+        for (int s = L.special.start[row + b]; s < L.special.start[row + b + 1]; s++) {
+          int &k = kernel[b][L.special.item[s].x];
+
+          if (k >= 0) L.single.item.push_back({(int)((y + b) * Y.row) + L.special.item[s].x, k});
+          k = -1;
+        }
+      }
+    }
+    L.run.close();
+    L.single.close();
+    L.block.close();
   }
+  L.single.item.insert(L.single.item.end(), AHEAD, {0, 0});
+  L.risen.clear();
+  L.risenrun.clear();
+  L.risensingle.clear();
+  L.risentwo.clear();
+  if (!risen) return;
+  /* After interpolation the kernel of a cell also depends on where it is between the coarse ones: of the eight places most kernels have few */
+  const auto raised = [&](int k, int place) {
+    int &to = slot[(size_t)k * 8 + place];
+
+    if (to < 0) {
+      to = (int)L.risen.size() / 2;
+      L.risen.insert(L.risen.end(), {k, place});
+    }
+    return to;
+  };
+  for (int z = Y.lo[2]; z < Y.hi[2]; z++) {
+    for (int cy = nine ? Y.lo[1] >> 1 : Y.lo[1]; nrows * cy < Y.hi[1]; cy++) {
+      const int begin = std::max(Y.lo[1], nrows * cy), end = std::min(Y.hi[1], nrows * (cy + 1));
+
+      for (int y = begin; y < end; y++) {
+        const int place = (nine ? 2 * (y & 1) : 0) + 4 * (z & 1), b = y - nrows * cy;
+
+        each(L.rowOf(y, z), [&](const Special &c, int count) {
+          int x = c.x;
+
+          if (count >= SHORT) {
+            if (x & 1) kernel[b][x] = raised(c.kernel, place + 1), x++;
+            const int pairs = (c.x + count - x) / 2;
+            L.risenrun.item.push_back({x + b * below, x >> 1, pairs, {raised(c.kernel, place), raised(c.kernel, place + 1)}});
+            x += 2 * pairs;
+          }
+          for (; x < c.x + count; x++) kernel[b][x] = raised(c.kernel, place + (x & 1));
+        });
+      }
+      for (int y = begin; y < end; y++) {
+        const int row = L.rowOf(y, z), b = y - nrows * cy;
+
+        for (int s = L.special.start[row]; s < L.special.start[row + 1]; s++) {
+          const int x = L.special.item[s].x;
+          int      &k = kernel[b][x], &other = kernel[1][x];
+
+          if (k < 0) continue;
+          if (b == 0 && other >= 0) {
+            L.risentwo.item.push_back({x, x >> 1, {k, other}});
+            other = -1;
+          } else {
+            L.risensingle.item.push_back({x + b * below, x >> 1, {k, 0}});
+          }
+          k = -1;
+        }
+      }
+      L.risenrun.close();
+      L.risensingle.close();
+      L.risentwo.close();
+    }
+  }
+  L.risensingle.item.insert(L.risensingle.item.end(), AHEAD, {0, 0, {0, 0}});
+  L.risentwo.item.insert(L.risentwo.item.end(), AHEAD, {0, 0, {0, 0}});
 }
 
 void Network::SetImage(const unsigned char labels[])
@@ -475,7 +654,10 @@ void Network::SetImage(const unsigned char labels[])
       const unsigned char *row = I.label.data() + I.layout.at(0, y, z);
 
       for (int x = part.lo(0); x < part.hi(0); x++) {
-        if (row[x] != FLUID) continue;
+        const unsigned char *const next = (const unsigned char *)memchr(row + x, FLUID, part.hi(0) - x);
+
+        if (!next) break;
+        x        = (int)(next - row);
         int last = x + 1;
         while (last < part.hi(0) && row[last] == FLUID) last++;
         segment.push_back({x, last, y, z});
@@ -547,6 +729,11 @@ void Network::SetKernels(const Model &model)
 {
   const int K = part.dim == 3 ? 27 : 9, room = KernelRoom(part.dim);
 
+  /* Memory is kept while it is not far too much */
+  const auto fit = [](Field<float> &field, size_t n) {
+    if (field.size() < n || field.size() > 4 * (n + 1024)) field.make(n);
+  };
+
   nearest = model.interpolation == INTERPOLATION_NEAREST;
   scale   = model.scale;
   for (int l = 0; l < nlevels(); l++) {
@@ -589,44 +776,82 @@ void Network::SetKernels(const Model &model)
       }
       L.entries[which] = symmetric ? entries : std::vector<float>();
 
-      Field<float> &kernels = which ? L.post : L.pre;
-      if (kernels.size() < (size_t)L.nkernels * room || kernels.size() > 4 * ((size_t)L.nkernels * room + 1024)) kernels.make((size_t)L.nkernels * room);
-      loops.kernels[nine]((int)L.nkernels, 3 * K, L.windows.data(), base.data(), table.data(), kernels.data());
+      if (which == 0) {
+        fit(L.pre, (size_t)L.nkernels * room);
+        loops.kernels[nine]((int)L.nkernels, 3 * K, L.windows.data(), base.data(), table.data(), L.pre.data());
+      } else {
+        const size_t       nrisen     = L.risen.size() / 2;
+        const int          places[16] = {0, 0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7};
+        const unsigned     everything = ~0u;
+        std::vector<float> flat((size_t)L.nkernels * room + 16);
+
+        fit(L.post, (nrisen + 8) * room);
+        loops.kernels[nine]((int)L.nkernels, 3 * K, L.windows.data(), base.data(), table.data(), flat.data());
+        loops.raise[nine]((int)nrisen, L.risen.data(), L.active.data(), Near(), flat.data(), L.post.data());
+        loops.raise[nine](8, places, &everything, Near(), base.data(), L.post.data() + nrisen * room);
+      }
     }
   }
   counts.kernels++;
 }
 
-/* A row of a field, or zeros where there is none */
+/* A row of a field, or zeros where there is none, or nothing active in it: reading these is no load on the memory */
 static const float *RowOf(const Level &L, const float *field, int y, int z, const std::vector<float> &zeros)
 {
   const Layout &Y = L.layout;
 
-  if (y < Y.first[1] || y >= Y.last[1] || z < Y.first[2] || z >= Y.last[2]) return zeros.data() + 32 - Y.first[0];
+  if (y < Y.first[1] || y >= Y.last[1] || z < Y.first[2] || z >= Y.last[2] || L.span.count(L.rowOf(y, z)) == 0) return zeros.data() + 32 - Y.first[0];
   return field + Y.at(0, y, z);
 }
 
-/* Own active cells of a row. planes are those of z - 1, z, z + 1, each given by its cell (0, 0). */
-void Network::Convolve(const Level &L, int which, int y, int z, const float *const planes[3], float *out) const
+/* Numbers that are needed soon: loops over short rows otherwise wait for the memory more than they compute */
+template <typename T>
+static void Prefetch(const T *from, int n)
 {
-  const int    row = L.rowOf(y, z), first = L.runptr[row], nruns = L.runptr[row + 1] - first;
-  const float *at[3];
+  const int line = 64 / (int)sizeof(T);
 
-  for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
-    const int x0 = std::max(L.span[s].x0, L.layout.lo[0]), n = std::min(L.span[s].x1, L.layout.hi[0]) - x0;
+  for (int i = 0; i < n; i += line) __builtin_prefetch(from + i, 1);
+}
 
-    /* A row along a wall may be a single run */
-    if (n <= 0 || (nruns == 1 && L.run[first].count == n)) continue;
-    for (int d = 0; d < 3; d++) at[d] = planes[d] + y * L.layout.row + x0;
-    if (L.entries[which].empty())
-      loops.convolve[nine](n, at, L.layout.row, L.stencil[which].data(), out + x0);
-    else
-      loops.symmetric[nine](n, at, L.layout.row, L.entries[which].data(), out + x0);
+/* Own active cells of a plane before the coarser levels. planes are those of z - 1, z, z + 1, each given by its cell (0, 0), as is out. */
+void Network::ConvolvePlane(const Level &L, int z, const float *const planes[3], float *out) const
+{
+  const Layout &Y      = L.layout;
+  const int     first  = L.rowOf(0, z);
+  const bool    simple = !L.entries[0].empty();
+  const auto    shift  = [&](const float *at[3], ptrdiff_t by) {
+    for (int d = 0; d < 3; d++) at[d] = planes[d] + by;
+  };
+
+  for (int y = Y.lo[1]; y < Y.hi[1];) {
+    const int   *ptr   = L.stretch.start.data() + first + y;
+    const bool   block = nine && simple && y + BLOCK <= Y.hi[1] && ptr[1] == ptr[0] + 1 && ptr[2] == ptr[0] + 2 && ptr[3] == ptr[0] + 3 && ptr[4] == ptr[0] + 4;
+    const int    count = block ? BLOCK : 1;
+    const float *at[3];
+
+    for (int b = y + BLOCK; b < std::min(y + count + BLOCK, Y.hi[1]); b++) {
+      for (int s = L.stretch.start[first + b]; s < L.stretch.start[first + b + 1]; s++) Prefetch(out + b * Y.row + L.stretch.item[s].w0, L.stretch.item[s].w1 - L.stretch.item[s].w0);
+    }
+    if (block) {
+      shift(at, y * Y.row);
+      loops.block(&L.stretch.item[ptr[0]], at, Y.row, L.entries[0].data(), out + y * Y.row);
+    } else {
+      for (int s = ptr[0]; s < ptr[1]; s++) {
+        const Stretch &t = L.stretch.item[s];
+
+        shift(at, y * Y.row + (simple ? 0 : t.x0));
+        if (simple)
+          loops.symmetric[nine](&t, at, Y.row, L.entries[0].data(), out + y * Y.row);
+        else
+          loops.convolve[nine](t.x1 - t.x0, at, Y.row, L.stencil[0].data(), out + y * Y.row + t.x0);
+      }
+    }
+    y += count;
   }
-  if (nruns) {
-    for (int d = 0; d < 3; d++) at[d] = planes[d] + y * L.layout.row;
-    loops.special[nine](nruns, &L.run[first].x, at, L.layout.row, (which ? L.post : L.pre).data(), out);
-  }
+  const int plane = z - Y.lo[2];
+  if (L.run.count(plane)) loops.runs[nine](L.run.count(plane), L.run.at(plane), planes, Y.row, L.pre.data(), out);
+  if (L.single.count(plane)) loops.singles[nine](L.single.count(plane), L.single.at(plane), planes, Y.row, L.pre.data(), out);
+  if (L.block.count(plane)) loops.blocks(L.block.count(plane), L.block.at(plane), planes, Y.row, L.pre.data(), out);
 }
 
 /* Means of the cells of a level become the input of the coarser one */
@@ -640,8 +865,8 @@ void Network::PoolPlane(int l, int cz)
   for (int cy = lo[1]; cy < hi[1]; cy++) {
     const int row = C.rowOf(cy, cz);
 
-    for (int s = C.spanptr[row]; s < C.spanptr[row + 1]; s++) {
-      const int x0 = std::max(C.span[s].x0, lo[0]), x1 = std::min(C.span[s].x1, hi[0]);
+    for (int s = C.span.start[row]; s < C.span.start[row + 1]; s++) {
+      const int x0 = std::max(C.span.item[s].x0, lo[0]), x1 = std::min(C.span.item[s].x1, hi[0]);
 
       if (x1 <= x0) continue;
       for (int k = 0; k < (nine ? 4 : 2); k++) in[k] = (nine ? RowOf(L, L.x.data(), 2 * cy + k % 2, 2 * cz + k / 2, zeros) : RowOf(L, L.x.data(), cy, 2 * cz + k, zeros)) + 2 * x0;
@@ -650,48 +875,33 @@ void Network::PoolPlane(int l, int cz)
   }
 }
 
-/* Cells x0, ..., x1 - 1 of a row, between the cells of the coarser level; out is given by its cell 0 */
-void Network::InterpolateSpan(int l, int y, int z, const Span &span, float *out)
-{
-  const Level &C  = *level[l + 1];
-  const int    c0 = span.x0 >> 1, n = ((span.x1 - 1) >> 1) - c0 + 1, cz = z >> 1, oz = z & 1 ? cz + 1 : cz - 1, cy = nine ? y >> 1 : y, oy = y & 1 ? cy + 1 : cy - 1;
-  const float *in[4];
-  float *const fine = work.data() + 64;
-
-  if (nearest) {
-    loops.repeat(n, RowOf(C, C.x.data(), cy, cz, zeros) + c0, fine);
-  } else if (nine) {
-    static const float weights[4] = {0.5625f, 0.1875f, 0.1875f, 0.0625f};
-
-    for (int k = 0; k < 4; k++) in[k] = RowOf(C, C.x.data(), k % 2 ? oy : cy, k / 2 ? oz : cz, zeros) + c0;
-    loops.interpolate(n, 4, in, weights, fine);
-  } else {
-    static const float weights[2] = {0.75f, 0.25f};
-
-    for (int k = 0; k < 2; k++) in[k] = RowOf(C, C.x.data(), cy, k ? oz : cz, zeros) + c0;
-    loops.interpolate(n, 2, in, weights, fine);
-  }
-  memcpy(out + span.x0, fine + (span.x0 - 2 * c0), (span.x1 - span.x0) * sizeof(float));
-}
-
-/* Three planes that move through a level; fill(row, out) writes the spans of a row */
+/* Three planes that move through a level; fill(s, out) writes the span s of a row, and the rest of what was there is cleared */
 template <typename Fill>
 const float *Network::RingPlane(const Level &L, int z, Fill fill)
 {
   const Layout &Y     = L.layout;
   const int     slot  = ((z % 3) + 3) % 3;
-  float *const  plane = ring.data() + slot * (ring.size() / 3) + 32 - Y.first[0] - Y.first[1] * Y.row;
+  float *const  plane = ring.data() + slot * (ring.size() / 3) + 16 - (Y.first[0] & -16) - Y.first[1] * Y.row;
+
+  const auto clear = [](float *out, int x0, int x1) {
+    if (x1 > x0) memset(out + x0, 0, (x1 - x0) * sizeof(float));
+  };
 
   for (int y = Y.first[1]; y < Y.last[1]; y++) {
     const int    row = L.rowOf(y, z);
     Span        &d   = dirty[(size_t)slot * (dirty.size() / 3) + (y - Y.first[1])];
     float *const out = plane + y * Y.row;
 
-    if (d.x1 > d.x0) memset(out + d.x0, 0, (d.x1 - d.x0) * sizeof(float));
+    for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) {
+      const Span &t = L.span.item[s];
+
+      clear(out, d.x0, std::min(d.x1, t.x0));
+      d.x0 = t.x1;
+      fill(s, out);
+    }
+    clear(out, d.x0, d.x1);
     d = {0, 0};
-    if (L.spanptr[row] == L.spanptr[row + 1]) continue;
-    d = {L.span[L.spanptr[row]].x0, L.span[L.spanptr[row + 1] - 1].x1};
-    for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) fill(y, z, s, out);
+    if (L.span.start[row] < L.span.start[row + 1]) d = {L.span.item[L.span.start[row]].x0, L.span.item[L.span.start[row + 1] - 1].x1};
   }
   return plane;
 }
@@ -705,7 +915,7 @@ void Network::ClearRing(const Level &L)
     for (int y = Y.first[1]; y < Y.last[1]; y++) {
       Span &d = dirty[(size_t)slot * (dirty.size() / 3) + (y - Y.first[1])];
 
-      if (d.x1 > d.x0) memset(ring.data() + slot * (ring.size() / 3) + 32 - Y.first[0] - Y.first[1] * Y.row + y * Y.row + d.x0, 0, (d.x1 - d.x0) * sizeof(float));
+      if (d.x1 > d.x0) memset(ring.data() + slot * (ring.size() / 3) + 16 - (Y.first[0] & -16) - Y.first[1] * Y.row + y * Y.row + d.x0, 0, (d.x1 - d.x0) * sizeof(float));
       d = {0, 0};
     }
   }
@@ -720,7 +930,7 @@ void Network::Down(int l)
     const float *planes[3];
 
     for (int d = 0; d < 3; d++) planes[d] = L.r.data() + Y.at(0, 0, z + d - 1);
-    for (int y = Y.lo[1]; y < Y.hi[1]; y++) Convolve(L, 0, y, z, planes, L.x.data() + Y.at(0, y, z));
+    ConvolvePlane(L, z, planes, L.x.data() + Y.at(0, 0, z));
   }
   if (l + 1 < nlevels()) {
     int lo[3], hi[3];
@@ -736,8 +946,8 @@ double Network::DownFused(const double r[], const ptrdiff_t offset[])
   Level        &L    = *level[0];
   const Layout &Y    = L.layout;
   double        most = 0.0;
-  const auto    fill = [&](int, int, int s, float *out) {
-    const double m = loops.enter(L.span[s].x1 - L.span[s].x0, unit, r + offset[s], out + L.span[s].x0);
+  const auto    fill = [&](int s, float *out) {
+    const double m = loops.enter(L.span.item[s].x1 - L.span.item[s].x0, unit, r + offset[s], out + L.span.item[s].x0);
 
     if (!(m <= most)) most = m;
   };
@@ -749,7 +959,7 @@ double Network::DownFused(const double r[], const ptrdiff_t offset[])
     planes[0] = planes[1];
     planes[1] = planes[2];
     planes[2] = RingPlane(L, z + 1, fill);
-    for (int y = Y.lo[1]; y < Y.hi[1]; y++) Convolve(L, 0, y, z, planes, L.x.data() + Y.at(0, y, z));
+    ConvolvePlane(L, z, planes, L.x.data() + Y.at(0, 0, z));
     if (nlevels() > 1 && ((z & 1) || z == Y.hi[2] - 1)) PoolPlane(0, z >> 1);
   }
   ClearRing(L);
@@ -759,36 +969,81 @@ double Network::DownFused(const double r[], const ptrdiff_t offset[])
 /* x = c1 x + conv(interpolated x of the coarser level); of the finest level to z */
 void Network::Up(int l, const ptrdiff_t offset[], double factor, double z[])
 {
-  Level        &L    = *level[l];
-  const Layout &Y    = L.layout;
-  const auto    fill = [&](int j, int k, int s, float *out) { InterpolateSpan(l, j, k, L.span[s], out); };
-  const float  *planes[3];
-  float *const  y0 = work.data() + work.size() / 2 + 32 - Y.first[0];
-
-  planes[1] = RingPlane(L, Y.lo[2] - 1, fill);
-  planes[2] = RingPlane(L, Y.lo[2], fill);
+  Level        &L = *level[l], &C = *level[l + 1];
+  const Layout &Y = L.layout, &W = C.layout;
+  const bool    simple = !L.entries[1].empty();
+  const int     nrows = nine ? 2 : 1, usual = (int)L.risen.size() / 2;
+  float *const first = work.data() + 32 - (Y.first[0] & -16), *const out[2] = {first, first + below};
+  int group = 0;
   for (int k = Y.lo[2]; k < Y.hi[2]; k++) {
-    planes[0] = planes[1];
-    planes[1] = planes[2];
-    planes[2] = RingPlane(L, k + 1, fill);
-    for (int j = Y.lo[1]; j < Y.hi[1]; j++) {
-      const int    row = L.rowOf(j, k);
-      float *const x   = L.x.data() + Y.at(0, j, k);
+    const float *const middle = C.x.data() + W.at(0, 0, k >> 1), *const before = middle - W.plane, *const behind = middle + W.plane;
 
-      if (L.spanptr[row] == L.spanptr[row + 1]) continue;
-      Convolve(L, 1, j, k, planes, y0);
+    for (int cy = nine ? Y.lo[1] >> 1 : Y.lo[1]; nrows * cy < Y.hi[1]; cy++, group++) {
+      /* Fine rows within the row of coarse cells, of which one may belong to another process */
+      const int          begin = std::max(Y.lo[1], nrows * cy), end = std::min(Y.hi[1], nrows * (cy + 1));
+      const ptrdiff_t    to         = cy * W.row;
+      const float *const ordered[3] = {before + to, middle + to, behind + to}, *const sided[3] = {ordered[k & 1 ? 2 : 0], ordered[1], ordered[k & 1 ? 0 : 2]};
+
       if (l == 0) {
-        for (int s = segmentptr[row]; s < segmentptr[row + 1]; s++) loops.leave(segment[s].x1 - segment[s].x0, factor, L.c1, x + segment[s].x0, y0 + segment[s].x0, z + offset[s]);
-      } else {
-        for (int s = L.spanptr[row]; s < L.spanptr[row + 1]; s++) {
-          const int x0 = std::max(L.span[s].x0, Y.lo[0]), n = std::min(L.span[s].x1, Y.hi[0]) - x0;
+        for (int y = end; y < std::min(end + 2, Y.hi[1]); y++) {
+          const int row = L.rowOf(y, k);
 
-          if (n > 0) loops.combine(n, L.c1, y0 + x0, x + x0);
+          for (int s = segmentptr[row]; s < segmentptr[row + 1]; s++) {
+            Prefetch(L.x.data() + Y.at(segment[s].x0, y, k), segment[s].x1 - segment[s].x0);
+            Prefetch(z + offset[s], segment[s].x1 - segment[s].x0);
+          }
+        }
+      }
+      if (simple) {
+        /* Both rows get numbers where one of them has ordinary cells */
+        const int row = L.rowOf(begin, k), last = L.rowOf(end - 1, k);
+        int       i = L.stretch.start[row], j = row == last ? 0 : L.stretch.start[last];
+        const int iend = L.stretch.start[row + 1], jend = row == last ? 0 : L.stretch.start[last + 1];
+
+        while (i < iend || j < jend) {
+          int x0 = std::min(i < iend ? L.stretch.item[i].x0 : INT_MAX, j < jend ? L.stretch.item[j].x0 : INT_MAX), x1 = x0;
+
+          while (true) {
+            if (i < iend && L.stretch.item[i].x0 <= x1 + 16)
+              x1 = std::max(x1, L.stretch.item[i++].x1);
+            else if (j < jend && L.stretch.item[j].x0 <= x1 + 16)
+              x1 = std::max(x1, L.stretch.item[j++].x1);
+            else
+              break;
+          }
+          loops.rise[nine](x0 >> 1, ((x1 - 1) >> 1) + 1, sided, W.row, Near(), L.entries[1].data(), out);
+        }
+      }
+      for (int y = begin; y < end && !simple; y++) {
+        const int row = L.rowOf(y, k), place = usual + (nine ? 2 * (y & 1) : 0) + 4 * (k & 1);
+
+        for (int s = L.stretch.start[row]; s < L.stretch.start[row + 1]; s++) {
+          const int      c   = L.stretch.item[s].x0 >> 1;
+          const RisenRun all = {2 * c, c, ((L.stretch.item[s].x1 - 1) >> 1) + 1 - c, {place, place + 1}};
+
+          loops.riseRuns[nine](1, &all, ordered, W.row, L.post.data(), out[y - nrows * cy]);
+        }
+      }
+      if (L.risenrun.count(group)) loops.riseRuns[nine](L.risenrun.count(group), L.risenrun.at(group), ordered, W.row, L.post.data(), first);
+      if (L.risensingle.count(group)) loops.riseSingles[nine](L.risensingle.count(group), L.risensingle.at(group), ordered, W.row, L.post.data(), first);
+      if (L.risentwo.count(group)) loops.riseTwos(L.risentwo.count(group), L.risentwo.at(group), ordered, W.row, L.post.data(), first, below);
+      for (int y = begin; y < end; y++) {
+        const int    row = L.rowOf(y, k);
+        float *const x = L.x.data() + Y.at(0, y, k), *const y0 = out[y - nrows * cy];
+
+        if (L.span.start[row] == L.span.start[row + 1]) continue;
+        if (l == 0) {
+          for (int s = segmentptr[row]; s < segmentptr[row + 1]; s++) loops.leave(segment[s].x1 - segment[s].x0, factor, L.c1, x + segment[s].x0, y0 + segment[s].x0, z + offset[s]);
+        } else {
+          for (int s = L.span.start[row]; s < L.span.start[row + 1]; s++) {
+            const int x0 = std::max(L.span.item[s].x0, Y.lo[0]), count = std::min(L.span.item[s].x1, Y.hi[0]) - x0;
+
+            if (count > 0) loops.combine(count, L.c1, y0 + x0, x + x0);
+          }
         }
       }
     }
   }
-  ClearRing(L);
 }
 
 /* Without a ring, what is interpolated near the end of the grid is as if its last cells went on behind it */
@@ -881,7 +1136,8 @@ size_t Network::Memory() const
 
   for (const auto &L : level) {
     bytes += (L->r.size() + L->x.size() + L->pre.size() + L->post.size() + L->windows.size()) * sizeof(float);
-    bytes += L->span.size() * sizeof(Span) + L->special.size() * sizeof(Special) + L->run.size() * sizeof(Run) + (L->spanptr.size() + L->specialptr.size()) * sizeof(int);
+    bytes += L->span.Memory() + L->special.Memory() + L->stretch.Memory() + L->run.Memory() + L->single.Memory() + L->block.Memory();
+    bytes += L->risenrun.Memory() + L->risensingle.Memory() + L->risentwo.Memory() + (L->risen.size() + L->active.size()) * sizeof(int);
   }
   for (const Image &I : image) bytes += I.label.size() + (I.air.size() + I.solid.size() + I.pinned.size()) * sizeof(float);
   return bytes;

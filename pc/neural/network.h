@@ -14,6 +14,7 @@
 #include "pc/neural/network_kernels.h"
 #include "pc/neural/partition.h"
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -37,9 +38,12 @@ public:
   {
     free(base);
     count = 0;
-    base  = static_cast<T *>(calloc(n + 2 * SLACK, sizeof(T)));
+    base  = static_cast<T *>(calloc(n + 3 * SLACK, sizeof(T)));
     if (!base) throw std::bad_alloc();
     count = n;
+    first = base + SLACK;
+    /* At the beginning of a line of the caches */
+    while ((uintptr_t)first % 64) first++;
   }
   size_t size() const
   {
@@ -47,18 +51,48 @@ public:
   }
   T *data()
   {
-    return base + SLACK;
+    return first;
   }
   const T *data() const
   {
-    return base + SLACK;
+    return first;
   }
 
 private:
   /* Loops may read, and not use, a few numbers more than there are */
   enum { SLACK = 64 };
-  T     *base  = nullptr;
+  T     *base = nullptr, *first = nullptr;
   size_t count = 0;
+};
+
+/* Items in groups, one after the other */
+template <typename T>
+struct Grouped {
+  std::vector<T>   item;
+  std::vector<int> start = {0};
+
+  void clear()
+  {
+    item.clear();
+    start.assign(1, 0);
+  }
+  void close()
+  {
+    start.push_back((int)item.size());
+  }
+  /* The first item of a group, and how many there are */
+  const T *at(int group) const
+  {
+    return item.data() + start[group];
+  }
+  int count(int group) const
+  {
+    return start[group + 1] - start[group];
+  }
+  size_t Memory() const
+  {
+    return item.size() * sizeof(T) + start.size() * sizeof(int);
+  }
 };
 
 /* The levels that a grid gets: the longest axis of the coarsest one has 4 to 7 cells */
@@ -72,11 +106,6 @@ struct Span {
 /* The kernel of cell x of a row */
 struct Special {
   int x, kernel;
-};
-
-/* Special cells with the same kernel */
-struct Run {
-  int x, count, kernel;
 };
 
 /* A span of the finest level within the part of this process */
@@ -94,17 +123,23 @@ struct Level {
   Layout layout;       /* of r and x, with one layer of cells of other processes, or of zeros */
 
   /* By row of layout.first, ..., layout.last - 1 along axes 1 and 2 */
-  std::vector<int>     spanptr, specialptr, runptr;
-  std::vector<Span>    span;                                    /* active cells, also in the layer of other processes */
-  std::vector<Special> special;                                 /* in own cells */
-  std::vector<Run>     run;                                     /* the same, by runs */
+  Grouped<Span>    span;    /* active cells, also in the layer of other processes */
+  Grouped<Special> special; /* in own cells */
+  Grouped<Stretch> stretch; /* all own active cells but special ones at the ends */
+  /* Special cells by own plane, and after interpolation by those own rows of a plane that are within a row of coarse cells */
+  Grouped<Run>         run;
+  Grouped<Single>      single, block;
+  Grouped<RisenRun>    risenrun;
+  Grouped<RisenSingle> risensingle, risentwo;
   long long            nactive = 0, nspecial = 0, nkernels = 0; /* own cells */
 
-  std::vector<float> windows;    /* by kernel: air, solid and pinned in the cells of the window */
-  Field<float>       pre, post;  /* kernels of special cells, before and after the coarser levels */
-  std::vector<float> stencil[2]; /* of all others */
-  std::vector<float> entries[2]; /* where it only depends on the distance, its different entries; else empty */
-  float              c1 = 1.0f;
+  std::vector<float>    windows;    /* by kernel: air, solid and pinned in the cells of the window */
+  std::vector<unsigned> active;     /* by kernel: bits of the active cells of the window */
+  std::vector<int>      risen;      /* kernels after interpolation: which they are made of, and at what place between the coarse cells */
+  Field<float>          pre, post;  /* kernels of special cells, before the coarser levels, and after them and interpolation; there, at the end, also of all others */
+  std::vector<float>    stencil[2]; /* of all others */
+  std::vector<float>    entries[2]; /* where it only depends on the distance, its different entries; else empty */
+  float                 c1 = 1.0f;
 
   Field<float> r, x;
 
@@ -190,10 +225,17 @@ private:
   double                              unit = 1.0; /* what the input is multiplied with to stay in the range of single precision */
   Counts                              counts;
   const NetworkKernels               &loops;
-  std::vector<float>                  ring, work, zeros;
+  Field<float>                        ring, work;
+  int                                 below; /* distance of two rows in work */
+  std::vector<float>                  zeros;
   std::vector<Span>                   dirty; /* of the rows of the ring: where they may not be zero */
   std::vector<char>                   send, receive;
 
+  /* Of the coarse cell that a fine one lies in, its share in interpolation along an axis */
+  float Near() const
+  {
+    return nearest ? 1.0f : 0.75f;
+  }
   void BoundsOf(int l, const int place[3], int lo[3], int hi[3]) const;
   void Bounds(int l, int lo[3], int hi[3]) const;
   void Share(int l, int lo[3], int hi[3]) const;
@@ -204,9 +246,9 @@ private:
   void Pooled(int l);
   void Lists(int l);
   void NumberKernels(int l);
-  void Convolve(const Level &L, int which, int y, int z, const float *const planes[3], float *out) const;
+  void Arrange(Level &L, bool risen) const;
+  void ConvolvePlane(const Level &L, int z, const float *const planes[3], float *out) const;
   void PoolPlane(int l, int cz);
-  void InterpolateSpan(int l, int y, int z, const Span &span, float *out);
   template <typename Fill>
   const float *RingPlane(const Level &L, int z, Fill fill);
   void         ClearRing(const Level &L);

@@ -52,11 +52,11 @@ void Layout::make(const int l[3], const int h[3], int dim, int layers)
     first[a] = l[a] - around;
     last[a]  = h[a] + around;
   }
-  /* What is between two rows stays zero */
+  /* What is between two rows stays zero. Cells 0 are at multiples of 16, also where rows begin at others. */
   row    = ((ptrdiff_t)(last[0] - first[0]) + 4 + 15) / 16 * 16;
   plane  = row * (last[1] - first[1]);
-  origin = -(first[0] + first[1] * row + first[2] * plane);
-  room   = (size_t)(plane * (last[2] - first[2]));
+  origin = -((first[0] & -16) + first[1] * row + first[2] * plane);
+  room   = (size_t)(plane * (last[2] - first[2])) + 16;
 }
 
 /* Copies a box of cells into a buffer or out of it */

@@ -50,7 +50,7 @@ struct Partition {
   void Align(int nlevels);
 };
 
-/* Numbers of cells lo - layers, ..., hi + layers - 1, in rows that begin at multiples of 16 */
+/* Numbers of cells lo - layers, ..., hi + layers - 1, in rows that are multiples of 16 apart; so are cells 0 from the first number */
 struct Layout {
   int       lo[3], hi[3], first[3], last[3]; /* own cells, and those with the layers around them */
   ptrdiff_t row, plane, origin;              /* distances, and place of cell (0, 0, 0) */
