@@ -65,7 +65,6 @@ static PetscErrorCode ReadOptions(Setting *set)
   char     *files[64];
   PetscInt  nfiles = 64;
   PetscBool pinned = PETSC_TRUE, affine = PETSC_FALSE, some, known;
-  PetscEnum loss = (PetscEnum)set->loss.kind, metric = (PetscEnum)set->loss.metric, solver = (PetscEnum)set->loss.solver, rhs = (PetscEnum)source.rhs;
   PetscInt  stages = 0;
 
   bool      three = true;
@@ -83,11 +82,12 @@ static PetscErrorCode ReadOptions(Setting *set)
   PetscCall(PetscOptionsInt("-train_steps", "Steps of the optimizer", nullptr, set->steps, &set->steps, nullptr));
   PetscCall(PetscOptionsReal("-train_seconds", "CPU seconds to train, instead of a number of steps", nullptr, set->seconds, &set->seconds, nullptr));
   PetscCall(PetscOptionsInt("-train_seed", "Number that all scenes and right-hand sides follow from", nullptr, source.seed, &source.seed, nullptr));
-  PetscCall(PetscOptionsEnum("-train_loss", "What is made small", nullptr, LossNames, loss, &loss, nullptr));
+  PetscCall(PetscOptionsEnum("-train_loss", "What is made small", nullptr, LossNames, (PetscEnum)set->loss.kind, (PetscEnum *)&set->loss.kind, nullptr));
   PetscCall(PetscOptionsReal("-train_unit", "How much the loss rel wants steps of length one", nullptr, unit, &unit, nullptr));
-  PetscCall(PetscOptionsEnum("-train_metric", "Norm of the losses sip and sipn", nullptr, MetricNames, metric, &metric, nullptr));
-  PetscCall(PetscOptionsEnum("-train_sip", "Update of the losses sip and sipn: the exact solution, or what a KSP with the prefix train_sip_solver_ makes of the residual", nullptr, SipSolverNames, solver, &solver, nullptr));
-  PetscCall(PetscOptionsEnum("-train_rhs", "Right-hand sides", nullptr, RhsNames, rhs, &rhs, nullptr));
+  PetscCall(PetscOptionsEnum("-train_metric", "Norm of the losses sip and sipn", nullptr, MetricNames, (PetscEnum)set->loss.metric, (PetscEnum *)&set->loss.metric, nullptr));
+  PetscCall(PetscOptionsEnum("-train_sip", "Update of the losses sip and sipn: the exact solution, or what a KSP with the prefix train_sip_solver_ makes of the residual", nullptr, SipSolverNames, (PetscEnum)set->loss.solver,
+                             (PetscEnum *)&set->loss.solver, nullptr));
+  PetscCall(PetscOptionsEnum("-train_rhs", "Right-hand sides", nullptr, RhsNames, (PetscEnum)source.rhs, (PetscEnum *)&source.rhs, nullptr));
   PetscCall(PetscOptionsInt("-train_ritz", "Ritz vectors that the right-hand sides ritz are mixed from", nullptr, source.ritz, &source.ritz, nullptr));
   PetscCall(PetscOptionsInt("-train_life", "Steps of the solver that right-hand sides follow", nullptr, source.life, &source.life, nullptr));
   PetscCall(PetscOptionsInt("-train_mmax", "Directions that this solver keeps", nullptr, source.mmax, &source.mmax, nullptr));
@@ -140,10 +140,6 @@ static PetscErrorCode ReadOptions(Setting *set)
   PetscCheck(stages >= 1 && stages <= 16, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-train_stages must be 1, ..., 16");
   PetscCheck(source.life >= 1 && source.mmax >= 0 && source.ritz >= 2 && set->every >= 1, PETSC_COMM_WORLD, PETSC_ERR_ARG_OUTOFRANGE, "-train_life and -train_every must be positive, -train_mmax not negative and -train_ritz at least 2");
   set->loss.unit    = unit;
-  set->loss.kind    = (LossKind)loss;
-  set->loss.metric  = (Metric)metric;
-  set->loss.solver  = (SipSolver)solver;
-  source.rhs        = (Rhs)rhs;
   set->shape.dim    = (int)source.dim;
   set->shape.stages = (int)stages;
   set->shape.pinned = pinned;

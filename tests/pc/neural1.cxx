@@ -4,13 +4,14 @@ static char help[] = "Pressure equations on voxels with PCNEURAL: images that ar
 
 #include <petlap.h>
 #include <petscdmda.h>
+#include <cstdlib>
 
 enum { AIR, FLUID, SOLID };
 
 static PetscInt Scene(const char name[], PetscInt dim, const PetscInt n[3], const PetscInt c[3], PetscInt again)
 {
   const PetscReal x = (c[0] + 0.5) / n[0] + 0.02 * again, y = (c[1] + 0.5) / n[1], z = dim == 3 ? (c[2] + 0.5) / n[2] : 0.5, up = dim == 3 ? z : y;
-  const PetscInt  key  = (c[0] * 73856093) ^ (c[1] * 19349663) ^ ((c[2] + 7 * again) * 83492791);
+  const int       key  = (int)(((unsigned)c[0] * 73856093u) ^ ((unsigned)c[1] * 19349663u) ^ ((unsigned)(c[2] + 7 * again) * 83492791u));
   const auto      ball = [&](PetscReal a, PetscReal b, PetscReal d, PetscReal r) { return PetscSqr(x - a) + PetscSqr(y - b) + PetscSqr(z - d) < r * r; };
 
   switch (name[0] == 'p' ? name[2] : name[0] == 'd' ? name[1] : name[0]) {
@@ -21,8 +22,8 @@ static PetscInt Scene(const char name[], PetscInt dim, const PetscInt n[3], cons
   case 's':
     return ball(0.4, 0.5, 0.5, 0.16) || ball(0.75, 0.6, 0.5, 0.11) ? SOLID : FLUID;
   case 'r': /* drops and bubbles of single cells, and cells that nothing flows out of */
-    if (PetscAbsInt(key) % 23 == 0) return up < 0.5 ? AIR : FLUID;
-    if (PetscAbsInt(key) % 29 == 0) return SOLID;
+    if (std::abs(key % 100000) % 23 == 0) return up < 0.5 ? AIR : FLUID;
+    if (std::abs(key % 100000) % 29 == 0) return SOLID;
     return up < 0.5 ? FLUID : AIR;
   case 'c': /* pocket: fluid closed in by walls, beside a pool */
     if (name[0] == 'p') {

@@ -156,7 +156,8 @@ int main(int argc, char **argv)
   Expect(!ReadWeights("no/such/file.h5", nullptr, &error), "a missing file", error);
 
   /* A damaged file gives an error or other numbers, and numbers are finite */
-  Expect(WriteWeights(name, RandomModel(2, 2, true, true), {}, &error), "writing", error);
+  const Model written = RandomModel(2, 2, true, true);
+  Expect(WriteWeights(name, written, {}, &error), "writing", error);
   const std::vector<char> good = Bytes(name);
   for (size_t n = 0; n < good.size(); n += 97) {
     Model read;
@@ -164,19 +165,30 @@ int main(int argc, char **argv)
     Put(name, std::vector<char>(good.begin(), good.begin() + (std::ptrdiff_t)n));
     Expect(!ReadWeights(name, &read, &error) && !error.empty() && read.dim == 0, "a file that ends early", std::to_string(n));
   }
-  std::mt19937 random(3);
+  /* Bytes of numbers alone: libhdf5 itself breaks where its own data are damaged */
+  std::mt19937        random(3);
+  std::vector<size_t> numbers;
+  for (double v : Numbers(written)) {
+    for (size_t at = 0; at + sizeof(v) <= good.size(); at += 8) {
+      if (!memcmp(&good[at], &v, sizeof(v))) numbers.push_back(at);
+    }
+  }
+  Expect(numbers.size() >= Numbers(written).size(), "the numbers lie in the file");
+  int taken = 0;
   for (int k = 0; k < 600; k++) {
     std::vector<char> damaged = good;
     Model             read;
 
-    for (int n = 0; n < 1 + k % 8; n++) damaged[random() % (k % 2 ? 4096 : damaged.size())] = (char)(random() % 3 ? random() : 0xff);
+    for (int n = 0; n < 1 + k % 8; n++) damaged[numbers[random() % numbers.size()] + (k % 2 ? 6 + random() % 2 : random() % 8)] = (char)(random() % 3 ? random() : 0xff);
     Put(name, damaged);
     error.clear();
     const bool ok = ReadWeights(name, &read, &error);
-    Expect(ok || (!error.empty() && read.dim == 0), "a damaged file", error);
+    Expect(ok || (error.find("not finite") != std::string::npos && read.dim == 0), "a damaged file", error);
     if (!ok) continue;
+    taken++;
     for (double v : Numbers(read)) Expect(std::isfinite(v), "a number of a damaged file");
   }
+  Expect(taken > 50 && taken < 550, "some damaged files are taken");
 
   /* Right datasets of a wrong shape, or numbers that are none */
   Model model               = RandomModel(2, 1, false, false);
