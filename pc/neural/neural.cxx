@@ -619,7 +619,7 @@ static PetscErrorCode PCNeuralLoadModel(PC pc, PetscInt dim)
     }
     PetscCallMPI(MPI_Bcast(file, sizeof(file), MPI_CHAR, 0, comm));
     if (!file[0]) {
-      PetscCall(PetscInfo(pc, "No weights were found beside the library: the analytic ones are used, which take two to four times the iterations. Install petlap with its weights, or give a file with -pc_neural_weights\n"));
+      PetscCall(PetscInfo(pc, "No weights were found beside the library: the analytic ones are used, which take three to four times the iterations. Install petlap with its weights, or give a file with -pc_neural_weights\n"));
       analytic = PETSC_TRUE;
     }
   }
