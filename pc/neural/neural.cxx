@@ -9,6 +9,7 @@
 #include "pc/neural/gradient.h"
 #include "pc/neural/image.h"
 #include "pc/neural/weights.h"
+#include <algorithm>
 #include <cmath>
 #include <dlfcn.h>
 #include <sys/stat.h>
@@ -23,6 +24,8 @@ static const char *const PCNeuralScalings[] = {"none", "scalar", "diagonal", "PC
   #define PCNEURAL_ISOTROPIC 1.2
   /* Rows that are compared with an image that was given, at least */
   #define PCNEURAL_SAMPLE 20000
+  /* Rows that the mean entry is taken from, at least */
+  #define PCNEURAL_MEAN 4000
   /* How far a diagonal may be from a whole number of faces, to be read as one */
   #define PCNEURAL_WHOLE 1e-6
 
@@ -405,11 +408,18 @@ static PetscErrorCode PCNeuralReadLabels(PC pc, const PCNeuralGrid *grid, Vec la
              grid->width[0] * grid->width[1] * grid->width[2]);
   label->resize(n);
   PetscCall(VecGetArrayRead(labels, &v));
+  unsigned char *out   = label->data();
+  int            wrong = 0;
   for (PetscInt i = 0; i < n; i++) {
     const PetscReal l = PetscRealPart(v[i]);
 
-    (*label)[i] = l == 1.0 ? FLUID : l == 0.0 ? AIR : SOLID;
-    if (l != 0.0 && l != 1.0 && l != 2.0 && bad[0] == PETSC_MAX_INT) bad[0] = i;
+    out[i] = l == 1.0 ? FLUID : l == 0.0 ? AIR : SOLID;
+    wrong |= (int)(l != 0.0) & (int)(l != 1.0) & (int)(l != 2.0);
+  }
+  for (PetscInt i = 0; wrong && i < n && bad[0] == PETSC_MAX_INT; i++) {
+    const PetscReal l = PetscRealPart(v[i]);
+
+    if (l != 0.0 && l != 1.0 && l != 2.0) bad[0] = i;
   }
   PetscCall(VecRestoreArrayRead(labels, &v));
   CompatCallAllreduce(bad, &first, 1, MPIU_INT, MPI_MIN, comm);
@@ -467,15 +477,16 @@ static int PCNeuralOpenFaces(const Partition *part, const unsigned char *label, 
 /* A cell of fluid between walls has an equation without unknowns: it is a wall itself. Returns how many there were. */
 static PetscInt PCNeuralCloseCells(const Partition *part, std::vector<unsigned char> &label)
 {
-  PetscInt  closed = 0;
-  ptrdiff_t i      = 0;
-  int       c[3];
+  PetscInt       closed = 0;
+  ptrdiff_t      i      = 0;
+  int            c[3];
+  unsigned char *l = label.data();
 
   for (c[2] = 0; c[2] < part->n[2]; c[2]++) {
     for (c[1] = 0; c[1] < part->n[1]; c[1]++) {
       for (c[0] = 0; c[0] < part->n[0]; c[0]++, i++) {
-        if (label[i] != FLUID || (c[0] && label[i - 1] != SOLID) || PCNeuralOpenFaces(part, label.data(), i, c)) continue;
-        label[i] = SOLID;
+        if (l[i] != FLUID || (c[0] && l[i - 1] != SOLID) || PCNeuralOpenFaces(part, l, i, c)) continue;
+        l[i] = SOLID;
         closed++;
       }
     }
@@ -899,14 +910,15 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
       all = mine;
   }
   numbered.resize(all.size());
-  for (size_t k = 0; k < all.size(); k++) counts[0] += numbered[k] = all[k] == FLUID;
-  closed = PCNeuralCloseCells(&whole, all);
+  std::transform(all.begin(), all.end(), numbered.begin(), [](unsigned char l) { return (unsigned char)(l == FLUID); });
+  counts[0] = (PetscInt)std::count(all.begin(), all.end(), (unsigned char)FLUID);
+  closed    = PCNeuralCloseCells(&whole, all);
   if (!neural->full) {
     counts[1] = counts[0] - closed;
     PetscCheck(N == counts[0] || N == counts[1], comm, PETSC_ERR_ARG_SIZ,
                "The matrix has %" PetscInt_FMT " rows, and its image %" PetscInt_FMT " cells of which %" PetscInt_FMT " are fluid: give PCNeuralSetImage() the image that the matrix was made for", N, cells, counts[0]);
     if (N != counts[0]) {
-      for (size_t k = 0; k < all.size(); k++) numbered[k] = all[k] == FLUID;
+      std::transform(all.begin(), all.end(), numbered.begin(), [](unsigned char l) { return (unsigned char)(l == FLUID); });
     }
   }
   PetscCheck(counts[0] > closed, comm, PETSC_ERR_ARG_WRONG, "The image has no cell of fluid that is not closed in by walls: its labels must be 0 for air, 1 for fluid, 2 for solid");
@@ -917,7 +929,7 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
   } else if (labels && can) {
     PetscReal sums[2] = {0.0, 0.0};
 
-    step = PetscMax(1, nlocal / PCNEURAL_SAMPLE);
+    step = PetscMax(1, nlocal / PCNEURAL_MEAN);
     for (PetscInt i = 0; i < nlocal; i += step) {
       PCNeuralRow(&rows, i, [&](PetscInt j, PetscReal v) {
         if (j == rows.rstart + i || v == 0.0) return;
