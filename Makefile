@@ -44,7 +44,7 @@ demo:
 
 check:
 	@share/setup.sh lib demo check
-	$(call configure,-DPETLAP_TESTS=ON -DPETLAP_BENCH=ON)
+	$(call configure,-DPETLAP_TESTS=ON -DPETLAP_BENCH=$(if $(filter release,$(PRESET)),ON,OFF))
 	cmake --build $(BUILD) -j$(JOBS)
 	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j$(TEST_JOBS)
 
