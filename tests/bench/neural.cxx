@@ -2,7 +2,7 @@ static char help[] = "Times one solver on one pressure equation of a fluid, from
 the true residual, memory; with -bench_kernels what an apply and a set-up of PCNEURAL cost beside a product with the matrix.\n\
 A solver is a set of options; those of the command line come on top. The matrix has rows for fluid cells only, and is the same for all solvers.\n\n";
 
-#include "nn_weights/train/scenes.h"
+#include "tests/bench/scene.h"
 #include "tests/bench/solver.h"
 #include "petlap.h"
 #include <petscdmda.h>
@@ -44,140 +44,21 @@ static PetscErrorCode DestroySystem(System *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Rows of the fluid cells, with -weight between two of them, and on the diagonal weight times the faces that are no wall */
-static PetscErrorCode CreateLaplacian(const Scene &scene, PetscReal weight, Mat *A)
-{
-  const ptrdiff_t          step[3] = {1, scene.n[0], (ptrdiff_t)scene.n[0] * scene.n[1]};
-  std::vector<PetscInt>    number(scene.size(), -1), ptr(1, 0), column;
-  std::vector<PetscScalar> value;
-  PetscInt                 rows = 0;
-
-  PetscFunctionBegin;
-  for (size_t i = 0; i < scene.size(); i++) {
-    if (scene.cell[i] == petlap::scenes::FLUID) number[i] = rows++;
-  }
-  ptr.reserve(rows + 1);
-  column.reserve((size_t)rows * (2 * scene.dim + 1));
-  value.reserve((size_t)rows * (2 * scene.dim + 1));
-  size_t i = 0;
-  for (int z = 0; z < scene.n[2]; z++) {
-    for (int y = 0; y < scene.n[1]; y++) {
-      for (int x = 0; x < scene.n[0]; x++, i++) {
-        const int at[3] = {x, y, z};
-        PetscReal open  = 0.0;
-        size_t    own   = 0;
-
-        if (number[i] < 0) continue;
-        /* In the order of the columns */
-        for (int f = 0; f < 6; f++) {
-          const int a = f < 3 ? 2 - f : f - 3, side = f < 3 ? -1 : 1;
-
-          if (f == 3) {
-            own = column.size();
-            column.push_back(number[i]);
-            value.push_back(0.0);
-          }
-          if (at[a] + side < 0 || at[a] + side >= scene.n[a]) continue;
-          const size_t j = i + side * step[a];
-
-          if (scene.cell[j] == petlap::scenes::SOLID) continue;
-          open += 1.0;
-          if (number[j] < 0) continue;
-          column.push_back(number[j]);
-          value.push_back(-weight);
-        }
-        value[own] = weight * open;
-        ptr.push_back((PetscInt)column.size());
-      }
-    }
-  }
-  PetscCall(MatCreate(PETSC_COMM_SELF, A));
-  PetscCall(MatSetSizes(*A, rows, rows, rows, rows));
-  PetscCall(MatSetType(*A, MATSEQAIJ));
-  PetscCall(MatSeqAIJSetPreallocationCSR(*A, ptr.data(), column.data(), value.data()));
-  PetscCall(MatSetOption(*A, MAT_SYMMETRIC, PETSC_TRUE));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Connected parts of the fluid without air: on each the matrix annihilates the constants, which it is told */
+/* The matrix is told its null space, or that it is definite */
 static PetscErrorCode FindNullSpace(System *s)
 {
-  const PetscInt       *ia, *ja;
-  const PetscScalar    *a;
-  PetscInt              n;
-  PetscBool             done;
-  std::vector<char>     seen;
-  std::vector<Vec>      basis;
-  std::vector<PetscInt> queue;
+  MatNullSpace space;
 
   PetscFunctionBegin;
-  PetscCall(MatGetRowIJ(s->A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
-  PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The rows of the matrix cannot be read");
-  PetscCall(MatSeqAIJGetArrayRead(s->A, &a));
-  seen.assign(n, 0);
-  for (PetscInt first = 0; first < n; first++) {
-    bool held = false;
-
-    if (seen[first]) continue;
-    queue.assign(1, first);
-    seen[first] = 1;
-    for (size_t k = 0; k < queue.size(); k++) {
-      const PetscInt i   = queue[k];
-      PetscReal      sum = 0.0, size = 0.0;
-
-      for (PetscInt e = ia[i]; e < ia[i + 1]; e++) {
-        sum += PetscRealPart(a[e]);
-        size += PetscAbsScalar(a[e]);
-        if (seen[ja[e]] || a[e] == 0.0) continue;
-        seen[ja[e]] = 1;
-        queue.push_back(ja[e]);
-      }
-      held = held || PetscAbsReal(sum) > 1e-10 * size;
-    }
-    if (held) continue;
-    Vec          v;
-    PetscScalar *constant;
-
-    PetscCall(VecDuplicate(s->b, &v));
-    PetscCall(VecGetArray(v, &constant));
-    for (PetscInt i : queue) constant[i] = 1.0 / PetscSqrtReal((PetscReal)queue.size());
-    PetscCall(VecRestoreArray(v, &constant));
-    basis.push_back(v);
-    s->singular = true;
-  }
-  const bool all = basis.size() == 1 && (PetscInt)queue.size() == n;
-  PetscCall(MatSeqAIJRestoreArrayRead(s->A, &a));
-  PetscCall(MatRestoreRowIJ(s->A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+  PetscCall(BenchNullSpace(s->A, &space));
+  s->singular = space != nullptr;
   if (s->singular) {
-    MatNullSpace space;
-
-    PetscCall(MatNullSpaceCreate(PETSC_COMM_SELF, all ? PETSC_TRUE : PETSC_FALSE, all ? 0 : (PetscInt)basis.size(), all ? nullptr : basis.data(), &space));
     PetscCall(MatSetNullSpace(s->A, space));
     PetscCall(MatNullSpaceRemove(space, s->b));
     PetscCall(MatNullSpaceDestroy(&space));
   } else {
     PetscCall(MatSetOption(s->A, MAT_SPD, PETSC_TRUE));
   }
-  for (Vec &v : basis) PetscCall(VecDestroy(&v));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Axes of a scene in two dimensions are x and z */
-static PetscErrorCode CreateLabels(const Scene &scene, DM *dm, Vec *labels)
-{
-  PetscScalar *label;
-
-  PetscFunctionBegin;
-  if (scene.dim == 3)
-    PetscCall(DMDACreate3d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, scene.n[0], scene.n[1], scene.n[2], 1, 1, 1, 1, 1, nullptr, nullptr, nullptr, dm));
-  else
-    PetscCall(DMDACreate2d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, scene.n[0], scene.n[2], 1, 1, 1, 1, nullptr, nullptr, dm));
-  PetscCall(DMSetUp(*dm));
-  PetscCall(DMCreateGlobalVector(*dm, labels));
-  PetscCall(VecGetArray(*labels, &label));
-  static_assert(petlap::scenes::AIR == 0 && petlap::scenes::FLUID == 1 && petlap::scenes::SOLID == 2, "PCNeuralSetImage() has these numbers");
-  for (size_t i = 0; i < scene.size(); i++) label[i] = scene.cell[i];
-  PetscCall(VecRestoreArray(*labels, &label));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -188,8 +69,9 @@ static PetscErrorCode CreateFromScene(const Scene &scene, uint64_t seed, System 
   PetscFunctionBegin;
   s->scene = scene;
   s->solid = scene.dim == 3;
-  PetscCall(CreateLaplacian(scene, 1.0, &s->A));
-  PetscCall(CreateLabels(scene, &s->dm, &s->labels));
+  PetscCall(BenchSceneMatrix(
+    scene, [](const int *, const int *) { return 1.0; }, &s->A));
+  PetscCall(BenchSceneLabels(scene, &s->dm, &s->labels));
   PetscCall(MatCreateVecs(s->A, nullptr, &s->b));
   PetscCall(VecGetArray(s->b, &b));
   petlap::scenes::Divergence(scene, seed, 1, b);
@@ -306,7 +188,9 @@ static PetscErrorCode SetLevels(PC pc, const Scene &scene)
     PetscCall(PCMGSetInterpolation(pc, level, P));
     PetscCall(MatDestroy(&P));
     /* The restriction sums over 2^dim cells, and faces are twice as far apart */
-    PetscCall(CreateLaplacian(coarse, std::pow(2.0, (scene.dim - 2) * (double)(levels - level)), &A));
+    const PetscReal weight = std::pow(2.0, (scene.dim - 2) * (double)(levels - level));
+    PetscCall(BenchSceneMatrix(
+      coarse, [&](const int *, const int *) { return weight; }, &A));
     PetscCall(PCMGGetSmoother(pc, level - 1, &smoother));
     PetscCall(KSPSetOperators(smoother, A, A));
     PetscCall(MatDestroy(&A));

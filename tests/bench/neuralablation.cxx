@@ -222,45 +222,6 @@ static PetscErrorCode WatchResidual(KSP ksp, PetscInt, PetscReal, void *ctx)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Constants on each part of the fluid that no air touches; null where there is no such part */
-static PetscErrorCode CreateNullSpace(const BenchScene &scene, MatNullSpace *kernel)
-{
-  const PetscInt        n = (PetscInt)scene.ptr.size() - 1;
-  std::vector<PetscInt> queue;
-  std::vector<char>     seen(n, 0);
-  std::vector<Vec>      basis;
-
-  PetscFunctionBeginUser;
-  *kernel = nullptr;
-  for (PetscInt first = 0; first < n; first++) {
-    bool held = false;
-
-    if (seen[first]) continue;
-    queue.assign(1, first);
-    seen[first] = 1;
-    for (size_t k = 0; k < queue.size(); k++) {
-      PetscScalar sum = 0.0;
-
-      for (PetscInt e = scene.ptr[queue[k]]; e < scene.ptr[queue[k] + 1]; e++) {
-        sum += scene.value[e];
-        if (seen[scene.column[e]]) continue;
-        seen[scene.column[e]] = 1;
-        queue.push_back(scene.column[e]);
-      }
-      held = held || PetscAbsScalar(sum) > 0.5;
-    }
-    if (held) continue;
-    basis.push_back(nullptr);
-    PetscCall(VecDuplicate(scene.b, &basis.back()));
-    for (PetscInt i : queue) PetscCall(VecSetValue(basis.back(), i, 1.0 / PetscSqrtReal((PetscReal)queue.size()), INSERT_VALUES));
-    PetscCall(VecAssemblyBegin(basis.back()));
-    PetscCall(VecAssemblyEnd(basis.back()));
-  }
-  if (!basis.empty()) PetscCall(MatNullSpaceCreate(PETSC_COMM_SELF, PETSC_FALSE, (PetscInt)basis.size(), basis.data(), kernel));
-  for (Vec &v : basis) PetscCall(VecDestroy(&v));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 static PetscErrorCode Accuracy(Bench &bench)
 {
   PetscFunctionBeginUser;
@@ -271,7 +232,7 @@ static PetscErrorCode Accuracy(Bench &bench)
     for (const BenchScene &scene : bench.scenes) {
       MatNullSpace kernel = nullptr;
 
-      if (known) PetscCall(CreateNullSpace(scene, &kernel));
+      if (known) PetscCall(BenchNullSpace(scene.A, &kernel));
       if (kernel) PetscCall(MatSetNullSpace(scene.A, kernel));
       PetscCall(MatNullSpaceDestroy(&kernel));
     }

@@ -46,86 +46,158 @@ static double Coefficient(const scenes::Scene &scene, BenchCoefficients kind, co
   return kind == BENCH_SMOOTH ? waves : block % 2 - 0.5;
 }
 
-PetscErrorCode BenchCreateScene(const BenchGrid &grid, PetscInt kind, PetscInt seed, BenchCoefficients coefficients, PetscReal contrast, BenchScene *s)
+PetscErrorCode BenchSceneMatrix(const scenes::Scene &scene, const BenchWeight &weight, Mat *A)
 {
-  const int          *n       = grid.n;
-  const ptrdiff_t     step[3] = {1, n[0], (ptrdiff_t)n[0] * n[1]};
-  const uint64_t      number  = scenes::TestSeed + (uint64_t)seed;
-  scenes::Options     options;
-  std::vector<double> b;
-  PetscScalar        *array;
-  PetscInt            nfluid = 0;
+  const int               *n       = scene.n;
+  const ptrdiff_t          step[3] = {1, n[0], (ptrdiff_t)n[0] * n[1]};
+  std::vector<PetscInt>    row(scene.size(), -1), ptr(1, 0), column;
+  std::vector<PetscScalar> value;
+  PetscInt                 rows = 0;
 
   PetscFunctionBeginUser;
-  if (kind == BENCH_BUBBLES) options.bubbles = 0.01;
-  s->kind  = kind;
-  s->seed  = seed;
-  s->scene = scenes::MakeScene(grid.dim, n, kind == BENCH_BUBBLES ? scenes::SPLASH : (scenes::Class)kind, number, options);
-
-  const scenes::Scene  &scene = s->scene;
-  std::vector<PetscInt> row(scene.size(), -1);
   for (size_t i = 0; i < scene.size(); i++) {
-    if (scene.cell[i] == scenes::FLUID) row[i] = nfluid++;
+    if (scene.cell[i] == scenes::FLUID) row[i] = rows++;
   }
-  s->ptr.assign(1, 0);
-  s->ptr.reserve(nfluid + 1);
-  s->column.clear();
-  s->column.reserve((size_t)nfluid * (2 * grid.dim + 1));
-  s->value.clear();
-  s->value.reserve((size_t)nfluid * (2 * grid.dim + 1));
+  ptr.reserve(rows + 1);
+  column.reserve((size_t)rows * (2 * scene.dim + 1));
+  value.reserve((size_t)rows * (2 * scene.dim + 1));
   size_t i = 0;
   for (int z = 0; z < n[2]; z++) {
     for (int y = 0; y < n[1]; y++) {
       for (int x = 0; x < n[0]; x++, i++) {
-        double sum = 0.0;
-        size_t own = 0;
+        const int here[3] = {x, y, z};
+        PetscReal sum     = 0.0;
+        size_t    own     = 0;
 
         if (row[i] < 0) continue;
         /* In the order of the columns */
         for (int f = -3; f <= 3; f++) {
           const int a = std::abs(f) - 1, side = f < 0 ? -1 : 1;
-          int       at[3] = {x, y, z};
-          double    weight;
+          int       there[3] = {x, y, z};
 
           if (f == 0) {
-            own = s->value.size();
-            s->column.push_back(row[i]);
-            s->value.push_back(0.0);
+            own = value.size();
+            column.push_back(row[i]);
+            value.push_back(0.0);
             continue;
           }
-          const double here = Coefficient(scene, coefficients, at);
-          at[a] += side;
-          if (at[a] < 0 || at[a] >= n[a] || scene.cell[i + side * step[a]] == scenes::SOLID) continue;
-          const double there = Coefficient(scene, coefficients, at);
-          weight             = coefficients == BENCH_CONSTANT ? 1.0 : 2.0 / (std::pow(contrast, -here) + std::pow(contrast, -there));
-          sum += weight;
-          if (row[i + side * step[a]] < 0) continue;
-          s->column.push_back(row[i + side * step[a]]);
-          s->value.push_back(-weight);
+          there[a] += side;
+          const ptrdiff_t j = (ptrdiff_t)i + side * step[a];
+          if (there[a] < 0 || there[a] >= n[a] || scene.cell[j] == scenes::SOLID) continue;
+          const PetscReal w = weight(here, there);
+          sum += w;
+          if (row[j] < 0) continue;
+          column.push_back(row[j]);
+          value.push_back(-w);
         }
-        s->value[own] = sum;
-        s->ptr.push_back((PetscInt)s->column.size());
+        value[own] = sum;
+        ptr.push_back((PetscInt)column.size());
       }
     }
   }
-  PetscCall(MatCreateSeqAIJWithArrays(PETSC_COMM_SELF, nfluid, nfluid, s->ptr.data(), s->column.data(), s->value.data(), &s->A));
-  PetscCall(MatSetOption(s->A, MAT_SYMMETRIC, PETSC_TRUE));
-  PetscCall(MatCreateVecs(s->A, nullptr, &s->b));
-  b.resize(nfluid);
-  scenes::Divergence(scene, number, 1, b.data());
-  PetscCall(VecGetArrayWrite(s->b, &array));
-  std::copy(b.begin(), b.end(), array);
-  PetscCall(VecRestoreArrayWrite(s->b, &array));
+  PetscCall(MatCreate(PETSC_COMM_SELF, A));
+  PetscCall(MatSetSizes(*A, rows, rows, rows, rows));
+  PetscCall(MatSetType(*A, MATSEQAIJ));
+  PetscCall(MatSeqAIJSetPreallocationCSR(*A, ptr.data(), column.data(), value.data()));
+  PetscCall(MatSetOption(*A, MAT_SYMMETRIC, PETSC_TRUE));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
-  if (grid.dim == 3)
-    PetscCall(DMDACreate3d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, n[0], n[1], n[2], 1, 1, 1, 1, 1, nullptr, nullptr, nullptr, &s->dm));
+PetscErrorCode BenchNullSpace(Mat A, MatNullSpace *space)
+{
+  const PetscInt       *ia, *ja;
+  const PetscScalar    *a;
+  PetscInt              n;
+  PetscBool             done;
+  std::vector<char>     seen;
+  std::vector<Vec>      basis;
+  std::vector<PetscInt> queue;
+
+  PetscFunctionBeginUser;
+  PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+  PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The rows of the matrix cannot be read");
+  PetscCall(MatSeqAIJGetArrayRead(A, &a));
+  seen.assign(n, 0);
+  for (PetscInt first = 0; first < n; first++) {
+    bool held = false;
+
+    if (seen[first]) continue;
+    queue.assign(1, first);
+    seen[first] = 1;
+    for (size_t k = 0; k < queue.size(); k++) {
+      const PetscInt i   = queue[k];
+      PetscReal      sum = 0.0, size = 0.0;
+
+      for (PetscInt e = ia[i]; e < ia[i + 1]; e++) {
+        sum += PetscRealPart(a[e]);
+        size += PetscAbsScalar(a[e]);
+        if (seen[ja[e]] || a[e] == 0.0) continue;
+        seen[ja[e]] = 1;
+        queue.push_back(ja[e]);
+      }
+      held = held || PetscAbsReal(sum) > 1e-10 * size;
+    }
+    if (held) continue;
+    Vec          v;
+    PetscScalar *constant;
+
+    PetscCall(MatCreateVecs(A, nullptr, &v));
+    PetscCall(VecGetArray(v, &constant));
+    for (PetscInt i : queue) constant[i] = 1.0 / PetscSqrtReal((PetscReal)queue.size());
+    PetscCall(VecRestoreArray(v, &constant));
+    basis.push_back(v);
+  }
+  const bool all = basis.size() == 1 && (PetscInt)queue.size() == n;
+  PetscCall(MatSeqAIJRestoreArrayRead(A, &a));
+  PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+  *space = nullptr;
+  if (!basis.empty()) PetscCall(MatNullSpaceCreate(PETSC_COMM_SELF, all ? PETSC_TRUE : PETSC_FALSE, all ? 0 : (PetscInt)basis.size(), all ? nullptr : basis.data(), space));
+  for (Vec &v : basis) PetscCall(VecDestroy(&v));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BenchSceneLabels(const scenes::Scene &scene, DM *dm, Vec *labels)
+{
+  PetscScalar *label;
+
+  PetscFunctionBeginUser;
+  if (scene.dim == 3)
+    PetscCall(DMDACreate3d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, scene.n[0], scene.n[1], scene.n[2], 1, 1, 1, 1, 1, nullptr, nullptr, nullptr, dm));
   else
-    PetscCall(DMDACreate2d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, n[0], n[2], 1, 1, 1, 1, nullptr, nullptr, &s->dm));
-  PetscCall(DMSetUp(s->dm));
-  PetscCall(DMCreateGlobalVector(s->dm, &s->labels));
-  PetscCall(VecGetArrayWrite(s->labels, &array));
-  for (size_t k = 0; k < scene.size(); k++) array[k] = (PetscScalar)scene.cell[k];
-  PetscCall(VecRestoreArrayWrite(s->labels, &array));
+    PetscCall(DMDACreate2d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, scene.n[0], scene.n[2], 1, 1, 1, 1, nullptr, nullptr, dm));
+  PetscCall(DMSetUp(*dm));
+  PetscCall(DMCreateGlobalVector(*dm, labels));
+  PetscCall(VecGetArrayWrite(*labels, &label));
+  static_assert(scenes::AIR == 0 && scenes::FLUID == 1 && scenes::SOLID == 2, "PCNeuralSetImage() has these numbers");
+  for (size_t i = 0; i < scene.size(); i++) label[i] = scene.cell[i];
+  PetscCall(VecRestoreArrayWrite(*labels, &label));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode BenchCreateScene(const BenchGrid &grid, PetscInt kind, PetscInt seed, BenchCoefficients coefficients, PetscReal contrast, BenchScene *s)
+{
+  const uint64_t  number = scenes::TestSeed + (uint64_t)seed;
+  scenes::Options options;
+  PetscScalar    *b;
+
+  PetscFunctionBeginUser;
+  if (kind == BENCH_BUBBLES) options.bubbles = 0.01;
+  s->kind  = kind;
+  s->seed  = seed;
+  s->scene = scenes::MakeScene(grid.dim, grid.n, kind == BENCH_BUBBLES ? scenes::SPLASH : (scenes::Class)kind, number, options);
+
+  const scenes::Scene &scene  = s->scene;
+  const auto           varied = [&](const int here[3], const int there[3]) { return 2.0 / (std::pow(contrast, -Coefficient(scene, coefficients, here)) + std::pow(contrast, -Coefficient(scene, coefficients, there))); };
+  if (coefficients == BENCH_CONSTANT)
+    PetscCall(BenchSceneMatrix(
+      scene, [](const int *, const int *) { return 1.0; }, &s->A));
+  else
+    PetscCall(BenchSceneMatrix(scene, varied, &s->A));
+  PetscCall(MatCreateVecs(s->A, nullptr, &s->b));
+  PetscCall(VecGetArrayWrite(s->b, &b));
+  scenes::Divergence(scene, number, 1, b);
+  PetscCall(VecRestoreArrayWrite(s->b, &b));
+  PetscCall(BenchSceneLabels(scene, &s->dm, &s->labels));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

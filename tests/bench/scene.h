@@ -6,6 +6,7 @@
 
 #include "tests/bench/bench.h"
 #include "nn_weights/train/scenes.h"
+#include <functional>
 #include <string>
 
 /* Splashes with isolated cells of air stand beside the classes that means are made of */
@@ -18,16 +19,11 @@ enum BenchCoefficients { BENCH_CONSTANT, BENCH_SMOOTH, BENCH_JUMP };
 
 /* The matrix has rows for the fluid cells, in the order of the cells */
 struct BenchScene {
-  petlap::scenes::Scene    scene;
-  PetscInt                 kind, seed;
-  DM                       dm;
-  Vec                      labels, b;
-  Mat                      A;
-  std::vector<PetscInt>    ptr, column;
-  std::vector<PetscScalar> value;
-
-  BenchScene()                   = default;
-  BenchScene(const BenchScene &) = delete; /* the matrix uses the arrays */
+  petlap::scenes::Scene scene;
+  PetscInt              kind, seed;
+  DM                    dm;
+  Vec                   labels, b;
+  Mat                   A;
 };
 
 struct BenchGrid {
@@ -45,6 +41,14 @@ struct BenchRun {
   KSPConvergedReason reason;
   PetscReal          residual; /* |b-Ax|/|b| */
 };
+
+/* Rows of the fluid cells, with minus a weight between two of them, and on the diagonal the sum over the faces that are no wall */
+typedef std::function<PetscReal(const int here[3], const int there[3])> BenchWeight;
+PetscErrorCode                                                          BenchSceneMatrix(const petlap::scenes::Scene &, const BenchWeight &, Mat *);
+/* Constants on each connected part of the fluid without air; null where there is no such part */
+PetscErrorCode BenchNullSpace(Mat, MatNullSpace *);
+/* The cells for PCNeuralSetImage(). Axes of a scene in two dimensions are x and z. */
+PetscErrorCode BenchSceneLabels(const petlap::scenes::Scene &, DM *, Vec *labels);
 
 /* The scenes with the numbers 0, 1, ... are those that the training program measures its weights on */
 PetscErrorCode BenchCreateScene(const BenchGrid &, PetscInt kind, PetscInt seed, BenchCoefficients, PetscReal contrast, BenchScene *);
