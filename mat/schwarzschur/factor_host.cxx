@@ -2,6 +2,7 @@
   Puts the fronts of a plan into an order, gives every one its memory, and drives the executors over them.
 */
 #include "mat/schwarzschur/factor.h"
+#include "mat/compat/isa.h"
 #include <algorithm>
 #include <cfloat>
 #include <cstdlib>
@@ -23,10 +24,10 @@ extern const FactorKernels FactorKernels_portable[2];
 const FactorKernels *FactorFindKernels(bool single, const char *isa)
 {
 #if defined(PETLAP_HAVE_X86)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && (!isa || !strcmp(isa, "avx512"))) return &FactorKernels_avx512[single];
-  if (avx2 && (!isa || !strcmp(isa, "avx2"))) return &FactorKernels_avx2[single];
+  const PetlapISA best = PetlapBestISA();
+
+  if (best == PETLAP_ISA_AVX512 && (!isa || !strcmp(isa, "avx512"))) return &FactorKernels_avx512[single];
+  if (best >= PETLAP_ISA_AVX2 && (!isa || !strcmp(isa, "avx2"))) return &FactorKernels_avx2[single];
 #endif
   return !isa || !strcmp(isa, "portable") ? &FactorKernels_portable[single] : nullptr;
 }

@@ -2,6 +2,7 @@
   The multilevel eigensolver: dense matrices, the block method, and the hierarchy as it sees it.
 */
 #include "pc/hsc/eigen.h"
+#include "mat/compat/isa.h"
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -18,10 +19,10 @@ extern const EigenKernels EigenKernels_portable;
 const EigenKernels &FindEigenKernels()
 {
 #if defined(PETLAP_HAVE_X86)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")) return EigenKernels_avx512;
-  if (avx2) return EigenKernels_avx2;
+  const PetlapISA isa = PetlapBestISA();
+
+  if (isa == PETLAP_ISA_AVX512) return EigenKernels_avx512;
+  if (isa == PETLAP_ISA_AVX2) return EigenKernels_avx2;
 #endif
   return EigenKernels_portable;
 }

@@ -2,6 +2,7 @@
   The network over several right-hand sides, and its derivative: plain loops over the lists of the network, backwards.
 */
 #include "pc/neural/gradient.h"
+#include "mat/compat/isa.h"
 #include <algorithm>
 #include <cstring>
 
@@ -17,8 +18,9 @@ extern const BatchKernels<double> DoubleBatchKernels_avx2, DoubleBatchKernels_av
 template <typename Kernels>
 static const Kernels &Best(const Kernels &portable, const Kernels &avx2, const Kernels &avx512)
 {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return portable;
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") ? avx512 : avx2;
+  const PetlapISA isa = PetlapBestISA();
+
+  return isa == PETLAP_ISA_AVX512 ? avx512 : isa == PETLAP_ISA_AVX2 ? avx2 : portable;
 }
 #endif
 

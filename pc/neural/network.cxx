@@ -2,6 +2,7 @@
   Levels, lists and kernels of the network, and its application.
 */
 #include "pc/neural/network.h"
+#include "mat/compat/isa.h"
 #include <algorithm>
 #include <climits>
 #include <cmath>
@@ -19,10 +20,10 @@ extern const NetworkKernels NetworkKernels_portable;
 const NetworkKernels &FindNetworkKernels()
 {
 #if defined(PETLAP_HAVE_X86)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const PetlapISA isa = PetlapBestISA();
 
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")) return NetworkKernels_avx512;
-  if (avx2) return NetworkKernels_avx2;
+  if (isa == PETLAP_ISA_AVX512) return NetworkKernels_avx512;
+  if (isa == PETLAP_ISA_AVX2) return NetworkKernels_avx2;
 #endif
   return NetworkKernels_portable;
 }
