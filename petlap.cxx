@@ -2,6 +2,7 @@
   Entry points of the plug-in: what PETSc calls when it loads libpetlap.so, and the same for programs that link it.
 */
 #include "petlap.h"
+#include "mat/compat/backend.h"
 #include "mat/compat/petscversion.h"
 #include <cstdio>
 
@@ -35,6 +36,9 @@ static PetscErrorCode PetlapFinalize(void)
   PetscFunctionBegin;
   PetlapInitialized = PETSC_FALSE;
   LanCited          = PETSC_FALSE;
+#if defined(PETLAP_HAVE_CUDA)
+  DeviceFinalize();
+#endif
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -19,6 +19,9 @@
   #define PETLAP_EXTERN extern __attribute__((visibility("default")))
 #endif
 
+/* Where a component does its work: auto follows the vectors and the matrix, cuda is an error where there is no device */
+typedef enum { PETLAP_BACKEND_AUTO, PETLAP_BACKEND_HOST, PETLAP_BACKEND_CUDA } PetlapBackend;
+
 /* Name for KSPSetType() */
 #define KSPPSDO "psdo"
 
