@@ -114,6 +114,14 @@ static inline T __shfl_down_sync(unsigned int, T value, unsigned int delta, int 
 
   return EmulateShuffle(value, me % width + (int)delta < width ? me + (int)delta : me);
 }
+static inline int min(int a, int b)
+{
+  return b < a ? b : a;
+}
+static inline int max(int a, int b)
+{
+  return b > a ? b : a;
+}
 template <class T>
 static inline T __ldg(const T *p)
 {
@@ -144,7 +152,7 @@ static inline T atomicMin(T *p, T value)
   return old;
 }
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorNotReady = 600, cudaErrorStreamCaptureUnsupported = 900 };
+enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorNotReady = 600, cudaErrorStreamCaptureUnsupported = 900, cudaErrorUnknown = 999 };
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount, cudaDevAttrMaxSharedMemoryPerBlockOptin, cudaDevAttrMaxThreadsPerBlock, cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor };
