@@ -207,8 +207,9 @@ __device__ __forceinline__ T FromChildren(const CudaClass &c, const CudaFront &f
   const int f = c.m + c.r;
   T         s = T(0);
 
-  for (int k = 0; k < c.nchild; k++) {
-    const int a = map[k * f + i], b = map[k * f + j];
+  DEVICE_UNROLL
+  for (int k = 0; k < 2; k++) {
+    const int a = k < c.nchild ? map[k * f + i] : -1, b = k < c.nchild ? map[k * f + j] : -1;
 
     if (a >= 0 && b >= 0) s += D[front.cd[k] + a + (long long)b * c.rk[k]];
   }
@@ -381,7 +382,7 @@ __host__ __device__ inline size_t SmallBytes(int m, int r)
 
 /* side x side threads, each of which holds tile x tile numbers of a product. The rows of W fit into side * tile. */
 template <class T, int SIDE, int TILE>
-__global__ static void __launch_bounds__(SIDE *SIDE) SmallFactor(CudaTables t, int first, T *factor, T *D)
+__global__ static void __launch_bounds__(SIDE *SIDE, 2) SmallFactor(CudaTables t, int first, T *factor, T *D)
 {
   const CudaFront front = t.front[first + (int)blockIdx.x];
   const CudaClass c     = t.cls[front.cls];
@@ -677,8 +678,9 @@ __device__ __forceinline__ T Gather(const CudaTables &t, const CudaClass &c, con
   const int f = c.m + c.r;
   T         s = i < c.m ? z.x[front.origin + t.offset[c.offset + i] + q * z.n] : T(0);
 
-  for (int k = 0; k < c.nchild; k++) {
-    const int a = t.map[c.map + k * f + i];
+  DEVICE_UNROLL
+  for (int k = 0; k < 2; k++) {
+    const int a = k < c.nchild ? t.map[c.map + k * f + i] : -1;
 
     if (a >= 0) s += z.v[front.cv[k] + a + q * z.nv];
   }
