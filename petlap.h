@@ -126,6 +126,8 @@ PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetMode(Mat, MatSchwarzSchurMode);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetMode(Mat, MatSchwarzSchurMode *);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetPrecision(Mat, MatSchwarzSchurPrecision);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetPrecision(Mat, MatSchwarzSchurPrecision *);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetBatch(Mat, PetscInt);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetBatch(Mat, PetscInt *);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetBackend(Mat, PetlapBackend);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetBackend(Mat, PetlapBackend *);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetRefine(Mat, PetscInt);

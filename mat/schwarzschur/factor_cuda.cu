@@ -976,6 +976,8 @@ struct FactorCuda {
   int                             nrhs = 0; /* that there is room for */
   double                          norm = 0, replaced = 0, ratio = 1, nsmall = 0, nlarge = 0;
   int                             launches = 0;
+  double                          batch    = 1;       /* grids */
+  cudaEvent_t                    *mark     = nullptr; /* recorded before the first height and after each, while a profile is made */
 
   virtual ~FactorCuda()
   {
@@ -1215,6 +1217,7 @@ struct Executor : FactorCuda {
       DeviceCall(cudaMemsetAsync(dfull.p, 0, (size_t)nfull * sizeof(Value), aux[0]));
       DeviceCall(DeviceLaunch(FillGaps, VectorGrid(n, 1), 256, 0, aux[0], n, dia.p, dja.p, dslot.p, dstart.p, plan->grid.dof, daa.p, dfull.p));
     }
+    if (mark) DeviceCall(cudaEventRecord(mark[0], aux[0]));
     for (size_t i = 0; i < group[0].size();) {
       size_t end = i;
       int    k   = 0;
@@ -1241,6 +1244,7 @@ struct Executor : FactorCuda {
         if (g.large) k = (k + 1) % NSTREAM;
       }
       if (several) DeviceCall(Join());
+      if (mark) DeviceCall(cudaEventRecord(mark[1 + group[0][end - 1].height], aux[0]));
     }
     return cudaMemcpyAsync(parameters, dparameters.p, sizeof(CudaParameters), cudaMemcpyDeviceToHost, aux[0]);
   }
@@ -1390,7 +1394,7 @@ void BuildLayout(FactorCuda *F, const FactorCudaPattern *pattern, const FactorCu
   F->cls.resize((size_t)ncls);
   F->base.resize((size_t)ncls);
   F->dbase.resize((size_t)ncls);
-  Enumerate(plan, plan->root, plan->rootorigin, fronts);
+  for (PetscInt k = 0; k < pattern->batch; k++) Enumerate(plan, plan->root, plan->rootorigin + k * plan->npoints, fronts);
   for (int i = 0; i < ncls; i++) BuildClass(F, i, pattern->slot != nullptr, lay);
 
   auto kind = [&](int i) {
@@ -1535,6 +1539,7 @@ FactorCuda *FactorCudaCreate(const Plan *plan, const FactorOptions *options, con
     F->options = *options;
     F->stream  = (cudaStream_t)stream;
     F->n       = pattern->n;
+    F->batch   = (double)pattern->batch;
     F->nnz     = pattern->ia[pattern->n];
     F->ia.assign(pattern->ia, pattern->ia + pattern->n + 1);
     F->ja.assign(pattern->ja, pattern->ja + F->nnz);
@@ -1684,6 +1689,51 @@ int FactorCudaDownload(FactorCuda *F, int nrhs, const void *device, void *host, 
   return error ? error : DeviceError(cudaStreamSynchronize(F->stream));
 }
 
+static cudaError_t Profile(FactorCuda *F, FactorCudaLevel *level)
+{
+  const int                heights = F->plan->height + 1;
+  std::vector<cudaEvent_t> mark((size_t)heights + 1, nullptr);
+  cudaError_t              error = cudaSuccess;
+
+  for (cudaEvent_t &e : mark) {
+    if (error == cudaSuccess) error = cudaEventCreate(&e);
+  }
+  if (error == cudaSuccess) error = cudaStreamSynchronize(F->stream);
+  F->mark = mark.data();
+  if (error == cudaSuccess) error = F->RecordNumeric();
+  F->mark = nullptr;
+  if (error == cudaSuccess) error = cudaStreamSynchronize(F->aux[0]);
+  for (int h = 0; h < heights && error == cudaSuccess; h++) {
+    float ms = 0;
+
+    memset(&level[h], 0, sizeof(level[h]));
+    error       = cudaEventElapsedTime(&ms, mark[(size_t)h], mark[(size_t)h + 1]);
+    level[h].ms = ms;
+  }
+  for (cudaEvent_t e : mark) {
+    if (e) (void)cudaEventDestroy(e);
+  }
+  for (size_t i = 0; i < F->cls.size() && error == cudaSuccess; i++) {
+    const double     m = F->cls[i].m, r = F->cls[i].r, count = F->options.constant ? 1 : F->batch * F->plan->cls[i].count;
+    FactorCudaLevel &l = level[F->plan->cls[i].height];
+
+    l.fronts += count;
+    l.flops += count * (2 * m * m * m + 2 * m * m * r + 2 * m * r * r);
+    l.m = std::max(l.m, F->cls[i].m);
+    l.r = std::max(l.r, F->cls[i].r);
+  }
+  return error;
+}
+
+int FactorCudaProfile(FactorCuda *F, FactorCudaLevel *level)
+{
+  try {
+    return DeviceError(Profile(F, level));
+  } catch (const std::exception &) {
+    return DeviceError(cudaErrorMemoryAllocation);
+  }
+}
+
 bool FactorCudaIsMemory(int error)
 {
   return error == cudaErrorMemoryAllocation;
@@ -1705,7 +1755,7 @@ FactorCudaInfo FactorCudaGetInfo(const FactorCuda *F)
 
   memset(&info, 0, sizeof(info));
   for (size_t i = 0; i < F->cls.size(); i++) {
-    const double m = F->cls[i].m, r = F->cls[i].r, count = F->options.constant ? 1 : F->plan->cls[i].count;
+    const double m = F->cls[i].m, r = F->cls[i].r, count = F->options.constant ? 1 : F->batch * F->plan->cls[i].count;
 
     info.entries += count * (m * m + (F->options.mode == FACTOR_LU ? 2 : 1) * m * r);
     info.flops += count * (2 * m * m * m + 2 * m * m * r + 2 * m * r * r);

@@ -24,6 +24,7 @@ struct FactorCudaPattern {
   const PetscInt       *ia, *ja;
   const unsigned short *slot;  /* null for rows without gaps */
   const PetscInt       *start; /* n + 1, with slot */
+  PetscInt              batch; /* grids, one after the other, with the same pattern */
 };
 
 /* 0 for what is best for the device; others are for tests */
@@ -62,6 +63,12 @@ int FactorCudaVector(FactorCuda *F, int which, int nrhs, void **v);
 /* Between the host and such vectors. Waits. */
 int FactorCudaUpload(FactorCuda *F, int nrhs, const void *host, ptrdiff_t ld, void *device);
 int FactorCudaDownload(FactorCuda *F, int nrhs, const void *device, void *host, ptrdiff_t ld);
+/* A factorization with the values of the last one, height by height instead of as one graph. Waits. level: as many as the plan has heights. */
+struct FactorCudaLevel {
+  double fronts, flops, ms;
+  int    m, r; /* of the largest front */
+};
+int FactorCudaProfile(FactorCuda *F, FactorCudaLevel *level);
 /* Whether an error says that the device's memory is used up */
 bool FactorCudaIsMemory(int error);
 /* The bytes that are free on the device */

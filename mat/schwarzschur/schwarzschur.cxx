@@ -43,11 +43,15 @@ typedef struct {
   char                     isa[32];
   SchwarzSchurConstant     constant;
   PetlapBackend            backend;
+  PetscInt                 batch;          /* grids of the same shape that A holds as diagonal blocks */
+  PetscInt                 small, columns; /* tuning of the device's factorization */
+  PetscBool                profile;
 
   /* What the matrix made of it */
   StructuredGrid grid;
   Plan          *plan;
-  Factor        *factor; /* one of the two */
+  Factor       **factor; /* of each grid on the host, or all of them on the device */
+  PetscInt       nfactor;
   FactorCuda    *cuda;
   PetscBool      held, ondevice, compare; /* whether A has its values on the device; where the factors are; whether the host's are kept beside them, for -petlap_check */
   PetscBool      fellback;                /* pivots of the device did not do */
@@ -90,14 +94,22 @@ static const char    SchwarzSchurCitation[] = "@inproceedings{wang2025schwarz,\n
   #define SchwarzSchurCuda(...) SETERRQ(PETSC_COMM_SELF, PETSC_ERR_PLIB, "petlap was configured without CUDA")
 #endif
 
-static void MatSchwarzSchurDestroyFactors(Mat_SchwarzSchur *ss)
+static PetscErrorCode MatSchwarzSchurDestroyFactors(Mat_SchwarzSchur *ss)
 {
-  FactorDestroy(ss->factor);
-  ss->factor = nullptr;
+  PetscFunctionBegin;
+  for (PetscInt k = 0; k < ss->nfactor; k++) FactorDestroy(ss->factor[k]);
+  ss->nfactor = 0;
+  PetscCall(PetscFree(ss->factor));
 #if defined(PETLAP_HAVE_CUDA)
   FactorCudaDestroy(ss->cuda);
 #endif
   ss->cuda = nullptr;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscInt MatSchwarzSchurSize(const Mat_SchwarzSchur *ss)
+{
+  return ss->batch * ss->plan->npoints * ss->plan->grid.dof;
 }
 
 static bool MatSchwarzSchurHasFactor(const Mat_SchwarzSchur *ss)
@@ -123,16 +135,33 @@ static FactorInfo MatSchwarzSchurGetFactorInfo(const Mat_SchwarzSchur *ss)
     return info;
   }
 #endif
-  return FactorGetInfo(ss->factor);
+  FactorInfo info = FactorGetInfo(ss->factor[0]);
+
+  for (PetscInt k = 1; k < ss->nfactor; k++) {
+    const FactorInfo of = FactorGetInfo(ss->factor[k]);
+
+    info.entries += of.entries;
+    info.flops += of.flops;
+    info.bytes += of.bytes;
+    info.stack_bytes += of.stack_bytes;
+    info.batches += of.batches;
+    info.blocks += of.blocks;
+    info.replaced += of.replaced;
+    if (of.ratio < info.ratio) info.ratio = of.ratio;
+  }
+  return info;
 }
 
 static PetscErrorCode MatSchwarzSchurSubstitute(Mat_SchwarzSchur *ss, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx)
 {
+  const PetscInt n = ss->plan->npoints * ss->plan->grid.dof;
+
   PetscFunctionBegin;
   if (ss->ondevice) {
     SchwarzSchurCuda(FactorCudaSolve(ss->cuda, trans, (int)nrhs, b, ldb, x, ldx));
   } else {
-    PetscCheck(FactorSolve(ss->factor, trans, (int)nrhs, b, ldb, x, ldx) == 0, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for a solve with %" PetscInt_FMT " right-hand sides: solve for fewer at a time", nrhs);
+    for (PetscInt k = 0; k < ss->nfactor; k++)
+      PetscCheck(FactorSolve(ss->factor[k], trans, (int)nrhs, b + k * n, ldb, x + k * n, ldx) == 0, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for a solve with %" PetscInt_FMT " right-hand sides: solve for fewer at a time", nrhs);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -140,7 +169,7 @@ static PetscErrorCode MatSchwarzSchurSubstitute(Mat_SchwarzSchur *ss, FactorTran
 /* The same for one vector of the host's */
 static PetscErrorCode MatSchwarzSchurSubstituteHost(Mat_SchwarzSchur *ss, const PetscScalar *b, PetscScalar *x)
 {
-  const PetscInt n  = ss->plan->npoints * ss->plan->grid.dof;
+  const PetscInt n  = MatSchwarzSchurSize(ss);
   void          *db = nullptr;
 
   PetscFunctionBegin;
@@ -158,7 +187,7 @@ static PetscErrorCode MatSchwarzSchurSubstituteHost(Mat_SchwarzSchur *ss, const 
 /* x += a d, where d is n x nrhs without gaps; x = a where there is no d */
 static PetscErrorCode MatSchwarzSchurAdd(Mat_SchwarzSchur *ss, double a, PetscInt nrhs, const PetscScalar *d, PetscScalar *x, PetscInt ldx)
 {
-  const PetscInt n = ss->plan->npoints * ss->plan->grid.dof;
+  const PetscInt n = MatSchwarzSchurSize(ss);
 
   PetscFunctionBegin;
   if (ss->ondevice) {
@@ -174,7 +203,7 @@ static PetscErrorCode MatSchwarzSchurAdd(Mat_SchwarzSchur *ss, double a, PetscIn
 /* Room for residuals and corrections of nrhs columns */
 static PetscErrorCode MatSchwarzSchurGetWork(Mat_SchwarzSchur *ss, PetscInt nrhs, PetscScalar **r, PetscScalar **d)
 {
-  const size_t n = (size_t)ss->plan->npoints * ss->plan->grid.dof;
+  const size_t n = (size_t)MatSchwarzSchurSize(ss);
 
   PetscFunctionBegin;
   if (ss->ondevice) {
@@ -196,7 +225,7 @@ static PetscErrorCode MatSchwarzSchurRestoreWork(Mat_SchwarzSchur *ss, PetscScal
 static PetscErrorCode MatSchwarzSchurReset(Mat_SchwarzSchur *ss)
 {
   PetscFunctionBegin;
-  MatSchwarzSchurDestroyFactors(ss);
+  PetscCall(MatSchwarzSchurDestroyFactors(ss));
   ss->id = 0;
   PetscCall(MatDestroy(&ss->A));
   PlanDestroy(ss->plan);
@@ -221,7 +250,9 @@ static PetscErrorCode MatDestroy_SchwarzSchur(Mat F)
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurSetPrecision_C", nullptr));
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurGetPrecision_C", nullptr));
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurSetBackend_C", nullptr));
+  PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurSetBatch_C", nullptr));
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurGetBackend_C", nullptr));
+  PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurGetBatch_C", nullptr));
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurSetRefine_C", nullptr));
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurGetRefine_C", nullptr));
   PetscCall(PetscFree(F->data));
@@ -274,12 +305,19 @@ static PetscErrorCode MatSchwarzSchurSetFromOptions(Mat F)
   PetscCall(PetscOptionsReal("-mat_schwarzschur_memory_limit", "Most memory to be taken, in MB (0: 90% of what the machine has)", "", ss->memory, &ss->memory, nullptr));
   PetscCall(PetscOptionsString("-mat_schwarzschur_isa", "Instruction set (avx512, avx2 or portable; by default the best there is)", "", ss->isa, ss->isa, sizeof(ss->isa), nullptr));
   PetscCall(PetscOptionsEnum("-mat_schwarzschur_backend", "Where the factors are; auto follows the matrix", "MatSchwarzSchurSetBackend", PetlapBackends, (PetscEnum)ss->backend, (PetscEnum *)&ss->backend, nullptr));
+  PetscCall(PetscOptionsInt("-mat_schwarzschur_batch", "Grids of the same shape that the matrix holds as diagonal blocks", "MatSchwarzSchurSetBatch", ss->batch, &ss->batch, nullptr));
+  PetscCall(PetscOptionsInt("-mat_schwarzschur_cuda_small", "Largest separator of the fronts that one block of threads works on (0: chosen)", "", ss->small, &ss->small, nullptr));
+  PetscCall(PetscOptionsInt("-mat_schwarzschur_cuda_block", "Columns of a separator that the device eliminates at a time, and exchanges rows within (0: 64)", "", ss->columns, &ss->columns, nullptr));
+  PetscCall(PetscOptionsBool("-mat_schwarzschur_cuda_profile", "Detailed views repeat the factorization level by level, and print times", "", ss->profile, &ss->profile, nullptr));
   PetscCall(PetscOptionsEnum("-mat_schwarzschur_constant", "Whether one matrix serves all boxes of the same shape, for stencils that are the same everywhere", "", SchwarzSchurConstants, (PetscEnum)ss->constant, (PetscEnum *)&ss->constant, nullptr));
   PetscOptionsEnd();
   PetscCheck(ss->hints.dof >= 0, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_dof is %" PetscInt_FMT " and must be positive, or 0 for finding it out", ss->hints.dof);
   PetscCheck(ss->threads >= 1 && ss->threads <= 1024, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_threads is %" PetscInt_FMT " and must be between 1 and 1024", ss->threads);
   PetscCheck(ss->block >= 0 && ss->block <= 1024, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_block is %" PetscInt_FMT " and must be between 0 and 1024", ss->block);
   PetscCheck(ss->leaf >= 0 && ss->leaf <= 64, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_leaf is %" PetscInt_FMT " and must be between 0 and 64", ss->leaf);
+  PetscCheck(ss->batch >= 1, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_batch is %" PetscInt_FMT " and must be positive", ss->batch);
+  PetscCheck(ss->small >= 0 && ss->small <= 64, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_cuda_small is %" PetscInt_FMT " and must be between 0 and 64", ss->small);
+  PetscCheck(ss->columns >= 0 && ss->columns <= 64, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_cuda_block is %" PetscInt_FMT " and must be between 0 and 64", ss->columns);
   PetscCheck(ss->threshold >= 0 && ss->threshold <= 1, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_pivot_threshold is %g and must be between 0 and 1", (double)ss->threshold);
   PetscCheck(ss->memory >= 0, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_memory_limit is %g MB and must not be negative", (double)ss->memory);
   PetscCheck(FactorFindKernels(false, ss->isa[0] ? ss->isa : nullptr), PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_isa %s: this processor has no such instruction set, or petlap was built without it; leave the option out", ss->isa);
@@ -306,13 +344,13 @@ static PetscErrorCode MatSchwarzSchurFindSlots(Mat_SchwarzSchur *ss, PetscInt n,
     if (k && linear[k] <= linear[k - 1]) distinct = PETSC_FALSE;
   }
   for (PetscInt i = 0; i < n; i++) {
-    const PetscInt p = i / dof, c[3] = {p % g.size[0], p / g.size[0] % g.size[1], p / g.size[0] / g.size[1]};
+    const PetscInt first = i / dof / plan->npoints * plan->npoints, p = i / dof - first, c[3] = {p % g.size[0], p / g.size[0] % g.size[1], p / g.size[0] / g.size[1]};
     PetscBool      inner = distinct;
     int            k     = 0;
 
     for (int d = 0; d < g.dim; d++) inner = (PetscBool)(inner && c[d] >= g.width && c[d] < g.size[d] - g.width);
     for (PetscInt e = ia[i]; e < ia[i + 1]; e++) {
-      const PetscInt q = ja[e] / dof;
+      const PetscInt q = ja[e] / dof - first;
 
       if (inner) {
         while (k < plan->nstencil && p + linear[k] < q) k++;
@@ -412,7 +450,7 @@ static PetscErrorCode MatSchwarzSchurCreateFactor(Mat F, Mat A)
   bool              refused = false;
 
   PetscFunctionBegin;
-  MatSchwarzSchurDestroyFactors(ss);
+  PetscCall(MatSchwarzSchurDestroyFactors(ss));
   if (ss->ondevice) SchwarzSchurCuda(FactorCudaMemory(&room));
   limit             = ss->memory > 0 ? ss->memory * 1e6 : SCHWARZSCHUR_MEMORY * room;
   options.mode      = ss->used;
@@ -423,25 +461,29 @@ static PetscErrorCode MatSchwarzSchurCreateFactor(Mat F, Mat A)
   options.threshold = ss->threshold;
   options.isa       = ss->isa[0] ? ss->isa : nullptr;
   ss->nnz           = ss->used == FACTOR_LU ? count.lu : count.symmetric;
-  need              = ss->shared ? 0 : bytes * (ss->nnz + count.stack);
+  need              = ss->shared ? 0 : ss->batch * bytes * (ss->nnz + count.stack);
   if (need <= limit) {
     if (!ss->ondevice || ss->compare) {
-      ss->factor = FactorCreate(ss->plan, &options);
-      PetscCheck(ss->factor, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory while the fronts were laid out");
+      PetscCall(PetscMalloc1(ss->batch, &ss->factor));
+      for (; ss->nfactor < ss->batch; ss->nfactor++) {
+        ss->factor[ss->nfactor] = FactorCreate(ss->plan, &options);
+        PetscCheck(ss->factor[ss->nfactor], PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory while the fronts were laid out");
+      }
     }
 #if defined(PETLAP_HAVE_CUDA)
     if (ss->ondevice) {
-      FactorCudaPattern       pattern;
-      const FactorCudaTuning *tuning = nullptr;
-      PetscInt                n;
-      PetscBool               done;
-      int                     error;
+      FactorCudaPattern      pattern;
+      const FactorCudaTuning tuning = {(int)ss->small, (int)ss->columns};
+      PetscInt               n;
+      PetscBool              done;
+      int                    error;
 
       PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &pattern.ia, &pattern.ja, &done));
       pattern.n     = n;
       pattern.slot  = ss->slot;
       pattern.start = ss->start;
-      ss->cuda      = FactorCudaCreate(ss->plan, &options, &pattern, tuning, DeviceStream(), &error);
+      pattern.batch = ss->batch;
+      ss->cuda      = FactorCudaCreate(ss->plan, &options, &pattern, &tuning, DeviceStream(), &error);
       PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &pattern.ia, &pattern.ja, &done));
       refused = FactorCudaIsMemory(error);
       if (!refused) BackendCall(F, error);
@@ -488,7 +530,7 @@ static PetscErrorCode MatSchwarzSchurGetValues(Mat F, Mat A, PetscInt n, const P
   values->aa    = ss->slot ? ss->full : aa;
   values->slots = ss->slot != nullptr;
   values->glue  = aa;
-  if (changed && (ss->constant == CONSTANT_YES || (ss->constant == CONSTANT_AUTO && ss->plan->nfronts > 8 * (PetscInt)ss->plan->nclass))) {
+  if (changed && ss->batch == 1 && (ss->constant == CONSTANT_YES || (ss->constant == CONSTANT_AUTO && ss->plan->nfronts > 8 * (PetscInt)ss->plan->nclass))) {
     PetscInt   row      = 0;
     const bool constant = FactorIsConstant(ss->plan, values, &row);
 
@@ -508,6 +550,40 @@ static PetscErrorCode MatSchwarzSchurGetValues(Mat F, Mat A, PetscInt n, const P
 
 static PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat, Mat, const MatFactorInfo *);
 
+/* The block of A that all others must be like */
+static PetscErrorCode MatSchwarzSchurFirstGrid(Mat_SchwarzSchur *ss, Mat A, Mat *first)
+{
+  const PetscInt  batch = ss->batch;
+  PetscInt        n;
+  const PetscInt *ia, *ja;
+  PetscBool       done;
+  IS              rows;
+
+  PetscFunctionBegin;
+  if (batch == 1) {
+    PetscCall(PetscObjectReference((PetscObject)A));
+    *first = A;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+  PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The pattern of this %s matrix cannot be read: convert it with -mat_type aij", ((PetscObject)A)->type_name);
+  PetscCheck(n % batch == 0, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "The %" PetscInt_FMT " rows of the matrix cannot belong to %" PetscInt_FMT " grids of the same size: correct -mat_schwarzschur_batch", n, batch);
+  for (PetscInt i = 0; i < n; i++) {
+    const PetscInt at = i % (n / batch), shift = i - at;
+    PetscBool      same = (PetscBool)(ia[i + 1] - ia[i] == ia[at + 1] - ia[at]);
+
+    for (PetscInt k = ia[i]; k < ia[i + 1] && same; k++) same = (PetscBool)(ja[k] == ja[ia[at] + k - ia[i]] + shift && ja[k] >= shift && ja[k] < shift + n / batch);
+    PetscCheck(same, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG,
+               "Row %" PetscInt_FMT " has not the entries that row %" PetscInt_FMT " of the first of %" PetscInt_FMT " grids has: give all grids the same pattern, with zeros where something is missing, or correct -mat_schwarzschur_batch", i, at,
+               batch);
+  }
+  PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+  PetscCall(ISCreateStride(PETSC_COMM_SELF, A->rmap->n / batch, 0, 1, &rows));
+  PetscCall(MatCreateSubMatrix(A, rows, rows, MAT_INITIAL_MATRIX, first));
+  PetscCall(ISDestroy(&rows));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
 {
   Mat_SchwarzSchur  *ss = (Mat_SchwarzSchur *)F->data;
@@ -517,6 +593,7 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
   FactorValues       values;
   PetscBool          done, regular = PETSC_TRUE;
   PlanGrid           grid;
+  Mat                first;
   char               text[256];
 
   PetscFunctionBegin;
@@ -527,7 +604,11 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
   ss->hints.size_option     = "-mat_schwarzschur_grid";
   ss->hints.dof_option      = "-mat_schwarzschur_dof";
   ss->hints.periodic_option = "-mat_schwarzschur_periodic";
-  PetscCall(StructuredGridDetermine(A, nullptr, &ss->hints, &ss->grid));
+  PetscCall(MatSchwarzSchurFirstGrid(ss, A, &first));
+  PetscCall(StructuredGridDetermine(first, nullptr, &ss->hints, &ss->grid));
+  PetscCall(MatDestroy(&first));
+  PetscCheck(ss->batch == 1 || ss->constant != CONSTANT_YES, PETSC_COMM_SELF, PETSC_ERR_SUP, "-mat_schwarzschur_constant yes does not go with -mat_schwarzschur_batch: leave one of them out");
+  PetscCheck(ss->batch == 1 || ss->grid.topology == STRUCTURED_GRID_PLAIN, PETSC_COMM_SELF, PETSC_ERR_SUP, "-mat_schwarzschur_batch does not go with -mat_schwarzschur_topology octahedral: factor the grids one by one");
   grid.dim      = (int)ss->grid.dim;
   grid.dof      = (int)ss->grid.dof;
   grid.width    = (int)ss->grid.width;
@@ -545,7 +626,7 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
   PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
   PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The pattern of this %s matrix cannot be read: convert it with -mat_type aij", ((PetscObject)A)->type_name);
   for (PetscInt p = 0; p < n / grid.dof && regular; p++) {
-    const PetscInt points = PlanRowPoints(ss->plan, p);
+    const PetscInt points = PlanRowPoints(ss->plan, p % ss->plan->npoints);
 
     for (PetscInt a = 0; a < grid.dof; a++) regular = (PetscBool)(regular && ia[p * grid.dof + a + 1] - ia[p * grid.dof + a] == points * grid.dof);
   }
@@ -638,7 +719,13 @@ static PetscErrorCode MatSchwarzSchurRunHost(Mat F, Mat A, int *failed)
     if (sum > ss->norm) ss->norm = sum;
   }
   PetscCall(MatSchwarzSchurGetValues(F, A, n, ia, ja, aa, &values));
-  *failed = FactorNumeric(ss->factor, &values, largest);
+  *failed = 0;
+  for (PetscInt k = 0; k < ss->batch && !*failed; k++) {
+    FactorValues own = values;
+
+    own.ai += k * (n / ss->batch);
+    *failed = FactorNumeric(ss->factor[k], &own, largest);
+  }
   PetscCall(MatSeqAIJRestoreArrayRead(A, &aa));
   PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
   PetscCheck(*failed != 3, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for the factors: use -mat_schwarzschur_precision single, or a smaller grid");
@@ -759,7 +846,7 @@ static PetscErrorCode MatSchwarzSchurResidualHost(Mat_SchwarzSchur *, FactorTran
 */
 static PetscErrorCode MatSchwarzSchurIsSingular(Mat_SchwarzSchur *ss, PetscBool *singular)
 {
-  const PetscInt n        = ss->plan->npoints * ss->plan->grid.dof;
+  const PetscInt n        = MatSchwarzSchurSize(ss);
   const bool     replaced = MatSchwarzSchurGetFactorInfo(ss).replaced > 0;
   PetscScalar   *b, *x, *r;
   PetscReal      most = 0, error = 0;
@@ -1252,6 +1339,22 @@ static PetscErrorCode MatGetInfo_SchwarzSchur(Mat F, MatInfoType type, MatInfo *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What each height of the tree takes on the device */
+static PetscErrorCode MatSchwarzSchurViewLevels(Mat_SchwarzSchur *ss, PetscViewer viewer)
+{
+  FactorCudaLevel *level;
+
+  PetscFunctionBegin;
+  if (!ss->profile) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(ss->plan->height + 1, &level));
+  SchwarzSchurCuda(FactorCudaProfile(ss->cuda, level));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "%6s %10s %8s %8s %12s %10s %10s\n", "height", "fronts", "m", "r", "Gflop", "ms", "Gflop/s"));
+  for (int h = 0; h <= ss->plan->height; h++)
+    PetscCall(PetscViewerASCIIPrintf(viewer, "%6d %10.0f %8d %8d %12.4f %10.4f %10.1f\n", h, level[h].fronts, level[h].m, level[h].r, 1e-9 * level[h].flops, level[h].ms, level[h].ms > 0 ? 1e-6 * level[h].flops / level[h].ms : 0));
+  PetscCall(PetscFree(level));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode MatView_SchwarzSchur(Mat F, PetscViewer viewer)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
@@ -1271,6 +1374,7 @@ static PetscErrorCode MatView_SchwarzSchur(Mat F, PetscViewer viewer)
   PetscCall(PetscViewerASCIIPrintf(viewer, "schwarzschur:\n"));
   PetscCall(PetscViewerASCIIPushTab(viewer));
   PetscCall(StructuredGridView(&ss->grid, viewer));
+  if (ss->batch > 1) PetscCall(PetscViewerASCIIPrintf(viewer, "%" PetscInt_FMT " grids\n", ss->batch));
   PetscCall(PetscViewerASCIIPrintf(viewer, "factorization: %s%s, %s precision%s%s\n", ss->hermitian && ss->used != FACTOR_LU ? "Hermitian " : "", modes[ss->used], ss->single ? "single" : "double", ss->toosmall ? " (single was not enough)" : "",
                                    ss->shared ? ", one matrix for all boxes of the same shape" : ""));
   PetscCall(PetscViewerASCIIPrintf(viewer, "tree: %" PetscInt_FMT " fronts of %d classes on %d levels, largest front %d, leaf %d, block %d, %s separators\n", ss->plan->nfronts, ss->plan->nclass, ss->plan->height + 1,
@@ -1283,7 +1387,10 @@ static PetscErrorCode MatView_SchwarzSchur(Mat F, PetscViewer viewer)
   else
     PetscCall(PetscViewerASCIIPrintf(viewer, "backend: host, threads: %d%s\n", f.threads, ss->fellback ? " (the pivots of the device were not enough)" : ""));
   if (format == PETSC_VIEWER_ASCII_INFO_DETAIL) {
-    if (!ss->ondevice) PetscCall(PetscViewerASCIIPrintf(viewer, "instruction set %s, %d lanes, %.0f of %" PetscInt_FMT " blocks in %.0f batches\n", f.isa, f.lanes, f.blocks, ss->plan->nblocks, f.batches));
+    if (ss->ondevice)
+      PetscCall(MatSchwarzSchurViewLevels(ss, viewer));
+    else
+      PetscCall(PetscViewerASCIIPrintf(viewer, "instruction set %s, %d lanes, %.0f of %" PetscInt_FMT " blocks in %.0f batches\n", f.isa, f.lanes, f.blocks, ss->plan->nblocks, f.batches));
     PetscCall(PetscViewerASCIIPrintf(viewer, "symbolic factorizations %" PetscInt_FMT ", numeric ones %" PetscInt_FMT "\n", ss->nsymbolic, ss->nnumeric));
     if (ss->error >= 0) PetscCall(PetscViewerASCIIPrintf(viewer, "backward error of the last solve that was checked %g after %" PetscInt_FMT " steps\n", (double)ss->error, ss->nrefined));
   }
@@ -1346,6 +1453,20 @@ static PetscErrorCode MatSchwarzSchurGetPrecision_SchwarzSchur(Mat F, MatSchwarz
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode MatSchwarzSchurSetBatch_SchwarzSchur(Mat F, PetscInt batch)
+{
+  PetscFunctionBegin;
+  ((Mat_SchwarzSchur *)F->data)->batch = batch;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode MatSchwarzSchurGetBatch_SchwarzSchur(Mat F, PetscInt *batch)
+{
+  PetscFunctionBegin;
+  *batch = ((Mat_SchwarzSchur *)F->data)->batch;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode MatSchwarzSchurSetBackend_SchwarzSchur(Mat F, PetlapBackend backend)
 {
   PetscFunctionBegin;
@@ -1393,12 +1514,16 @@ static PetscErrorCode MatSchwarzSchurGetRefine_SchwarzSchur(Mat F, PetscInt *ste
 . -mat_schwarzschur_precision (double|single) - precision of the factors; single is refined to double, and given up when it does not converge
 . -mat_schwarzschur_backend (auto|host|cuda)  - where the factors are; auto takes the device for matrices of a CUDA type, and falls back to the host
 . -petlap_check                               - what the device does is done by the host too, and a difference is an error
+. -mat_schwarzschur_batch k                   - the matrix holds k grids of the same shape as diagonal blocks with the same pattern, which are factored together
 . -mat_schwarzschur_refine n                  - most steps of iterative refinement (2; 10 with single precision, or where pivots were replaced)
 . -mat_schwarzschur_threads n                 - OpenMP threads
 . -mat_schwarzschur_pivot_threshold t         - a diagonal entry below t times the largest of its column gives way
 . -mat_schwarzschur_memory_limit MB           - a factorization that needs more is refused
 . -mat_schwarzschur_block n                   - side of the blocks that are eliminated several at a time
 . -mat_schwarzschur_leaf n                    - largest side of the smallest boxes
+. -mat_schwarzschur_cuda_small n              - largest separator of the fronts that one block of the device's threads works on, at most 64
+. -mat_schwarzschur_cuda_block n              - columns of a separator that the device eliminates at a time, at most 64
+. -mat_schwarzschur_cuda_profile              - detailed views repeat the device's factorization level by level, and print times
 . -mat_schwarzschur_constant (auto|no|yes)    - one matrix for all boxes of the same shape, where the stencil is the same everywhere (section C.6 of the paper)
 . -mat_schwarzschur_separators (auto|straight|diagonal) - lines that cut the grid; diagonals need a 5-point stencil and save half of the work there
 - -mat_schwarzschur_isa (avx512|avx2|portable) - instruction set
@@ -1452,6 +1577,7 @@ static PetscErrorCode MatGetFactor_SeqAIJ_SchwarzSchur(Mat A, MatFactorType type
   ss->threads     = SCHWARZSCHUR_DEFAULT_THREADS;
   ss->threshold   = SCHWARZSCHUR_DEFAULT_PIVOT_THRESHOLD;
   ss->error       = -1;
+  ss->batch       = 1;
   B->data         = ss;
   B->ops->destroy = MatDestroy_SchwarzSchur;
   B->ops->view    = MatView_SchwarzSchur;
@@ -1468,7 +1594,9 @@ static PetscErrorCode MatGetFactor_SeqAIJ_SchwarzSchur(Mat A, MatFactorType type
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurSetPrecision_C", MatSchwarzSchurSetPrecision_SchwarzSchur));
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurGetPrecision_C", MatSchwarzSchurGetPrecision_SchwarzSchur));
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurSetBackend_C", MatSchwarzSchurSetBackend_SchwarzSchur));
+  PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurSetBatch_C", MatSchwarzSchurSetBatch_SchwarzSchur));
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurGetBackend_C", MatSchwarzSchurGetBackend_SchwarzSchur));
+  PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurGetBatch_C", MatSchwarzSchurGetBatch_SchwarzSchur));
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurSetRefine_C", MatSchwarzSchurSetRefine_SchwarzSchur));
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurGetRefine_C", MatSchwarzSchurGetRefine_SchwarzSchur));
   B->factortype      = type;
@@ -1665,6 +1793,64 @@ PetscErrorCode MatSchwarzSchurGetPrecision(Mat F, MatSchwarzSchurPrecision *prec
   PetscValidHeaderSpecific(F, MAT_CLASSID, 1);
   PetscCheck(precision, PETSC_COMM_SELF, PETSC_ERR_ARG_NULL, "No place for the precision");
   PetscUseMethod(F, "MatSchwarzSchurGetPrecision_C", (Mat, MatSchwarzSchurPrecision *), (F, precision));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MatSchwarzSchurSetBatch - Tells `MATSOLVERSCHWARZSCHUR` that the matrix holds several grids
+
+  Logically Collective
+
+  Input Parameters:
++ F     - the factor, before its symbolic factorization
+- batch - the number of grids, 1 by default
+
+  Options Database Key:
+. -mat_schwarzschur_batch k - the number of grids
+
+  Level: intermediate
+
+  Notes:
+  The grids are diagonal blocks of the matrix, of the same size and with the same pattern, one after the other; the size that is set or found
+  is that of each. Their fronts are worked on together, which on a device is what makes many small grids fast. Solves take the vectors of all
+  grids one after the other. Only values may differ, so all of them refine as long as one must.
+
+  Errors:
+  The symbolic factorization fails with `PETSC_ERR_ARG_WRONG` and the first row that differs from its counterpart in the first grid.
+
+.seealso: `MATSOLVERSCHWARZSCHUR`, `MatSchwarzSchurGetBatch()`, `MatSchwarzSchurSetGrid()`
+@*/
+PetscErrorCode MatSchwarzSchurSetBatch(Mat F, PetscInt batch)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(F, MAT_CLASSID, 1);
+  PetscValidLogicalCollectiveInt(F, batch, 2);
+  PetscCheck(batch >= 1, PetscObjectComm((PetscObject)F), PETSC_ERR_ARG_OUTOFRANGE, "There cannot be %" PetscInt_FMT " grids", batch);
+  PetscTryMethod(F, "MatSchwarzSchurSetBatch_C", (Mat, PetscInt), (F, batch));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MatSchwarzSchurGetBatch - The number of grids that the matrix of `MATSOLVERSCHWARZSCHUR` holds
+
+  Not Collective
+
+  Input Parameter:
+. F - the factor
+
+  Output Parameter:
+. batch - the number of grids
+
+  Level: intermediate
+
+.seealso: `MATSOLVERSCHWARZSCHUR`, `MatSchwarzSchurSetBatch()`
+@*/
+PetscErrorCode MatSchwarzSchurGetBatch(Mat F, PetscInt *batch)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(F, MAT_CLASSID, 1);
+  PetscCheck(batch, PETSC_COMM_SELF, PETSC_ERR_ARG_NULL, "No place for the number of grids");
+  PetscUseMethod(F, "MatSchwarzSchurGetBatch_C", (Mat, PetscInt *), (F, batch));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

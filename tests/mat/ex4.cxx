@@ -376,7 +376,7 @@ int main(int argc, char **argv)
       args: -n 50,40 -kind hermitian -factor cholesky -mat_schwarzschur_precision single
 
   testset:
-    requires: device
+    requires: gpu
     output_file: output/ex4_small.out
     args: -malloc_dump -mat_schwarzschur_backend cuda -petlap_check
     test:

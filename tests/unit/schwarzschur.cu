@@ -210,8 +210,8 @@ static void Run(const Case &c, const FactorCudaTuning &tuning, const char *how)
   const PetscInt      n = A.n, ld = n + 3;
   FactorOptions       o;
   FactorValues        values  = {A.slot.empty() ? A.ia.data() : A.start.data(), (const PetscScalar *)(A.slot.empty() ? A.aa.data() : A.full.data()), !A.slot.empty(), (const PetscScalar *)A.aa.data()};
-  FactorCudaPattern   pattern = {n, A.ia.data(), A.ja.data(), A.slot.empty() ? nullptr : A.slot.data(), A.slot.empty() ? nullptr : A.start.data()};
-    FactorCudaResult result, again;
+  FactorCudaPattern   pattern = {n, A.ia.data(), A.ja.data(), A.slot.empty() ? nullptr : A.slot.data(), A.slot.empty() ? nullptr : A.start.data(), 1};
+  FactorCudaResult    result, again;
   std::vector<Scalar> b((size_t)ld * nrhs), x((size_t)n * nrhs), y((size_t)n * nrhs), z((size_t)n * nrhs);
   void               *db, *dx, *dr;
   int                 error;
