@@ -161,6 +161,7 @@ public:
       frame.col.push_back((int)c.col);
       frame.value.push_back(c.value / diagonal[c.col]);
     }
+    static_assert(outofmemory == DeviceCycle<Real>::outofmemory, "one number");
     if (!device) device = DeviceCycle<Real>::Create(together);
     error   = device->Build(h, cycle, frame);
     current = error == 0;
@@ -183,7 +184,7 @@ public:
       r.launches = device->Launches();
       r.memory   = device->Memory();
     }
-    for (const Level<Real> &L : h.level) r.colours = std::max(r.colours, (int)L.colour.size() - 1);
+    for (const Level<Real> &L : h.level) r.colors = std::max(r.colors, (int)L.colour.size() - 1);
     return r;
   }
 #else

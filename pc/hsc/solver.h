@@ -38,14 +38,15 @@ struct Report {
 struct DeviceReport {
   int    launches = 0; /* of kernels, for the last application */
   size_t memory   = 0; /* bytes */
-  int    colours  = 0; /* most on a level, 0 where rows are not sorted by colour */
+  int    colors   = 0; /* most on a level, 0 where rows are not sorted by colour */
 };
 
 class Solver {
 public:
   enum Outcome { BUILT, ASYMMETRIC, INDEFINITE, TOO_DENSE };
 
-  static const int maxdense = 20000; /* largest dense system that is factored */
+  static const int maxdense    = 20000; /* largest dense system that is factored */
+  static const int outofmemory = 2;     /* result of Upload() where the device has not enough */
 
   /* together: see DeviceCycle */
   static std::unique_ptr<Solver> Create(bool single, int together = 4096);

@@ -45,6 +45,7 @@ try() {
   try "positive entries" -wrong positive
   try "no such smoother" -pc_hsc_smoother sor
   try "smoother by a wrong number" -wrong smoother_number
+  try "no such backend" -pc_hsc_backend gpu
   try "no such cycle" -pc_hsc_cycle f
   try "no such coloring" -pc_hsc_coloring random
   try "no such precision" -pc_hsc_precision half
