@@ -573,6 +573,8 @@ static PetscErrorCode PCHSCApplyOnDevice(PC pc, PetscBool transpose, const Sweep
   PetscCall(VecGetArrayReadAndMemType(b, &barray, &bwhere));
   PetscCall(VecGetArrayWriteAndMemType(x, &xarray, &xwhere));
   PetscCall(PCHSCTry(pc, "a cycle was run", [&] { error = hsc->solver->ApplyOnDevice(sweeps, (bool)transpose, (bool)PetscMemTypeDevice(bwhere), (bool)PetscMemTypeDevice(xwhere), barray, xarray, DeviceStream()); }));
+  if (error == Solver::outofmemory) (void)DeviceError(error);
+  PetscCheck(error != Solver::outofmemory, PetscObjectComm((PetscObject)pc), PETSC_ERR_MEM, "The vectors of a cycle do not fit into the memory of the CUDA device beside the hierarchy: use -pc_hsc_precision single, or -pc_hsc_backend host");
   BackendCall(pc, DeviceError(error));
   PetscCall(VecRestoreArrayWriteAndMemType(x, &xarray));
   PetscCall(VecRestoreArrayReadAndMemType(b, &barray));
