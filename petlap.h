@@ -28,7 +28,7 @@ typedef enum { PETLAP_BACKEND_AUTO, PETLAP_BACKEND_HOST, PETLAP_BACKEND_CUDA } P
 /* Name for PCSetType(); real numbers only */
 #define PCHSC "hsc"
 
-typedef enum { PCHSC_SMOOTHER_GS, PCHSC_SMOOTHER_JACOBI } PCHSCSmoother;
+typedef enum { PCHSC_SMOOTHER_GS, PCHSC_SMOOTHER_JACOBI, PCHSC_SMOOTHER_AUTO } PCHSCSmoother;
 typedef enum { PCHSC_CYCLE_V, PCHSC_CYCLE_W } PCHSCCycleType;
 typedef enum { PCHSC_SYMMETRIC_AUTO, PCHSC_SYMMETRIC_NO, PCHSC_SYMMETRIC_YES } PCHSCSymmetric;
 typedef enum { PCHSC_COLORING_GREEDY, PCHSC_COLORING_PAPER } PCHSCColoring;
@@ -57,6 +57,8 @@ PETLAP_EXTERN PetscErrorCode KSPPSDOGetMmax(KSP, PetscInt *);
 PETLAP_EXTERN PetscErrorCode KSPPSDOSetResidualReplacement(KSP, PetscInt);
 PETLAP_EXTERN PetscErrorCode KSPPSDOGetResidualReplacement(KSP, PetscInt *);
 
+PETLAP_EXTERN PetscErrorCode PCHSCSetBackend(PC, PetlapBackend);
+PETLAP_EXTERN PetscErrorCode PCHSCGetBackend(PC, PetlapBackend *);
 PETLAP_EXTERN PetscErrorCode PCHSCSetSmoother(PC, PCHSCSmoother);
 PETLAP_EXTERN PetscErrorCode PCHSCGetSmoother(PC, PCHSCSmoother *);
 PETLAP_EXTERN PetscErrorCode PCHSCSetOmega(PC, PetscReal);

@@ -278,15 +278,11 @@ bool Cycle<Real>::Factor(const Hierarchy<Real> &h)
   return Cholesky(nd, factor.data());
 }
 
+/* z = (L L')^-1 z, where z is zero before the entry first; BLAS would start its threads for this */
 template <typename Real>
-void Cycle<Real>::Solve(const Hierarchy<Real> &h, const Real *b, Real *y)
+void Cycle<Real>::Substitute(int n, int first)
 {
-  const int n = h.nd;
-
-  for (int i = 0; i < n; i++) z[i] = b[i];
-  for (int i : idle) z[i] = 0.0;
-  /* BLAS would start its threads for this */
-  for (int j = 0; j < n; j++) {
+  for (int j = first; j < n; j++) {
     const double *c = factor.data() + (size_t)j * n, t = z[j] / c[j];
     double       *p = z.data();
 
@@ -304,6 +300,35 @@ void Cycle<Real>::Solve(const Hierarchy<Real> &h, const Real *b, Real *y)
     for (; i < n; i++) sum[0] += c[i] * p[i];
     z[j] = (z[j] - sum[0] - sum[1] - sum[2] - sum[3]) / c[j];
   }
+}
+
+template <typename Real>
+void Cycle<Real>::Inverse(Array<double> &inverse)
+{
+  const size_t n = z.size();
+
+  inverse.resize(n * n);
+  for (size_t j = 0; j < n; j++) {
+    std::fill(z.data(), z.data() + n, 0.0);
+    z[j] = 1.0;
+    Substitute((int)n, (int)j);
+    Copy(inverse.data() + j * n, z.data(), n);
+  }
+  /* Both triangles are what rounding made of one number */
+  for (size_t j = 0; j < n; j++) {
+    for (size_t i = 0; i < j; i++) inverse[j * n + i] = inverse[i * n + j];
+  }
+  for (int i : idle) inverse[(size_t)i * n + (size_t)i] = 0.0;
+}
+
+template <typename Real>
+void Cycle<Real>::Solve(const Hierarchy<Real> &h, const Real *b, Real *y)
+{
+  const int n = h.nd;
+
+  for (int i = 0; i < n; i++) z[i] = b[i];
+  for (int i : idle) z[i] = 0.0;
+  Substitute(n, 0);
   for (int i = 0; i < n; i++) y[i] = (Real)z[i];
 }
 

@@ -32,10 +32,13 @@ public:
   void Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal b[], PetscReal x[]);
   /* Bytes of the vectors and the factor */
   size_t Memory() const;
+  /* The inverse of the coarsest level's matrix, with zeros for vertices without an equation */
+  void Inverse(Array<double> &inverse);
   /* On the coarsest level */
   void Solve(const Hierarchy<Real> &h, const Real r[], Real x[]);
 
 private:
+  void Substitute(int n, int first);
   void Allocate(const Hierarchy<Real> &h, const Sweeps &s);
   void VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Real r[]);
   void Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const Real r[], Real x[]);

@@ -77,6 +77,84 @@ void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, co
   h.shift.assign(h.nd, 0.0);
 }
 
+/* rows[i] is the row that comes i-th from now on */
+template <typename T>
+static void Sort(const Array<int> &rows, Array<T> &a)
+{
+  Array<T> sorted(a.size());
+
+  for (size_t i = 0; i < a.size(); i++) sorted[i] = a[rows[i]];
+  a = std::move(sorted);
+}
+
+/*
+  Each row takes the first colour that none of its neighbours has. Few colours are what matters, as every one is a pass over the level that waits for
+  the one before: coarse and fine rows therefore share them.
+*/
+template <typename Real>
+static void SortByColour(Level<Real> &L)
+{
+  const int   n = L.n, nc = (int)L.srow.size();
+  Array<int>  place(n), length(n), colour, stamp, rows(n), col(L.scol.size());
+  Array<Real> weight(L.sweight.size());
+  Array<int>  begin(n + 1);
+  int         ncolours = 0, i = 0;
+
+  begin[0] = 0;
+  for (const auto *runs : {&L.crun, &L.srun}) {
+    for (const Run &run : *runs) {
+      for (int k = 0; k < run.nrows; k++, i++) {
+        place[i]     = i < nc ? L.srow[i] : i;
+        length[i]    = run.length;
+        begin[i + 1] = begin[i] + run.length;
+      }
+    }
+  }
+  colour.assign(n, -1);
+  stamp.assign(n + 1, -1);
+  for (i = 0; i < n; i++) {
+    int c = 0;
+
+    for (int k = begin[i]; k < begin[i + 1]; k++) {
+      if (colour[L.scol[k]] >= 0) stamp[colour[L.scol[k]]] = i;
+    }
+    while (stamp[c] == i) c++;
+    colour[place[i]] = c;
+    ncolours         = std::max(ncolours, c + 1);
+  }
+  L.colour.assign(ncolours + 1, 0);
+  for (i = 0; i < n; i++) L.colour[colour[i] + 1]++;
+  for (int c = 0; c < ncolours; c++) L.colour[c + 1] += L.colour[c];
+  std::vector<int> next(L.colour);
+  for (i = 0; i < n; i++) rows[next[colour[place[i]]]++] = i;
+  L.crun.clear();
+  L.srun.clear();
+  int at = 0;
+  for (i = 0; i < n; i++) {
+    const int row = rows[i];
+
+    Copy(col.data() + at, L.scol.data() + begin[row], length[row]);
+    Copy(weight.data() + at, L.sweight.data() + begin[row], length[row]);
+    at += length[row];
+    if (L.crun.empty() || L.crun.back().length != length[row]) L.crun.push_back({0, length[row]});
+    L.crun.back().nrows++;
+  }
+  L.scol    = std::move(col);
+  L.sweight = std::move(weight);
+  L.srow    = std::move(place);
+  Sort(rows, L.srow);
+  Sort(rows, L.sinv);
+  if (!L.sbase.empty()) Sort(rows, L.sbase);
+}
+
+template <typename Real>
+void SortByColour(Hierarchy<Real> &h)
+{
+  for (Level<Real> &L : h.level) {
+    if (L.smooth && L.colour.empty()) SortByColour(L);
+  }
+}
+
 /* inv = 1/(1/base + t); the diagonal of a row that has none stays out of the way */
 template <typename Real>
 static void ShiftInverse(Array<Real> &base, Array<Real> &inv, const Real t[], const int place[])
@@ -110,7 +188,7 @@ void Shift(Hierarchy<Real> &h, const double t[], double all)
 
     if (L.smooth) {
       Array<int> place(L.n);
-      for (int i = 0; i < L.n; i++) place[i] = i < L.nc ? L.srow[i] : i;
+      for (int i = 0; i < L.n; i++) place[i] = i < (int)L.srow.size() ? L.srow[i] : i;
       ShiftInverse(L.sbase, L.sinv, s.data(), place.data());
     }
     ShiftInverse(L.fbase, L.finv, s.data() + L.nc, nullptr);
@@ -127,6 +205,8 @@ void Shift(Hierarchy<Real> &h, const double t[], double all)
 
 template void Build(Graph<float> &&, const Graph<float> *, Lattice *, const Rules &, Hierarchy<float> &);
 template void Build(Graph<double> &&, const Graph<double> *, Lattice *, const Rules &, Hierarchy<double> &);
+template void SortByColour(Hierarchy<float> &);
+template void SortByColour(Hierarchy<double> &);
 template void Shift(Hierarchy<float> &, const double[], double);
 template void Shift(Hierarchy<double> &, const double[], double);
 

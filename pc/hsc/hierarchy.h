@@ -167,8 +167,10 @@ struct Level {
   std::vector<Run> frun;
   Array<int>       fcol;
   Array<Real>      fweight, finv;
-  /* The matrix before edges were cut, for smoothing: first the coarse rows, the i-th of which belongs to vertex srow[i], then the fine rows */
+  /* The matrix before edges were cut, for smoothing: first the coarse rows, the i-th of which belongs to vertex srow[i], then the fine rows. Where rows
+     are sorted by colour all of them are in crun and srow, and those of a colour, from colour[k] to colour[k + 1], are not coupled. */
   std::vector<Run> crun, srun;
+  std::vector<int> colour;
   Array<int>       srow, scol;
   Array<Real>      sweight, sinv;
   Array<Real>      fbase, sbase; /* finv and sinv without a shift, once there is one */
@@ -210,6 +212,9 @@ void Eliminate(const Graph<Real> &g, const Graph<Real> &matrix, const Real weigh
 /* matrix, where there is one, is what the finest level smoothes: g with edges of either sign that g has not */
 template <typename Real>
 void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, const Rules &rules, Hierarchy<Real> &h);
+/* Sorts the rows for smoothing by colour, so that all of a colour can be smoothed at once; Gauss-Seidel goes from colour to colour then */
+template <typename Real>
+void SortByColour(Hierarchy<Real> &h);
 /* Makes the hierarchy of A one of A + diag(t), where t is by vertex, or the same for all vertices where t is null; replaces an earlier shift */
 template <typename Real>
 void Shift(Hierarchy<Real> &h, const double t[], double all);

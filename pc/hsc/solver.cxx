@@ -2,6 +2,9 @@
   HSC for a matrix in memory.
 */
 #include "pc/hsc/solver.h"
+#if defined(PETLAP_HAVE_CUDA)
+  #include "pc/hsc/cycle_cuda.h"
+#endif
 #include <algorithm>
 #include <cmath>
 
@@ -13,11 +16,14 @@ namespace {
 template <typename Real>
 class SolverOf : public Solver {
 public:
+  explicit SolverOf(int t) : together(t) {}
+
   Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry) override
   {
     const double enough = 1e-4;
     Outcome      outcome;
 
+    current = false;
     factors.clear();
     if (!options.scaling || !(survey.lack > 1e-8) || !std::isfinite(survey.lack)) return BuildOnce(A, survey, lattice, options, asymmetry);
     /* A symmetric matrix is checked before it is scaled, as the message is to name the entries that were given */
@@ -55,6 +61,7 @@ public:
       scaled.resize(h.n);
       for (int i = 0; i < h.n; i++) scaled[i] = (t ? t[i] : all) * std::abs(scale) * (factors.empty() ? 1.0 : factors[i] * factors[i]);
     }
+    current = false;
     hsc::Shift(h, scaled.empty() ? nullptr : scaled.data(), all * std::abs(scale));
     return cycle.Factor(h);
   }
@@ -133,6 +140,67 @@ public:
   {
     return coupling.empty() && factors.empty() ? MakeEigenLevels(h, cycle, scale) : nullptr;
   }
+
+#if defined(PETLAP_HAVE_CUDA)
+  int Upload(const Sweeps &sweeps) override
+  {
+    Frame frame;
+    bool  sorted = true;
+    int   error;
+
+    for (const Level<Real> &L : h.level) sorted = sorted && (!L.smooth || !L.colour.empty());
+    if (!sweeps.jacobi && !sorted) {
+      SortByColour(h);
+      current = false;
+    }
+    if (current) return 0;
+    frame.scale   = scale;
+    frame.factors = factors.empty() ? nullptr : factors.data();
+    for (const Coupling &c : coupling) {
+      frame.row.push_back((int)c.row);
+      frame.col.push_back((int)c.col);
+      frame.value.push_back(c.value / diagonal[c.col]);
+    }
+    static_assert(outofmemory == DeviceCycle<Real>::outofmemory, "one number");
+    if (!device) device = DeviceCycle<Real>::Create(together);
+    error   = device->Build(h, cycle, frame);
+    current = error == 0;
+    return error;
+  }
+
+  int ApplyOnDevice(const Sweeps &sweeps, bool transpose, bool bdevice, bool xdevice, const PetscReal b[], PetscReal x[], void *stream) override
+  {
+    Sweeps s = sweeps;
+
+    if (transpose) std::swap(s.pre, s.post);
+    return device->Apply(s, transpose, bdevice, xdevice, b, x, stream);
+  }
+
+  DeviceReport GetDeviceReport() const override
+  {
+    DeviceReport r;
+
+    if (device) {
+      r.launches = device->Launches();
+      r.memory   = device->Memory();
+    }
+    for (const Level<Real> &L : h.level) r.colors = std::max(r.colors, (int)L.colour.size() - 1);
+    return r;
+  }
+#else
+  int Upload(const Sweeps &) override
+  {
+    return 1;
+  }
+  int ApplyOnDevice(const Sweeps &, bool, bool, bool, const PetscReal[], PetscReal[], void *) override
+  {
+    return 1;
+  }
+  DeviceReport GetDeviceReport() const override
+  {
+    return DeviceReport();
+  }
+#endif
 
 private:
   Outcome BuildOnce(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry)
@@ -296,14 +364,19 @@ private:
   std::vector<PetscReal> diagonal, work, factors, product;
   double                 scale     = 1.0;
   bool                   reordered = false, clamped = false;
+  const int              together;
+  bool                   current = false; /* the device has the hierarchy as it is */
+#if defined(PETLAP_HAVE_CUDA)
+  std::unique_ptr<DeviceCycle<Real>> device;
+#endif
 };
 
 } // namespace
 
-std::unique_ptr<Solver> Solver::Create(bool single)
+std::unique_ptr<Solver> Solver::Create(bool single, int together)
 {
-  if (single) return std::unique_ptr<Solver>(new SolverOf<float>);
-  return std::unique_ptr<Solver>(new SolverOf<double>);
+  if (single) return std::unique_ptr<Solver>(new SolverOf<float>(together));
+  return std::unique_ptr<Solver>(new SolverOf<double>(together));
 }
 
 } // namespace hsc

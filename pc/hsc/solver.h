@@ -35,13 +35,21 @@ struct Report {
   int                      nclamped = 0, ncoupling = 0;
 };
 
+struct DeviceReport {
+  int    launches = 0; /* of kernels, for the last application */
+  size_t memory   = 0; /* bytes */
+  int    colors   = 0; /* most on a level, 0 where rows are not sorted by colour */
+};
+
 class Solver {
 public:
   enum Outcome { BUILT, ASYMMETRIC, INDEFINITE, TOO_DENSE };
 
-  static const int maxdense = 20000; /* largest dense system that is factored */
+  static const int maxdense    = 20000; /* largest dense system that is factored */
+  static const int outofmemory = 2;     /* result of Upload() where the device has not enough */
 
-  static std::unique_ptr<Solver> Create(bool single);
+  /* together: see DeviceCycle */
+  static std::unique_ptr<Solver> Create(bool single, int together = 4096);
   virtual ~Solver() = default;
   /* lattice may be null and is used up */
   virtual Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry) = 0;
@@ -54,6 +62,11 @@ public:
   virtual double Bytes(const Sweeps &sweeps) const = 0;
   /* For the eigensolver, while the hierarchy stays as it is; null where rows of the matrix fix other unknowns and where it was scaled */
   virtual std::unique_ptr<EigenLevels> Levels() = 0;
+
+  /* The device, where petlap has one. Both return a cudaError_t; Upload() does nothing where the device has what these sweeps need, and frees what it had where it fails. */
+  virtual int          Upload(const Sweeps &sweeps)                                                                                                      = 0;
+  virtual int          ApplyOnDevice(const Sweeps &sweeps, bool transpose, bool bdevice, bool xdevice, const PetscReal b[], PetscReal x[], void *stream) = 0;
+  virtual DeviceReport GetDeviceReport() const                                                                                                           = 0;
 };
 
 } // namespace hsc

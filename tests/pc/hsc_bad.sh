@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # What hsc says to wrong inputs, against output/hsc_bad.out.
-# Usage: hsc_bad.sh PROGRAM; PROGRAM is the built ex4.cxx.
+# Usage: hsc_bad.sh PROGRAM OPTIONS...; PROGRAM is the built ex4.cxx, the options come in front of those of each input and change nothing of what is said.
 # With PETLAP_UPDATE=1 in the environment the expected output is replaced: read the change before you keep it.
 program=$1
+shift
+options=$*
 here=$(dirname "$0")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -11,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 try() {
   local name=$1
   shift
-  echo "$name: -n 10,9 -pc_hsc_direct_size 10 $*"
+  echo "$name: -n 10,9 -pc_hsc_direct_size 10 $options $*"
 }
 
 # One process, as a start of MPI takes longer than all of these
@@ -45,6 +47,7 @@ try() {
   try "positive entries" -wrong positive
   try "no such smoother" -pc_hsc_smoother sor
   try "smoother by a wrong number" -wrong smoother_number
+  try "no such backend" -pc_hsc_backend gpu
   try "no such cycle" -pc_hsc_cycle f
   try "no such coloring" -pc_hsc_coloring random
   try "no such precision" -pc_hsc_precision half
