@@ -42,6 +42,9 @@ struct alignas(16) double2 {
 struct alignas(8) int2 {
   int x, y;
 };
+struct int3 {
+  int x, y, z;
+};
 struct alignas(16) int4 {
   int x, y, z, w;
 };
@@ -113,6 +116,20 @@ static inline T __shfl_down_sync(unsigned int, T value, unsigned int delta, int 
   const int me = EmulateThread() % warpSize;
 
   return EmulateShuffle(value, me % width + (int)delta < width ? me + (int)delta : me);
+}
+static inline int __popc(unsigned int v)
+{
+  return __builtin_popcount(v);
+}
+template <class T>
+static inline T min(T a, T b)
+{
+  return b < a ? b : a;
+}
+template <class T>
+static inline T max(T a, T b)
+{
+  return a < b ? b : a;
 }
 template <class T>
 static inline T __ldg(const T *p)
