@@ -623,7 +623,7 @@ struct NetworkDevice::Data {
   cudaError_t Launch(cudaStream_t);
   cudaError_t Capture();
   cudaError_t Apply(cudaStream_t, const double r[], double factor, double z[]);
-  cudaError_t ApplyStaged(cudaStream_t, size_t count, const double r[], double factor, double z[]);
+  cudaError_t ApplyStaged(cudaStream_t, size_t count, const double r[], bool ronhost, double factor, double z[], bool zonhost);
 };
 
 void NetworkDevice::Data::Free()
@@ -1010,12 +1010,15 @@ cudaError_t NetworkDevice::Data::Apply(cudaStream_t stream, const double r[], do
   return cudaGraphLaunch(graph, stream);
 }
 
-cudaError_t NetworkDevice::Data::ApplyStaged(cudaStream_t stream, size_t count, const double r[], double factor, double z[])
+cudaError_t NetworkDevice::Data::ApplyStaged(cudaStream_t stream, size_t count, const double r[], bool ronhost, double factor, double z[], bool zonhost)
 {
-  DeviceCall(in.Resize(count));
-  DeviceCall(out.Resize(count));
-  DeviceCall(cudaMemcpyAsync(in.p, r, count * sizeof(double), cudaMemcpyHostToDevice, stream));
-  DeviceCall(Apply(stream, in.p, factor, out.p));
+  if (ronhost) {
+    DeviceCall(in.Resize(count));
+    DeviceCall(cudaMemcpyAsync(in.p, r, count * sizeof(double), cudaMemcpyHostToDevice, stream));
+  }
+  if (zonhost) DeviceCall(out.Resize(count));
+  DeviceCall(Apply(stream, ronhost ? in.p : r, factor, zonhost ? out.p : z));
+  if (!zonhost) return cudaSuccess;
   DeviceCall(cudaMemcpyAsync(z, out.p, count * sizeof(double), cudaMemcpyDeviceToHost, stream));
   return cudaStreamSynchronize(stream);
 }
@@ -1063,9 +1066,9 @@ int NetworkDevice::Apply(void *stream, const double r[], double factor, double z
   return DeviceError(data->Apply((cudaStream_t)stream, r, factor, z));
 }
 
-int NetworkDevice::ApplyStaged(void *stream, size_t n, const double r[], double factor, double z[])
+int NetworkDevice::ApplyStaged(void *stream, size_t n, const double r[], bool ronhost, double factor, double z[], bool zonhost)
 {
-  return DeviceError(data->ApplyStaged((cudaStream_t)stream, n, r, factor, z));
+  return DeviceError(data->ApplyStaged((cudaStream_t)stream, n, r, ronhost, factor, z, zonhost));
 }
 
 size_t NetworkDevice::Memory() const

@@ -29,8 +29,8 @@ public:
   int SetVectors(const Network &, const ptrdiff_t offset[], size_t n, const double scaling[], size_t nother, const size_t other[], const double otherinv[]);
   /* z = factor P r for vectors on the device, which stream (a cudaStream_t) then computes. Nothing is copied, and nobody waits. */
   int Apply(void *stream, const double r[], double factor, double z[]);
-  /* The same for n numbers of the host; waits for the result */
-  int ApplyStaged(void *stream, size_t n, const double r[], double factor, double z[]);
+  /* The same for vectors of n numbers, either of which may be the host's: waits for the result where that is */
+  int ApplyStaged(void *stream, size_t n, const double r[], bool ronhost, double factor, double z[], bool zonhost);
 
   size_t Memory() const;
   int    Launches() const; /* kernels of one application */

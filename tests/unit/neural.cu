@@ -256,7 +256,7 @@ static void TestReuse(std::mt19937 &random)
       network.Apply(p.r.data(), p.offset.data(), 2.0, expected.data());
       ApplyOnDevice(device, p, r, z, 2.0, result);
       worst = std::max(worst, Compare(network, p, expected, result));
-      TestCall(device.ApplyStaged(DeviceStream(), p.n, p.r.data(), 2.0, result.data()));
+      TestCall(device.ApplyStaged(DeviceStream(), p.n, p.r.data(), true, 2.0, result.data(), true));
       worst = std::max(worst, Compare(network, p, expected, result));
     }
   }
