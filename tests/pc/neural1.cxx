@@ -320,7 +320,7 @@ int main(int argc, char **argv)
       args: -dim {{2 3}separate output} -scene {{dam drops}separate output} -rows {{all fluid}} -most 60
     test:
       suffix: gpu_again
-      args: -scene dam -again 2 -dim 3 -ksp_view
+      args: -scene dam -again 2 -ksp_view
       filter: grep -E "solved|made so far|backend"
     test:
       suffix: gpu_open
