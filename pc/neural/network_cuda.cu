@@ -10,7 +10,7 @@
   What is read and written once, in bytes for each cell: 8 r, 8 z, 4 + 4 x of the finest level, about 0.5 to tell which cells are where in the vectors, and
   24 for each cell of the coarser levels, together about 28.
 
-  One graph holds the whole application. It finds the vectors in a record on the device, which a kernel of one thread sets where they are others than the last
+  One graph holds the whole application, from the second one of an object on. It finds the vectors in a record on the device, which a kernel of one thread sets where they are others than the last
   time: this costs about two microseconds, where a graph for each pair of vectors would have to be made for the first use of each, at fifty times of that, and again
   after every change of the image.
 */
@@ -997,7 +997,6 @@ cudaError_t NetworkDevice::Data::Apply(cudaStream_t stream, const double r[], do
 {
   /* Two streams would share the fields */
   if (launched && stream != last) DeviceCall(cudaDeviceSynchronize());
-  if (!graph) DeviceCall(Capture());
   if (known.r != r || known.z != z || known.factor != factor) {
     known.r = nullptr;
     DeviceCall(DeviceLaunch(SetRecord, dim3(1), dim3(1), 0, stream, record.p, r, z, factor * scale));
@@ -1005,8 +1004,13 @@ cudaError_t NetworkDevice::Data::Apply(cudaStream_t stream, const double r[], do
     known.z      = z;
     known.factor = factor;
   }
-  last     = stream;
-  launched = true;
+  last = stream;
+  if (!launched) {
+    /* The device loads kernels when they are first launched, which is no work for a graph */
+    launched = true;
+    return dim == 3 ? Launch<3>(stream) : Launch<2>(stream);
+  }
+  if (!graph) DeviceCall(Capture());
   return cudaGraphLaunch(graph, stream);
 }
 

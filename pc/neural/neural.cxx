@@ -915,6 +915,7 @@ static PetscErrorCode PCNeuralTellDevice(PC pc)
   neural->devicelists = neural->devicekernels = PETSC_TRUE;
   if (neural->devicevectors) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MatGetLocalSize(pc->pmat, &n, nullptr));
+  PetscCheck(n <= PETSC_MPI_INT_MAX, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "%" PetscInt_FMT " rows are too many for a device: use -pc_neural_backend host", n);
   other.assign(neural->other, neural->other + neural->nother);
   if (neural->diagonal) {
     const std::vector<Segment> &segment = neural->network->segments();
