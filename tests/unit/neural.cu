@@ -349,6 +349,13 @@ int main(int argc, char **argv)
   }
   TestReuse(random);
   TestEdges(random);
+#if defined(PETLAP_CUDA_EMULATED)
+  {
+    size_t available, total;
+
+    Check(cudaMemGetInfo(&available, &total) == cudaSuccess && available == total, "all memory of the device is given back");
+  }
+#endif
   DeviceFinalize();
   MPI_Finalize();
   return failures > 0;
