@@ -5,6 +5,10 @@
 #include "mat/compat/backend.h"
 #include "mat/compat/petscversion.h"
 #include <cstdio>
+#if defined(_OPENMP)
+  #include <dlfcn.h>
+  #include <omp.h>
+#endif
 
 PETSC_INTERN PetscErrorCode KSPInitialize_PSDO(void);
 PETSC_INTERN PetscErrorCode PCInitialize_HSC(void);
@@ -73,6 +77,19 @@ static PetscErrorCode PetlapCheckPETSc(void)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  PETSc unloads this library when it ends, and the OpenMP runtime goes along where nobody else uses it. Its threads wait for more work for a while, and must
+  find their code there: the runtime is made to stay.
+*/
+static void PetlapKeepThreads(void)
+{
+#if defined(_OPENMP)
+  Dl_info info;
+
+  if (dladdr((void *)omp_get_max_threads, &info) && info.dli_fname) (void)dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+#endif
+}
+
 /*@C
   PetlapInitialize - Registers petlap's types, log events and options with PETSc
 
@@ -94,6 +111,7 @@ PetscErrorCode PetlapInitialize(void)
   PetscFunctionBegin;
   if (PetlapInitialized) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetlapCheckPETSc());
+  PetlapKeepThreads();
   PetlapInitialized = PETSC_TRUE;
   PetscCall(PetscRegisterFinalize(PetlapFinalize));
   PetscCall(KSPInitialize_PSDO());

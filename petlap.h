@@ -128,6 +128,8 @@ PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetMode(Mat, MatSchwarzSchurMode);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetMode(Mat, MatSchwarzSchurMode *);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetPrecision(Mat, MatSchwarzSchurPrecision);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetPrecision(Mat, MatSchwarzSchurPrecision *);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetBackend(Mat, PetlapBackend);
+PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetBackend(Mat, PetlapBackend *);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSetRefine(Mat, PetscInt);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurGetRefine(Mat, PetscInt *, PetscInt *, PetscReal *);
 PETLAP_EXTERN PetscErrorCode MatSchwarzSchurSolveAdjoint(Mat, Mat, Vec, Vec, Vec, Mat);

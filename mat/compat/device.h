@@ -11,6 +11,13 @@
 
 #include <cstddef>
 
+/* Loops over arrays that shall stay in registers */
+#if defined(PETLAP_CUDA_EMULATED)
+  #define DEVICE_UNROLL
+#else
+  #define DEVICE_UNROLL _Pragma("unroll")
+#endif
+
 #if defined(PETLAP_CUDA_EMULATED)
 
 template <class... P, class... A>

@@ -2,6 +2,7 @@
   Puts the fronts of a plan into an order, gives every one its memory, and drives the executors over them.
 */
 #include "mat/schwarzschur/factor.h"
+#include "mat/schwarzschur/allocator.h"
 #include "mat/compat/isa.h"
 #include <algorithm>
 #include <cfloat>
@@ -33,49 +34,6 @@ const FactorKernels *FactorFindKernels(bool single, const char *isa)
 }
 
 namespace {
-
-/* Storage whose pieces are taken and given back in a known order, so that their places can be found beforehand */
-class Allocator {
-  std::map<size_t, size_t> free; /* offset, length */
-  size_t                   end = 0;
-
-public:
-  size_t Size() const
-  {
-    return end;
-  }
-  size_t Take(size_t n)
-  {
-    n = (n + 7) / 8 * 8;
-    for (auto i = free.begin(); i != free.end(); ++i) {
-      if (i->second < n) continue;
-      const size_t at = i->first, rest = i->second - n;
-
-      free.erase(i);
-      if (rest) free[at + n] = rest;
-      return at;
-    }
-    end += n;
-    return end - n;
-  }
-  void Give(size_t at, size_t n)
-  {
-    n = (n + 7) / 8 * 8;
-    if (!n) return;
-    auto i = free.insert({at, n}).first, next = std::next(i);
-    if (next != free.end() && i->first + i->second == next->first) {
-      i->second += next->second;
-      free.erase(next);
-    }
-    if (i != free.begin()) {
-      auto before = std::prev(i);
-      if (before->first + before->second == i->first) {
-        before->second += i->second;
-        free.erase(i);
-      }
-    }
-  }
-};
 
 /* Memory that is aligned for vectors and whose size no overflow can falsify */
 void *Allocate(double bytes)
@@ -186,7 +144,7 @@ void BuildClass(Factor *F, int i)
 }
 
 /* Returns the index of the node in the program, children first */
-int BuildProgram(Factor *F, int cls, PetscInt shift, FactorProgram *program, std::vector<FactorNode> &node, Allocator &d, Allocator &v)
+int BuildProgram(Factor *F, int cls, PetscInt shift, FactorProgram *program, std::vector<FactorNode> &node, FactorAllocator &d, FactorAllocator &v)
 {
   const PlanClass   &p = F->plan->cls[cls];
   const FactorClass &c = F->cls[cls];
@@ -250,14 +208,14 @@ class Scheduler {
   std::map<int, int>    programs;
   std::vector<bool>     fits; /* whether the block classes may run in lanes */
   int                   V;
-  Allocator             shared_d, shared_v;
+  FactorAllocator       shared_d, shared_v;
 
   int Program(int cls)
   {
     auto found = programs.find(cls);
     if (found != programs.end()) return found->second;
-    FactorProgram p;
-    Allocator     d, v;
+    FactorProgram   p;
+    FactorAllocator d, v;
 
     memset(&p, 0, sizeof(p));
     F->node.emplace_back();
@@ -289,7 +247,7 @@ class Scheduler {
     return (n + 15) / 16 * 16;
   }
 
-  FactorPlace Take(int cls, Allocator &d, Allocator &v, bool shared)
+  FactorPlace Take(int cls, FactorAllocator &d, FactorAllocator &v, bool shared)
   {
     const size_t r = F->cls[cls].r;
     FactorPlace  p;
@@ -301,7 +259,7 @@ class Scheduler {
   }
 
   /* One front of each class, children first; a contribution block lives until the last class that takes it up */
-  void Classes(int cls, PetscInt origin, std::vector<int> &uses, std::vector<FactorStep> &done, Allocator &d, Allocator &v)
+  void Classes(int cls, PetscInt origin, std::vector<int> &uses, std::vector<FactorStep> &done, FactorAllocator &d, FactorAllocator &v)
   {
     const PlanClass   &p = F->plan->cls[cls];
     const FactorClass &c = F->cls[cls];
@@ -334,7 +292,7 @@ class Scheduler {
     F->step[0].push_back(s);
   }
 
-  FactorPlace Shared(int cls, PetscInt origin, const std::vector<FactorStep> &of, Allocator &v)
+  FactorPlace Shared(int cls, PetscInt origin, const std::vector<FactorStep> &of, FactorAllocator &v)
   {
     const PlanClass &p = F->plan->cls[cls];
     FactorStep       s = of[cls];
@@ -352,7 +310,7 @@ class Scheduler {
     return place;
   }
 
-  void Front(int t, Allocator &d, Allocator &v, bool shared, bool reuse, std::vector<FactorStep> &step)
+  void Front(int t, FactorAllocator &d, FactorAllocator &v, bool shared, bool reuse, std::vector<FactorStep> &step)
   {
     TreeNode          &n = tree[t];
     const FactorClass &c = F->cls[n.cls];
@@ -384,7 +342,7 @@ class Scheduler {
     step.push_back(s);
   }
 
-  void Alone(int t, Allocator &d, Allocator &v, std::vector<FactorStep> &step)
+  void Alone(int t, FactorAllocator &d, FactorAllocator &v, std::vector<FactorStep> &step)
   {
     for (int k = 0; k < tree[t].nchild; k++) Alone(tree[t].child[k], d, v, step);
     Front(t, d, v, false, true, step);
@@ -401,7 +359,7 @@ class Scheduler {
   }
 
   /* All fronts of a subtree: its blocks in batches first, then what is above them */
-  void Window(int top, bool shared, Allocator &d, Allocator &v, std::vector<FactorStep> &step)
+  void Window(int top, bool shared, FactorAllocator &d, FactorAllocator &v, std::vector<FactorStep> &step)
   {
     std::map<int, std::vector<int>> blocks;
     std::vector<int>                fronts;
@@ -469,7 +427,7 @@ class Scheduler {
   }
 
   /* Windows and what is above them, in the order of the tree */
-  void Ordered(int t, int most, Allocator &d, Allocator &v, std::vector<FactorStep> &step)
+  void Ordered(int t, int most, FactorAllocator &d, FactorAllocator &v, std::vector<FactorStep> &step)
   {
     if (tree[t].blocks <= most || !tree[t].nchild) {
       Window(t, false, d, v, step);
@@ -500,7 +458,7 @@ public:
     if (F->options.constant) {
       std::vector<int>        uses(F->plan->nclass, 0);
       std::vector<FactorStep> done(F->plan->nclass);
-      Allocator               d, v, sv;
+      FactorAllocator         d, v, sv;
 
       memset(done.data(), 0, done.size() * sizeof(FactorStep));
       for (int i = 0; i < F->plan->nclass; i++) {
@@ -520,7 +478,7 @@ public:
     const int most    = WindowBlocks();
     const int threads = F->options.threads;
     if (threads <= 1 || tree[root].blocks < 2 * threads) {
-      Allocator d, v;
+      FactorAllocator d, v;
 
       F->step.emplace_back();
       F->task.push_back({0, -1, 0, nullptr});
@@ -533,7 +491,7 @@ public:
 
       Windows(root, std::max(1, tree[root].blocks / (4 * threads)), windows, above);
       for (int t : windows) {
-        Allocator d, v;
+        FactorAllocator d, v;
 
         F->step.emplace_back();
         taskof[t] = (int)F->task.size();
@@ -548,7 +506,7 @@ public:
         F->own_v = std::max(F->own_v, v.Size());
       }
       for (int t : above) {
-        Allocator d, v;
+        FactorAllocator d, v;
 
         F->step.emplace_back();
         taskof[t] = (int)F->task.size();

@@ -1,12 +1,15 @@
 /*
-  MATSOLVERSCHWARZSCHUR: the structured-grid direct solver as PETSc sees it. The numbers are worked on in factor_host.cxx.
+  MATSOLVERSCHWARZSCHUR: the structured-grid direct solver as PETSc sees it. The numbers are worked on in factor_host.cxx and factor_cuda.cu.
 */
 #include "petlap.h"
 #include <petsc/private/matimpl.h>
 #include "mat/compat/petscversion.h"
 #include "mat/grid/structuredgrid.h"
 #include "mat/schwarzschur/factor.h"
+#include "mat/schwarzschur/factor_cuda.h"
+#include "mat/compat/backend.h"
 #include <cmath>
+#include <cstring>
 #include <unistd.h>
 
 #define SCHWARZSCHUR_DEFAULT_REFINE          2
@@ -39,11 +42,16 @@ typedef struct {
   PetscReal                threshold, memory; /* MB */
   char                     isa[32];
   SchwarzSchurConstant     constant;
+  PetlapBackend            backend;
 
   /* What the matrix made of it */
   StructuredGrid grid;
   Plan          *plan;
-  Factor        *factor;
+  Factor        *factor; /* one of the two */
+  FactorCuda    *cuda;
+  PetscBool      held, ondevice, compare; /* whether A has its values on the device; where the factors are; whether the host's are kept beside them, for -petlap_check */
+  PetscBool      fellback;                /* pivots of the device did not do */
+  double         replaced, ratio;         /* of a factorization on the device, as in FactorInfo */
   FactorMode     used;
   PetscBool      hermitian, single, indefinite, toosmall, shared; /* not positive definite, single precision did not do: found out by an earlier factorization */
   PetscInt       nsymbolic, nnumeric;
@@ -73,12 +81,123 @@ static const char    SchwarzSchurCitation[] = "@inproceedings{wang2025schwarz,\n
                                               "  year      = {2025}\n"
                                               "}\n";
 
+/* ---- The two executors as one. Arrays are where the executor works: in the host's memory, or in the device's. ---- */
+
+/* What calls for an executor that does not exist */
+#if defined(PETLAP_HAVE_CUDA)
+  #define SchwarzSchurCuda(...) BackendCall(PETSC_COMM_SELF, __VA_ARGS__)
+#else
+  #define SchwarzSchurCuda(...) SETERRQ(PETSC_COMM_SELF, PETSC_ERR_PLIB, "petlap was configured without CUDA")
+#endif
+
+static void MatSchwarzSchurDestroyFactors(Mat_SchwarzSchur *ss)
+{
+  FactorDestroy(ss->factor);
+  ss->factor = nullptr;
+#if defined(PETLAP_HAVE_CUDA)
+  FactorCudaDestroy(ss->cuda);
+#endif
+  ss->cuda = nullptr;
+}
+
+static bool MatSchwarzSchurHasFactor(const Mat_SchwarzSchur *ss)
+{
+  return ss->ondevice ? ss->cuda != nullptr : ss->factor != nullptr;
+}
+
+static FactorInfo MatSchwarzSchurGetFactorInfo(const Mat_SchwarzSchur *ss)
+{
+#if defined(PETLAP_HAVE_CUDA)
+  if (ss->ondevice) {
+    const FactorCudaInfo cuda = FactorCudaGetInfo(ss->cuda);
+    FactorInfo           info;
+
+    memset(&info, 0, sizeof(info));
+    info.isa         = "CUDA";
+    info.entries     = cuda.entries;
+    info.flops       = cuda.flops;
+    info.bytes       = cuda.bytes;
+    info.stack_bytes = cuda.stack_bytes;
+    info.replaced    = ss->replaced;
+    info.ratio       = ss->ratio;
+    return info;
+  }
+#endif
+  return FactorGetInfo(ss->factor);
+}
+
+static PetscErrorCode MatSchwarzSchurSubstitute(Mat_SchwarzSchur *ss, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx)
+{
+  PetscFunctionBegin;
+  if (ss->ondevice) {
+    SchwarzSchurCuda(FactorCudaSolve(ss->cuda, trans, (int)nrhs, b, ldb, x, ldx));
+  } else {
+    PetscCheck(FactorSolve(ss->factor, trans, (int)nrhs, b, ldb, x, ldx) == 0, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for a solve with %" PetscInt_FMT " right-hand sides: solve for fewer at a time", nrhs);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The same for one vector of the host's */
+static PetscErrorCode MatSchwarzSchurSubstituteHost(Mat_SchwarzSchur *ss, const PetscScalar *b, PetscScalar *x)
+{
+  const PetscInt n  = ss->plan->npoints * ss->plan->grid.dof;
+  void          *db = nullptr;
+
+  PetscFunctionBegin;
+  if (ss->ondevice) {
+    SchwarzSchurCuda(FactorCudaVector(ss->cuda, 0, 1, &db));
+    SchwarzSchurCuda(FactorCudaUpload(ss->cuda, 1, b, n, db));
+    PetscCall(MatSchwarzSchurSubstitute(ss, FACTOR_NOTRANS, 1, (const PetscScalar *)db, n, (PetscScalar *)db, n));
+    SchwarzSchurCuda(FactorCudaDownload(ss->cuda, 1, db, x, n));
+  } else {
+    PetscCall(MatSchwarzSchurSubstitute(ss, FACTOR_NOTRANS, 1, b, n, x, n));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* x += a d, where d is n x nrhs without gaps; x = a where there is no d */
+static PetscErrorCode MatSchwarzSchurAdd(Mat_SchwarzSchur *ss, double a, PetscInt nrhs, const PetscScalar *d, PetscScalar *x, PetscInt ldx)
+{
+  const PetscInt n = ss->plan->npoints * ss->plan->grid.dof;
+
+  PetscFunctionBegin;
+  if (ss->ondevice) {
+    SchwarzSchurCuda(d ? FactorCudaAdd(ss->cuda, a, (int)nrhs, d, x, ldx) : FactorCudaFill(ss->cuda, a, (int)nrhs, x, ldx));
+  } else {
+    for (PetscInt q = 0; q < nrhs; q++) {
+      for (PetscInt i = 0; i < n; i++) x[i + (size_t)q * ldx] = d ? x[i + (size_t)q * ldx] + a * d[i + (size_t)q * n] : a;
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Room for residuals and corrections of nrhs columns */
+static PetscErrorCode MatSchwarzSchurGetWork(Mat_SchwarzSchur *ss, PetscInt nrhs, PetscScalar **r, PetscScalar **d)
+{
+  const size_t n = (size_t)ss->plan->npoints * ss->plan->grid.dof;
+
+  PetscFunctionBegin;
+  if (ss->ondevice) {
+    SchwarzSchurCuda(FactorCudaVector(ss->cuda, 2, (int)nrhs, (void **)r));
+    SchwarzSchurCuda(FactorCudaVector(ss->cuda, 3, (int)nrhs, (void **)d));
+  } else {
+    PetscCall(PetscMalloc2(n * nrhs, r, n * nrhs, d));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode MatSchwarzSchurRestoreWork(Mat_SchwarzSchur *ss, PetscScalar **r, PetscScalar **d)
+{
+  PetscFunctionBegin;
+  if (!ss->ondevice) PetscCall(PetscFree2(*r, *d));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode MatSchwarzSchurReset(Mat_SchwarzSchur *ss)
 {
   PetscFunctionBegin;
-  FactorDestroy(ss->factor);
-  ss->factor = nullptr;
-  ss->id     = 0;
+  MatSchwarzSchurDestroyFactors(ss);
+  ss->id = 0;
   PetscCall(MatDestroy(&ss->A));
   PlanDestroy(ss->plan);
   ss->plan = nullptr;
@@ -101,6 +220,8 @@ static PetscErrorCode MatDestroy_SchwarzSchur(Mat F)
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurGetMode_C", nullptr));
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurSetPrecision_C", nullptr));
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurGetPrecision_C", nullptr));
+  PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurSetBackend_C", nullptr));
+  PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurGetBackend_C", nullptr));
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurSetRefine_C", nullptr));
   PetscCall(PetscObjectComposeFunction((PetscObject)F, "MatSchwarzSchurGetRefine_C", nullptr));
   PetscCall(PetscFree(F->data));
@@ -152,6 +273,7 @@ static PetscErrorCode MatSchwarzSchurSetFromOptions(Mat F)
   PetscCall(PetscOptionsReal("-mat_schwarzschur_pivot_threshold", "A diagonal entry smaller than this part of its column gives way as pivot", "", ss->threshold, &ss->threshold, nullptr));
   PetscCall(PetscOptionsReal("-mat_schwarzschur_memory_limit", "Most memory to be taken, in MB (0: 90% of what the machine has)", "", ss->memory, &ss->memory, nullptr));
   PetscCall(PetscOptionsString("-mat_schwarzschur_isa", "Instruction set (avx512, avx2 or portable; by default the best there is)", "", ss->isa, ss->isa, sizeof(ss->isa), nullptr));
+  PetscCall(PetscOptionsEnum("-mat_schwarzschur_backend", "Where the factors are; auto follows the matrix", "MatSchwarzSchurSetBackend", PetlapBackends, (PetscEnum)ss->backend, (PetscEnum *)&ss->backend, nullptr));
   PetscCall(PetscOptionsEnum("-mat_schwarzschur_constant", "Whether one matrix serves all boxes of the same shape, for stencils that are the same everywhere", "", SchwarzSchurConstants, (PetscEnum)ss->constant, (PetscEnum *)&ss->constant, nullptr));
   PetscOptionsEnd();
   PetscCheck(ss->hints.dof >= 0, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "-mat_schwarzschur_dof is %" PetscInt_FMT " and must be positive, or 0 for finding it out", ss->hints.dof);
@@ -279,19 +401,20 @@ static PetscErrorCode MatSchwarzSchurChooseMode(Mat F, Mat A)
 }
 
 /* Lays the factors out; an allocation that cannot succeed is refused here, with what would need less */
-static PetscErrorCode MatSchwarzSchurCreateFactor(Mat F)
+static PetscErrorCode MatSchwarzSchurCreateFactor(Mat F, Mat A)
 {
-  Mat_SchwarzSchur *ss    = (Mat_SchwarzSchur *)F->data;
-  const double      limit = ss->memory > 0 ? ss->memory * 1e6 : SCHWARZSCHUR_MEMORY * (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
   FactorOptions     options;
   FactorInfo        info;
-  double            need;
-  const PlanCount   count = PlanCounts(ss->plan);
-  const double      bytes = ss->single ? sizeof(PetscScalar) / 2. : sizeof(PetscScalar);
+  double            need, room = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE), limit;
+  const PlanCount   count   = PlanCounts(ss->plan);
+  const double      bytes   = ss->single ? sizeof(PetscScalar) / 2. : sizeof(PetscScalar);
+  bool              refused = false;
 
   PetscFunctionBegin;
-  FactorDestroy(ss->factor);
-  ss->factor        = nullptr;
+  MatSchwarzSchurDestroyFactors(ss);
+  if (ss->ondevice) SchwarzSchurCuda(FactorCudaMemory(&room));
+  limit             = ss->memory > 0 ? ss->memory * 1e6 : SCHWARZSCHUR_MEMORY * room;
   options.mode      = ss->used;
   options.single    = ss->single;
   options.hermitian = ss->hermitian;
@@ -302,15 +425,39 @@ static PetscErrorCode MatSchwarzSchurCreateFactor(Mat F)
   ss->nnz           = ss->used == FACTOR_LU ? count.lu : count.symmetric;
   need              = ss->shared ? 0 : bytes * (ss->nnz + count.stack);
   if (need <= limit) {
-    ss->factor = FactorCreate(ss->plan, &options);
-    PetscCheck(ss->factor, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory while the fronts were laid out");
-    info    = FactorGetInfo(ss->factor);
-    ss->nnz = info.entries;
-    need    = info.bytes + info.stack_bytes;
+    if (!ss->ondevice || ss->compare) {
+      ss->factor = FactorCreate(ss->plan, &options);
+      PetscCheck(ss->factor, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory while the fronts were laid out");
+    }
+#if defined(PETLAP_HAVE_CUDA)
+    if (ss->ondevice) {
+      FactorCudaPattern       pattern;
+      const FactorCudaTuning *tuning = nullptr;
+      PetscInt                n;
+      PetscBool               done;
+      int                     error;
+
+      PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &pattern.ia, &pattern.ja, &done));
+      pattern.n     = n;
+      pattern.slot  = ss->slot;
+      pattern.start = ss->start;
+      ss->cuda      = FactorCudaCreate(ss->plan, &options, &pattern, tuning, DeviceStream(), &error);
+      PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &pattern.ia, &pattern.ja, &done));
+      refused = FactorCudaIsMemory(error);
+      if (!refused) BackendCall(F, error);
+      PetscCheck(refused || ss->cuda, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory while the fronts were laid out");
+    }
+#endif
+    if (!refused) {
+      info    = MatSchwarzSchurGetFactorInfo(ss);
+      ss->nnz = info.entries;
+      need    = info.bytes + info.stack_bytes;
+    }
   }
-  PetscCheck(need <= limit, PETSC_COMM_SELF, PETSC_ERR_MEM,
-             "The factors of this grid need %.1f MB and the limit is %.1f MB (-mat_schwarzschur_memory_limit; by default a part of what the machine has): use %s%s, a smaller grid, or an iterative method", need * 1e-6, limit * 1e-6,
-             ss->single ? "" : "-mat_schwarzschur_precision single, ", ss->used == FACTOR_LU ? "-pc_type cholesky if the matrix is symmetric" : "more processes with -pc_type bjacobi or asm");
+  (void)A;
+  PetscCheck(need <= limit && !refused, PETSC_COMM_SELF, PETSC_ERR_MEM,
+             "The factors of this grid need %s%.1f MB and the limit is %.1f MB (-mat_schwarzschur_memory_limit; by default a part of what the %s has): use %s%s, a smaller grid, or an iterative method", refused ? "more than " : "", need * 1e-6,
+             limit * 1e-6, ss->ondevice ? "device" : "machine", ss->single ? "" : "-mat_schwarzschur_precision single, ", ss->used == FACTOR_LU ? "-pc_type cholesky if the matrix is symmetric" : "more processes with -pc_type bjacobi or asm");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -350,10 +497,10 @@ static PetscErrorCode MatSchwarzSchurGetValues(Mat F, Mat A, PetscInt n, const P
     if (constant != (bool)ss->shared) {
       PetscCall(PetscInfo(F, "Boxes of the same shape %s their factors\n", constant ? "share" : "no longer share"));
       ss->shared = (PetscBool)constant;
-      PetscCall(MatSchwarzSchurCreateFactor(F));
+      PetscCall(MatSchwarzSchurCreateFactor(F, A));
     }
   }
-  if (!ss->factor) PetscCall(MatSchwarzSchurCreateFactor(F));
+  if (!MatSchwarzSchurHasFactor(ss)) PetscCall(MatSchwarzSchurCreateFactor(F, A));
   ss->id    = id;
   ss->state = state;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -409,13 +556,23 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
   if (!regular) PetscCall(MatSchwarzSchurFindSlots(ss, n, ia, ja));
   ss->indefinite = PETSC_FALSE;
   ss->toosmall   = PETSC_FALSE;
+  ss->fellback   = PETSC_FALSE;
   ss->shared     = PETSC_FALSE;
   ss->single     = (PetscBool)(ss->precision == MATSCHWARZSCHUR_SINGLE);
   ss->nsymbolic++;
   PetscCall(MatSchwarzSchurChooseMode(F, A));
-  PetscCall(MatSeqAIJGetArrayRead(A, &aa));
-  PetscCall(MatSchwarzSchurGetValues(F, A, n, ia, ja, aa, &values));
-  PetscCall(MatSeqAIJRestoreArrayRead(A, &aa));
+  PetscCall(BackendHolds(A, nullptr, &ss->held));
+  PetscCall(BackendChoose((PetscObject)F, ss->backend, ss->held, "mat_schwarzschur_backend", &ss->ondevice));
+  PetscCall(BackendCheck(&ss->compare));
+  ss->compare = (PetscBool)(ss->compare && ss->ondevice);
+  if (ss->ondevice && ss->held && ss->constant != CONSTANT_YES) {
+    /* Nobody looks at values that are on the device already */
+    PetscCall(MatSchwarzSchurCreateFactor(F, A));
+  } else {
+    PetscCall(MatSeqAIJGetArrayRead(A, &aa));
+    PetscCall(MatSchwarzSchurGetValues(F, A, n, ia, ja, aa, &values));
+    PetscCall(MatSeqAIJRestoreArrayRead(A, &aa));
+  }
   PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
   F->ops->lufactornumeric       = F->factortype == MAT_FACTOR_LU ? MatFactorNumeric_SchwarzSchur : nullptr;
   F->ops->choleskyfactornumeric = F->factortype == MAT_FACTOR_CHOLESKY ? MatFactorNumeric_SchwarzSchur : nullptr;
@@ -452,8 +609,8 @@ static PetscErrorCode MatSchwarzSchurCheckFinite(PetscInt n, const PetscInt *ia,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Factors with what has been laid out. failed as FactorNumeric() returns it. */
-static PetscErrorCode MatSchwarzSchurRun(Mat F, Mat A, int *failed)
+/* Factors on the host with what has been laid out. failed as FactorNumeric() returns it. */
+static PetscErrorCode MatSchwarzSchurRunHost(Mat F, Mat A, int *failed)
 {
   Mat_SchwarzSchur  *ss = (Mat_SchwarzSchur *)F->data;
   PetscInt           n;
@@ -488,14 +645,76 @@ static PetscErrorCode MatSchwarzSchurRun(Mat F, Mat A, int *failed)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode MatSchwarzSchurUseDouble(Mat F)
+/* The same on the device */
+static PetscErrorCode MatSchwarzSchurRunDevice(Mat F, Mat A, int *failed)
+{
+  Mat_SchwarzSchur  *ss = (Mat_SchwarzSchur *)F->data;
+  PetscInt           n;
+  const PetscInt    *ia, *ja;
+  const PetscScalar *aa   = nullptr;
+  PetscScalar       *da   = nullptr;
+  PetscMemType       type = PETSC_MEMTYPE_HOST;
+  PetscBool          done;
+  FactorValues       values;
+  FactorCudaResult   result;
+
+  PetscFunctionBegin;
+  memset(&result, 0, sizeof(result));
+  PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+  if (ss->held) PetscCall(MatSeqAIJGetCSRAndMemType(A, nullptr, nullptr, &da, &type));
+  if (PetscMemTypeDevice(type)) {
+    PetscCall(PetscObjectGetId((PetscObject)A, &ss->id));
+    PetscCall(PetscObjectStateGet((PetscObject)A, &ss->state));
+  } else {
+    PetscCall(MatSeqAIJGetArrayRead(A, &aa));
+    PetscCall(MatSchwarzSchurGetValues(F, A, n, ia, ja, aa, &values));
+  }
+  SchwarzSchurCuda(FactorCudaNumeric(ss->cuda, aa ? aa : da, !aa, &result));
+  if (aa) PetscCall(MatSeqAIJRestoreArrayRead(A, &aa));
+  if (result.nonfinite) {
+    PetscCall(MatSeqAIJGetArrayRead(A, &aa));
+    PetscCall(MatSchwarzSchurCheckFinite(n, ia, ja, aa));
+    PetscCall(MatSeqAIJRestoreArrayRead(A, &aa));
+  }
+  PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+  ss->norm     = result.norm;
+  ss->replaced = result.replaced;
+  ss->ratio    = result.ratio;
+  *failed      = result.failed;
+  if (ss->compare) {
+    int host;
+
+    ss->ondevice = PETSC_FALSE;
+    PetscCall(MatSchwarzSchurRunHost(F, A, &host));
+    ss->ondevice = PETSC_TRUE;
+    PetscCheck(host == *failed, PETSC_COMM_SELF, PETSC_ERR_GPU, "-petlap_check: the factorization ends with %d on the device and with %d on the host", *failed, host);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode MatSchwarzSchurRun(Mat F, Mat A, int *failed)
+{
+  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+
+  PetscFunctionBegin;
+  if (!ss->ondevice) {
+    PetscCall(MatSchwarzSchurRunHost(F, A, failed));
+  } else {
+    PetscCall(PetscLogGpuTimeBegin());
+    PetscCall(MatSchwarzSchurRunDevice(F, A, failed));
+    PetscCall(PetscLogGpuTimeEnd());
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode MatSchwarzSchurUseDouble(Mat F, Mat A)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
 
   PetscFunctionBegin;
   ss->single   = PETSC_FALSE;
   ss->toosmall = PETSC_TRUE;
-  PetscCall(MatSchwarzSchurCreateFactor(F));
+  PetscCall(MatSchwarzSchurCreateFactor(F, A));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -508,14 +727,14 @@ static PetscErrorCode MatSchwarzSchurFactor(Mat F, Mat A, int *failed)
   PetscCall(MatSchwarzSchurRun(F, A, failed));
   if (*failed && ss->single) {
     PetscCall(PetscInfo(F, "Single precision does not hold the factors: back to double\n"));
-    PetscCall(MatSchwarzSchurUseDouble(F));
+    PetscCall(MatSchwarzSchurUseDouble(F, A));
     PetscCall(MatSchwarzSchurRun(F, A, failed));
   }
   if (*failed == 1 && ss->mode == MATSCHWARZSCHUR_AUTO) {
     PetscCall(PetscInfo(F, "The matrix is not positive definite: from now on it is factored as a symmetric indefinite one\n"));
     ss->indefinite = PETSC_TRUE;
     ss->used       = FACTOR_SYMMETRIC;
-    PetscCall(MatSchwarzSchurCreateFactor(F));
+    PetscCall(MatSchwarzSchurCreateFactor(F, A));
     PetscCall(MatSchwarzSchurRun(F, A, failed));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -531,7 +750,7 @@ static PetscErrorCode MatSchwarzSchurZeroPivot(Mat F, Mat A, const char reason[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode MatSchwarzSchurResidual(Mat_SchwarzSchur *, FactorTranspose, PetscInt, const PetscScalar *, PetscInt, const PetscScalar *, PetscInt, PetscScalar *, PetscReal *);
+static PetscErrorCode MatSchwarzSchurResidualHost(Mat_SchwarzSchur *, FactorTranspose, PetscInt, const PetscScalar *, PetscInt, const PetscScalar *, PetscInt, PetscScalar *, PetscReal *);
 
 /*
   A singular matrix may leave pivots that are small but not zero. Solving for a vector that no such matrix could have produced tells: the answer
@@ -541,7 +760,7 @@ static PetscErrorCode MatSchwarzSchurResidual(Mat_SchwarzSchur *, FactorTranspos
 static PetscErrorCode MatSchwarzSchurIsSingular(Mat_SchwarzSchur *ss, PetscBool *singular)
 {
   const PetscInt n        = ss->plan->npoints * ss->plan->grid.dof;
-  const bool     replaced = FactorGetInfo(ss->factor).replaced > 0;
+  const bool     replaced = MatSchwarzSchurGetFactorInfo(ss).replaced > 0;
   PetscScalar   *b, *x, *r;
   PetscReal      most = 0, error = 0;
   unsigned       seed = 1;
@@ -552,11 +771,11 @@ static PetscErrorCode MatSchwarzSchurIsSingular(Mat_SchwarzSchur *ss, PetscBool 
     seed = seed * 1664525u + 1013904223u;
     b[i] = 0.5 + (PetscReal)(seed >> 8) / 16777216.0;
   }
-  PetscCheck(FactorSolve(ss->factor, FACTOR_NOTRANS, 1, b, n, x, n) == 0, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for a solve");
+  PetscCall(MatSchwarzSchurSubstituteHost(ss, b, x));
   for (int step = 0; replaced && step <= SCHWARZSCHUR_DEFAULT_REFINE_SINGLE; step++) {
-    PetscCall(MatSchwarzSchurResidual(ss, FACTOR_NOTRANS, 1, b, n, x, n, r, &error));
+    PetscCall(MatSchwarzSchurResidualHost(ss, FACTOR_NOTRANS, 1, b, n, x, n, r, &error));
     if (error <= SCHWARZSCHUR_REGULAR) break;
-    PetscCheck(FactorSolve(ss->factor, FACTOR_NOTRANS, 1, r, n, r, n) == 0, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for a solve");
+    PetscCall(MatSchwarzSchurSubstituteHost(ss, r, r));
     for (PetscInt i = 0; i < n; i++) x[i] += r[i];
   }
   for (PetscInt i = 0; i < n; i++) {
@@ -606,14 +825,14 @@ static PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFacto
   ss->error    = -1;
   ss->nrefined = 0;
   ss->nnumeric++;
-  found = FactorGetInfo(ss->factor);
+  found = MatSchwarzSchurGetFactorInfo(ss);
   if (!failed && (found.replaced > 0 || found.ratio < (ss->single ? 1e-5 : 1e-12))) {
     PetscCall(MatSchwarzSchurIsSingular(ss, &singular));
     if (singular && ss->single) {
       PetscCall(PetscInfo(F, "The matrix is singular to single precision: back to double\n"));
-      PetscCall(MatSchwarzSchurUseDouble(F));
+      PetscCall(MatSchwarzSchurUseDouble(F, A));
       PetscCall(MatSchwarzSchurFactor(F, A, &failed));
-      found = FactorGetInfo(ss->factor);
+      found = MatSchwarzSchurGetFactorInfo(ss);
       if (!failed && (found.replaced > 0 || found.ratio < 1e-12))
         PetscCall(MatSchwarzSchurIsSingular(ss, &singular));
       else
@@ -634,13 +853,16 @@ static PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFacto
   F->ops->matsolvetranspose = MatMatSolveTranspose_SchwarzSchur;
   F->ops->mattransposesolve = MatMatTransposeSolve_SchwarzSchur;
   F->ops->getinertia        = F->factortype == MAT_FACTOR_CHOLESKY ? MatGetInertia_SchwarzSchur : nullptr;
-  PetscCall(PetscLogFlops(found.flops));
+  if (ss->ondevice)
+    PetscCall(PetscLogGpuFlops(found.flops));
+  else
+    PetscCall(PetscLogFlops(found.flops));
   PetscCall(PetscLogEventEnd(MAT_SSNumeric, F, A, 0, 0));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* r = b - op(A) x, column by column; returns the largest normwise backward error of a column */
-static PetscErrorCode MatSchwarzSchurResidual(Mat_SchwarzSchur *ss, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, PetscReal *error)
+static PetscErrorCode MatSchwarzSchurResidualHost(Mat_SchwarzSchur *ss, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, PetscReal *error)
 {
   PetscInt           n;
   const PetscInt    *ia, *ja;
@@ -687,14 +909,30 @@ static PetscErrorCode MatSchwarzSchurResidual(Mat_SchwarzSchur *ss, FactorTransp
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode MatSchwarzSchurResidual(Mat_SchwarzSchur *ss, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, PetscReal *error)
+{
+  double found = 0;
+
+  PetscFunctionBegin;
+  if (ss->ondevice) {
+    SchwarzSchurCuda(FactorCudaResidual(ss->cuda, trans, (int)nrhs, b, ldb, x, ldx, r, &found));
+    *error = found;
+  } else {
+    PetscCall(MatSchwarzSchurResidualHost(ss, trans, nrhs, b, ldb, x, ldx, r, error));
+  }
+  (void)found;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Most steps of refinement */
 static PetscInt MatSchwarzSchurSteps(const Mat_SchwarzSchur *ss)
 {
   if (ss->refine >= 0) return ss->refine;
-  return ss->single || FactorGetInfo(ss->factor).replaced > 0 ? SCHWARZSCHUR_DEFAULT_REFINE_SINGLE : SCHWARZSCHUR_DEFAULT_REFINE;
+  return ss->single || MatSchwarzSchurGetFactorInfo(ss).replaced > 0 ? SCHWARZSCHUR_DEFAULT_REFINE_SINGLE : SCHWARZSCHUR_DEFAULT_REFINE;
 }
 
-static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx)
+/* useless: the device's factors lead to no answer, and those of the host, which exchanges rows in all of a separator, may */
+static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, PetscBool *useless)
 {
   Mat_SchwarzSchur *ss    = (Mat_SchwarzSchur *)F->data;
   const PetscInt    n     = F->rmap->n;
@@ -705,57 +943,56 @@ static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, P
   PetscReal         error, before;
 
   PetscFunctionBegin;
-  PetscCheck(FactorSolve(ss->factor, trans, (int)nrhs, b, ldb, x, ldx) == 0, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for a solve with %" PetscInt_FMT " right-hand sides: solve for fewer at a time", nrhs);
-  PetscCall(PetscLogFlops(4.0 * ss->nnz * nrhs));
+  PetscCall(MatSchwarzSchurSubstitute(ss, trans, nrhs, b, ldb, x, ldx));
+  if (ss->ondevice)
+    PetscCall(PetscLogGpuFlops(4.0 * ss->nnz * nrhs));
+  else
+    PetscCall(PetscLogFlops(4.0 * ss->nnz * nrhs));
   if (ss->A) PetscCall(PetscObjectStateGet((PetscObject)ss->A, &state));
   /* Whoever has changed the matrix wants the old factors as they are */
   if (!ss->check || !steps || state != ss->state) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc2((size_t)n * nrhs, &r, (size_t)n * nrhs, &d));
+  PetscCall(MatSchwarzSchurGetWork(ss, nrhs, &r, &d));
   PetscCall(MatSchwarzSchurResidual(ss, trans, nrhs, b, ldb, x, ldx, r, &error));
   ss->nrefined = 0;
   /* Cholesky's errors do not depend on the right-hand side as those of the others do, whose pivots are sought in the separators only */
   if (error <= (ss->used == FACTOR_SPD ? good : PETSC_MACHINE_EPSILON / 2)) ss->check = PETSC_FALSE;
   while (error > (ss->nrefined || ss->single ? good : SCHWARZSCHUR_FAIR) && ss->nrefined < steps) {
     before = error;
-    PetscCheck(FactorSolve(ss->factor, trans, (int)nrhs, r, n, d, n) == 0, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory for a solve");
-    for (PetscInt q = 0; q < nrhs; q++) {
-      for (PetscInt i = 0; i < n; i++) x[i + (size_t)q * ldx] += d[i + (size_t)q * n];
-    }
+    PetscCall(MatSchwarzSchurSubstitute(ss, trans, nrhs, r, n, d, n));
+    PetscCall(MatSchwarzSchurAdd(ss, 1, nrhs, d, x, ldx));
     ss->nrefined++;
     PetscCall(MatSchwarzSchurResidual(ss, trans, nrhs, b, ldb, x, ldx, r, &error));
     if (!(error < 0.5 * before)) {
       /* The last step may have done harm */
       if (!(error <= before)) {
-        for (PetscInt q = 0; q < nrhs; q++) {
-          for (PetscInt i = 0; i < n; i++) x[i + (size_t)q * ldx] -= d[i + (size_t)q * n];
-        }
+        PetscCall(MatSchwarzSchurAdd(ss, -1, nrhs, d, x, ldx));
         error = before;
       }
       break;
     }
   }
   ss->error = error;
-  PetscCall(PetscFree2(r, d));
+  PetscCall(MatSchwarzSchurRestoreWork(ss, &r, &d));
   if (ss->single && error > 100 * good) {
     int failed;
 
     PetscCall(PetscInfo(F, "Refinement of the single precision factors stops at a backward error of %g: back to double\n", (double)error));
-    PetscCall(MatSchwarzSchurUseDouble(F));
+    PetscCall(MatSchwarzSchurUseDouble(F, ss->A));
     PetscCall(MatSchwarzSchurFactor(F, ss->A, &failed));
     if (failed) {
       PetscCall(MatSchwarzSchurZeroPivot(F, ss->A, "The factorization in double precision failed"));
       PetscFunctionReturn(PETSC_SUCCESS);
     }
-    PetscCall(MatSchwarzSchurSolveArrays(F, trans, nrhs, b, ldb, x, ldx));
+    PetscCall(MatSchwarzSchurSolveArrays(F, trans, nrhs, b, ldb, x, ldx, useless));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  if (error > SCHWARZSCHUR_USELESS) {
+  if (error > SCHWARZSCHUR_USELESS && ss->ondevice) {
+    *useless = PETSC_TRUE;
+  } else if (error > SCHWARZSCHUR_USELESS) {
     PetscBool symmetric = PETSC_TRUE;
 
-    /* No answer is better than a wrong one; infinite values stop any method that sees them */
-    for (PetscInt q = 0; q < nrhs; q++) {
-      for (PetscInt i = 0; i < n; i++) x[i + (size_t)q * ldx] = INFINITY; /* PETSC_INFINITY is finite */
-    }
+    /* No answer is better than a wrong one; infinite values stop any method that sees them. PETSC_INFINITY is finite. */
+    PetscCall(MatSchwarzSchurAdd(ss, INFINITY, nrhs, nullptr, x, ldx));
     if (ss->used != FACTOR_LU) {
       if (ss->hermitian)
         PetscCall(MatIsHermitian(ss->A, 1e-8 * ss->norm, &symmetric));
@@ -768,18 +1005,132 @@ static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, P
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* From now on on the host */
+static PetscErrorCode MatSchwarzSchurUseHost(Mat F)
+{
+  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+  int               failed;
+
+  PetscFunctionBegin;
+  PetscCall(PetscInfo(F, "The device's pivots lead to no useful residual: factors again on the host\n"));
+  ss->ondevice = PETSC_FALSE;
+  ss->compare  = PETSC_FALSE;
+  ss->fellback = PETSC_TRUE;
+  ss->check    = PETSC_TRUE;
+  PetscCall(MatSchwarzSchurCreateFactor(F, ss->A));
+  PetscCall(MatSchwarzSchurFactor(F, ss->A, &failed));
+  if (failed) PetscCall(MatSchwarzSchurZeroPivot(F, ss->A, "The factorization on the host failed"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* -petlap_check: the host's answer y leaves the same residual as the device's */
+static PetscErrorCode MatSchwarzSchurCompare(Mat F, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx)
+{
+  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+  const PetscInt    n = F->rmap->n, last = ss->nrefined;
+  const PetscReal   tolerance = ss->refine == 0 && ss->single ? 1e-4 : 1e-10, found = ss->error;
+  const PetscBool   check = ss->check;
+  PetscScalar      *y, *r;
+  PetscReal         most = 0, size = 0, error;
+  PetscBool         useless = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2((size_t)n * nrhs, &y, (size_t)n * nrhs, &r));
+  ss->ondevice = PETSC_FALSE;
+  ss->check    = PETSC_TRUE;
+  PetscCall(MatSchwarzSchurSolveArrays(F, trans, nrhs, b, ldb, y, n, &useless));
+  for (PetscInt q = 0; q < nrhs; q++) {
+    for (PetscInt i = 0; i < n; i++) {
+      const PetscReal v = PetscAbsScalar(y[i + (size_t)q * n]);
+
+      if (v > size) size = v;
+      y[i + (size_t)q * n] -= x[i + (size_t)q * ldx];
+      r[i + (size_t)q * n] = 0;
+    }
+  }
+  /* Of A (y - x), whose size does not depend on the condition of A */
+  PetscCall(MatSchwarzSchurResidualHost(ss, trans, nrhs, r, n, y, n, r, &error));
+  for (size_t i = 0; i < (size_t)n * nrhs; i++) {
+    const PetscReal v = PetscAbsScalar(r[i]);
+
+    if (!(v <= most)) most = v;
+  }
+  ss->ondevice = PETSC_TRUE;
+  ss->check    = check;
+  ss->nrefined = last;
+  ss->error    = found;
+  PetscCall(PetscFree2(y, r));
+  PetscCheck(most <= tolerance * ss->norm * size, PETSC_COMM_SELF, PETSC_ERR_GPU, "-petlap_check: the device's solution differs from the host's by a backward error of %g", (double)(most / (ss->norm * size)));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Arrays of the host's or of the device's; whatever is not where the factors are is copied */
+static PetscErrorCode MatSchwarzSchurSolveAnywhere(Mat F, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscMemType btype, PetscScalar *x, PetscInt ldx, PetscMemType xtype, PetscBool *useless)
+{
+  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+  const PetscInt    n  = F->rmap->n;
+  void             *db = nullptr, *dx = nullptr;
+
+  PetscFunctionBegin;
+  if (!ss->ondevice) {
+    PetscCall(MatSchwarzSchurSolveArrays(F, trans, nrhs, b, ldb, x, ldx, useless));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PetscLogGpuTimeBegin());
+  if (PetscMemTypeHost(btype)) {
+    SchwarzSchurCuda(FactorCudaVector(ss->cuda, 0, (int)nrhs, &db));
+    SchwarzSchurCuda(FactorCudaUpload(ss->cuda, (int)nrhs, b, ldb, db));
+  }
+  if (PetscMemTypeHost(xtype)) SchwarzSchurCuda(FactorCudaVector(ss->cuda, 1, (int)nrhs, &dx));
+  PetscCall(MatSchwarzSchurSolveArrays(F, trans, nrhs, db ? (const PetscScalar *)db : b, db ? n : ldb, dx ? (PetscScalar *)dx : x, dx ? n : ldx, useless));
+  if (dx && ss->ondevice) SchwarzSchurCuda(FactorCudaDownload(ss->cuda, (int)nrhs, dx, x, ldx));
+  PetscCall(PetscLogGpuTimeEnd());
+  if (ss->compare && !*useless) {
+    const PetscScalar *hb = b, *hx = x;
+    PetscScalar       *copy[2] = {nullptr, nullptr};
+
+    if (!db) {
+      PetscCall(PetscMalloc1((size_t)n * nrhs, &copy[0]));
+      SchwarzSchurCuda(FactorCudaDownload(ss->cuda, (int)nrhs, b, copy[0], n));
+      hb = copy[0];
+    }
+    if (!dx) {
+      PetscCall(PetscMalloc1((size_t)n * nrhs, &copy[1]));
+      SchwarzSchurCuda(FactorCudaDownload(ss->cuda, (int)nrhs, x, copy[1], n));
+      hx = copy[1];
+    }
+    PetscCall(MatSchwarzSchurCompare(F, trans, nrhs, hb, db ? ldb : n, hx, dx ? ldx : n));
+    PetscCall(PetscFree(copy[0]));
+    PetscCall(PetscFree(copy[1]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode MatSchwarzSchurSolveVec(Mat F, FactorTranspose trans, Vec b, Vec x)
 {
+  Mat_SchwarzSchur  *ss = (Mat_SchwarzSchur *)F->data;
   const PetscScalar *bb;
   PetscScalar       *xx;
+  PetscMemType       btype, xtype;
+  PetscBool          useless = PETSC_FALSE;
 
   PetscFunctionBegin;
   PetscCall(PetscLogEventBegin(MAT_SSSolve, F, b, x, 0));
-  PetscCall(VecGetArrayRead(b, &bb));
-  PetscCall(VecGetArray(x, &xx));
-  PetscCall(MatSchwarzSchurSolveArrays(F, trans, 1, bb, F->rmap->n, xx, F->rmap->n));
-  PetscCall(VecRestoreArray(x, &xx));
-  PetscCall(VecRestoreArrayRead(b, &bb));
+  if (ss->ondevice) {
+    PetscCall(VecGetArrayReadAndMemType(b, &bb, &btype));
+    PetscCall(VecGetArrayWriteAndMemType(x, &xx, &xtype));
+    PetscCall(MatSchwarzSchurSolveAnywhere(F, trans, 1, bb, F->rmap->n, btype, xx, F->rmap->n, xtype, &useless));
+    PetscCall(VecRestoreArrayWriteAndMemType(x, &xx));
+    PetscCall(VecRestoreArrayReadAndMemType(b, &bb));
+    if (useless) PetscCall(MatSchwarzSchurUseHost(F));
+  }
+  if (!ss->ondevice) {
+    PetscCall(VecGetArrayRead(b, &bb));
+    PetscCall(VecGetArray(x, &xx));
+    PetscCall(MatSchwarzSchurSolveArrays(F, trans, 1, bb, F->rmap->n, xx, F->rmap->n, &useless));
+    PetscCall(VecRestoreArray(x, &xx));
+    PetscCall(VecRestoreArrayRead(b, &bb));
+  }
   PetscCall(PetscLogEventEnd(MAT_SSSolve, F, b, x, 0));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -806,6 +1157,9 @@ static PetscErrorCode MatSchwarzSchurSolveMat(Mat F, FactorTranspose trans, Mat 
   const PetscScalar *b;
   PetscScalar       *x;
   PetscInt           ldb, ldx, N;
+  PetscMemType       btype = PETSC_MEMTYPE_HOST, xtype = PETSC_MEMTYPE_HOST;
+  Mat_SchwarzSchur  *ss       = (Mat_SchwarzSchur *)F->data;
+  const PetscBool    ondevice = ss->ondevice;
 
   PetscFunctionBegin;
   PetscCall(PetscObjectTypeCompareAny((PetscObject)X, &isdense, MATSEQDENSE, MATSEQDENSECUDA, nullptr));
@@ -821,11 +1175,31 @@ static PetscErrorCode MatSchwarzSchurSolveMat(Mat F, FactorTranspose trans, Mat 
   PetscCall(MatGetSize(B, nullptr, &N));
   PetscCall(MatDenseGetLDA(B, &ldb));
   PetscCall(MatDenseGetLDA(X, &ldx));
-  PetscCall(MatDenseGetArrayRead(B, &b));
-  PetscCall(MatDenseGetArrayWrite(X, &x));
-  for (PetscInt q = 0; q < N; q += 32) PetscCall(MatSchwarzSchurSolveArrays(F, trans, PetscMin(32, N - q), b + (size_t)q * ldb, ldb, x + (size_t)q * ldx, ldx));
-  PetscCall(MatDenseRestoreArrayWrite(X, &x));
-  PetscCall(MatDenseRestoreArrayRead(B, &b));
+  if (ss->ondevice) {
+    PetscCall(CompatDenseGetArrayRead(B, &b, &btype));
+    PetscCall(CompatDenseGetArrayWrite(X, &x, &xtype));
+  } else {
+    PetscCall(MatDenseGetArrayRead(B, &b));
+    PetscCall(MatDenseGetArrayWrite(X, &x));
+  }
+  for (PetscInt q = 0; q < N; q += 32) {
+    const PetscInt nrhs    = PetscMin(32, N - q);
+    PetscBool      useless = PETSC_FALSE;
+
+    PetscCall(MatSchwarzSchurSolveAnywhere(F, trans, nrhs, b + (size_t)q * ldb, ldb, btype, x + (size_t)q * ldx, ldx, xtype, &useless));
+    if (useless) {
+      PetscCheck(PetscMemTypeHost(btype) && PetscMemTypeHost(xtype), PETSC_COMM_SELF, PETSC_ERR_NOT_CONVERGED, "Refinement does not reach a useful residual with the pivots of the device: use -mat_schwarzschur_backend host");
+      PetscCall(MatSchwarzSchurUseHost(F));
+      PetscCall(MatSchwarzSchurSolveArrays(F, trans, nrhs, b + (size_t)q * ldb, ldb, x + (size_t)q * ldx, ldx, &useless));
+    }
+  }
+  if (ondevice) {
+    PetscCall(CompatDenseRestoreArrayWrite(X, &x));
+    PetscCall(CompatDenseRestoreArrayRead(B, &b));
+  } else {
+    PetscCall(MatDenseRestoreArrayWrite(X, &x));
+    PetscCall(MatDenseRestoreArrayRead(B, &b));
+  }
   PetscCall(PetscLogEventEnd(MAT_SSSolve, F, B, X, 0));
   PetscCall(MatDestroy(&dense));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -866,8 +1240,8 @@ static PetscErrorCode MatGetInfo_SchwarzSchur(Mat F, MatInfoType type, MatInfo *
   (void)type;
   PetscCall(PetscMemzero(info, sizeof(*info)));
   info->block_size = 1;
-  if (!ss->factor) PetscFunctionReturn(PETSC_SUCCESS);
-  const FactorInfo f = FactorGetInfo(ss->factor);
+  if (!MatSchwarzSchurHasFactor(ss)) PetscFunctionReturn(PETSC_SUCCESS);
+  const FactorInfo f = MatSchwarzSchurGetFactorInfo(ss);
   info->nz_allocated = info->nz_used = ss->nnz;
   info->memory                       = f.bytes + f.stack_bytes;
   info->assemblies                   = ss->nnumeric;
@@ -889,11 +1263,11 @@ static PetscErrorCode MatView_SchwarzSchur(Mat F, PetscViewer viewer)
   PetscCall(PetscObjectTypeCompare((PetscObject)viewer, PETSCVIEWERASCII, &ascii));
   if (!ascii) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscViewerGetFormat(viewer, &format));
-  if (!ss->factor) {
+  if (!MatSchwarzSchurHasFactor(ss)) {
     PetscCall(PetscViewerASCIIPrintf(viewer, "schwarzschur: not factored\n"));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  const FactorInfo f = FactorGetInfo(ss->factor);
+  const FactorInfo f = MatSchwarzSchurGetFactorInfo(ss);
   PetscCall(PetscViewerASCIIPrintf(viewer, "schwarzschur:\n"));
   PetscCall(PetscViewerASCIIPushTab(viewer));
   PetscCall(StructuredGridView(&ss->grid, viewer));
@@ -904,9 +1278,12 @@ static PetscErrorCode MatView_SchwarzSchur(Mat F, PetscViewer viewer)
   PetscCall(PetscViewerASCIIPrintf(viewer, "factors: %.0f entries, %.1f MB, and %.1f MB of work space; %.3g Gflop\n", ss->nnz, f.bytes * 1e-6, f.stack_bytes * 1e-6, 1e-9 * f.flops));
   PetscCall(PetscViewerASCIIPrintf(viewer, "refinement: at most %" PetscInt_FMT " steps\n", MatSchwarzSchurSteps(ss)));
   PetscCall(PetscViewerASCIIPrintf(viewer, "pivot threshold %g, pivots replaced: %.0f\n", (double)ss->threshold, f.replaced));
-  PetscCall(PetscViewerASCIIPrintf(viewer, "backend: host, threads: %d\n", f.threads));
+  if (ss->ondevice)
+    PetscCall(PetscViewerASCIIPrintf(viewer, "backend: cuda%s%s\n", ss->backend == PETLAP_BACKEND_AUTO ? " (auto)" : "", ss->compare ? ", compared with the host" : ""));
+  else
+    PetscCall(PetscViewerASCIIPrintf(viewer, "backend: host, threads: %d%s\n", f.threads, ss->fellback ? " (the pivots of the device were not enough)" : ""));
   if (format == PETSC_VIEWER_ASCII_INFO_DETAIL) {
-    PetscCall(PetscViewerASCIIPrintf(viewer, "instruction set %s, %d lanes, %.0f of %" PetscInt_FMT " blocks in %.0f batches\n", f.isa, f.lanes, f.blocks, ss->plan->nblocks, f.batches));
+    if (!ss->ondevice) PetscCall(PetscViewerASCIIPrintf(viewer, "instruction set %s, %d lanes, %.0f of %" PetscInt_FMT " blocks in %.0f batches\n", f.isa, f.lanes, f.blocks, ss->plan->nblocks, f.batches));
     PetscCall(PetscViewerASCIIPrintf(viewer, "symbolic factorizations %" PetscInt_FMT ", numeric ones %" PetscInt_FMT "\n", ss->nsymbolic, ss->nnumeric));
     if (ss->error >= 0) PetscCall(PetscViewerASCIIPrintf(viewer, "backward error of the last solve that was checked %g after %" PetscInt_FMT " steps\n", (double)ss->error, ss->nrefined));
   }
@@ -949,7 +1326,7 @@ static PetscErrorCode MatSchwarzSchurGetMode_SchwarzSchur(Mat F, MatSchwarzSchur
 
   PetscFunctionBegin;
   *mode = ss->mode;
-  if (ss->factor) *mode = ss->used == FACTOR_LU ? MATSCHWARZSCHUR_LU : ss->used == FACTOR_SPD ? MATSCHWARZSCHUR_SPD : MATSCHWARZSCHUR_SYMMETRIC;
+  if (MatSchwarzSchurHasFactor(ss)) *mode = ss->used == FACTOR_LU ? MATSCHWARZSCHUR_LU : ss->used == FACTOR_SPD ? MATSCHWARZSCHUR_SPD : MATSCHWARZSCHUR_SYMMETRIC;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -965,7 +1342,23 @@ static PetscErrorCode MatSchwarzSchurGetPrecision_SchwarzSchur(Mat F, MatSchwarz
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
 
   PetscFunctionBegin;
-  *precision = ss->factor && !ss->single ? MATSCHWARZSCHUR_DOUBLE : ss->precision;
+  *precision = MatSchwarzSchurHasFactor(ss) && !ss->single ? MATSCHWARZSCHUR_DOUBLE : ss->precision;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode MatSchwarzSchurSetBackend_SchwarzSchur(Mat F, PetlapBackend backend)
+{
+  PetscFunctionBegin;
+  ((Mat_SchwarzSchur *)F->data)->backend = backend;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode MatSchwarzSchurGetBackend_SchwarzSchur(Mat F, PetlapBackend *backend)
+{
+  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+
+  PetscFunctionBegin;
+  *backend = !MatSchwarzSchurHasFactor(ss) ? ss->backend : ss->ondevice ? PETLAP_BACKEND_CUDA : PETLAP_BACKEND_HOST;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -998,6 +1391,8 @@ static PetscErrorCode MatSchwarzSchurGetRefine_SchwarzSchur(Mat F, PetscInt *ste
 . -mat_schwarzschur_topology (plain|octahedral) - octahedral allows couplings between all points of the grid's frame
 . -mat_schwarzschur_mode (auto|lu|symmetric|spd) - factorization; auto goes by the `PCType` and by what is known of the matrix
 . -mat_schwarzschur_precision (double|single) - precision of the factors; single is refined to double, and given up when it does not converge
+. -mat_schwarzschur_backend (auto|host|cuda)  - where the factors are; auto takes the device for matrices of a CUDA type, and falls back to the host
+. -petlap_check                               - what the device does is done by the host too, and a difference is an error
 . -mat_schwarzschur_refine n                  - most steps of iterative refinement (2; 10 with single precision, or where pivots were replaced)
 . -mat_schwarzschur_threads n                 - OpenMP threads
 . -mat_schwarzschur_pivot_threshold t         - a diagonal entry below t times the largest of its column gives way
@@ -1022,6 +1417,10 @@ static PetscErrorCode MatSchwarzSchurGetRefine_SchwarzSchur(Mat F, PetscInt *ste
   A solve is followed by refinement to rounding where its normwise backward error is above 256 times the machine precision, as long as the matrix has not been changed since it was factored.
 
   The blocks of `PCASM` must be boxes too, numbered along x first: give `PCASMSetSortIndices()` `PETSC_FALSE` and take -pc_asm_dm_subdomains.
+
+  With `MATSEQAIJCUSPARSE` and `VECSEQCUDA` the values and vectors stay on the device, also where refinement looks at residuals. Other matrices and
+  vectors are copied there when -mat_schwarzschur_backend is cuda, which a PETSc without CUDA can do too. The device keeps the inverse of each
+  separator's matrix, as the paper does, and exchanges rows within 64 of them; where that leads to no useful residual, the host factors again.
 
   A `PC` makes a new factor when the nonzero pattern changes, and what functions have set on the old one is lost. Options are read again.
 
@@ -1068,6 +1467,8 @@ static PetscErrorCode MatGetFactor_SeqAIJ_SchwarzSchur(Mat A, MatFactorType type
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurGetMode_C", MatSchwarzSchurGetMode_SchwarzSchur));
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurSetPrecision_C", MatSchwarzSchurSetPrecision_SchwarzSchur));
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurGetPrecision_C", MatSchwarzSchurGetPrecision_SchwarzSchur));
+  PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurSetBackend_C", MatSchwarzSchurSetBackend_SchwarzSchur));
+  PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurGetBackend_C", MatSchwarzSchurGetBackend_SchwarzSchur));
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurSetRefine_C", MatSchwarzSchurSetRefine_SchwarzSchur));
   PetscCall(PetscObjectComposeFunction((PetscObject)B, "MatSchwarzSchurGetRefine_C", MatSchwarzSchurGetRefine_SchwarzSchur));
   B->factortype      = type;
@@ -1264,6 +1665,59 @@ PetscErrorCode MatSchwarzSchurGetPrecision(Mat F, MatSchwarzSchurPrecision *prec
   PetscValidHeaderSpecific(F, MAT_CLASSID, 1);
   PetscCheck(precision, PETSC_COMM_SELF, PETSC_ERR_ARG_NULL, "No place for the precision");
   PetscUseMethod(F, "MatSchwarzSchurGetPrecision_C", (Mat, MatSchwarzSchurPrecision *), (F, precision));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MatSchwarzSchurSetBackend - Sets where `MATSOLVERSCHWARZSCHUR` factors and solves
+
+  Logically Collective
+
+  Input Parameters:
++ F       - the factor, before its symbolic factorization
+- backend - `PETLAP_BACKEND_AUTO` (by the type of the matrix), `PETLAP_BACKEND_HOST`, or `PETLAP_BACKEND_CUDA`
+
+  Options Database Key:
+. -mat_schwarzschur_backend (auto|host|cuda) - the backend
+
+  Level: intermediate
+
+  Errors:
+  With cuda the symbolic factorization fails with `PETSC_ERR_GPU` where there is no device, and with `PETSC_ERR_SUP` where petlap was configured without CUDA. Auto
+  works on the host then.
+
+.seealso: `MATSOLVERSCHWARZSCHUR`, `MatSchwarzSchurGetBackend()`, `PCHSCSetBackend()`, `PCNeuralSetBackend()`
+@*/
+PetscErrorCode MatSchwarzSchurSetBackend(Mat F, PetlapBackend backend)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(F, MAT_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(F, backend, 2);
+  PetscTryMethod(F, "MatSchwarzSchurSetBackend_C", (Mat, PetlapBackend), (F, backend));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  MatSchwarzSchurGetBackend - Where `MATSOLVERSCHWARZSCHUR` factors and solves; after the factorization, where it really did
+
+  Not Collective
+
+  Input Parameter:
+. F - the factor
+
+  Output Parameter:
+. backend - the backend
+
+  Level: intermediate
+
+.seealso: `MATSOLVERSCHWARZSCHUR`, `MatSchwarzSchurSetBackend()`
+@*/
+PetscErrorCode MatSchwarzSchurGetBackend(Mat F, PetlapBackend *backend)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(F, MAT_CLASSID, 1);
+  PetscCheck(backend, PETSC_COMM_SELF, PETSC_ERR_ARG_NULL, "No place for the backend");
+  PetscUseMethod(F, "MatSchwarzSchurGetBackend_C", (Mat, PetlapBackend *), (F, backend));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

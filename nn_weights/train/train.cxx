@@ -6,6 +6,7 @@ Weights are written when the training ends; -train_steps 0 -train_init FILE only
 #include "loss.h"
 #include "symmetry.h"
 #include "petlap.h"
+#include "mat/compat/petscversion.h"
 #include <algorithm>
 #include <cmath>
 #include <ctime>
@@ -47,7 +48,7 @@ static double CpuSeconds()
 }
 
 /* Replaces the list where the option is given; the option alone empties it */
-static PetscErrorCode Sizes(PetscOptionItems *PetscOptionsObject, const char option[], const char text[], std::vector<PetscInt> *sizes)
+static PetscErrorCode Sizes(CompatOptionItems PetscOptionsObject, const char option[], const char text[], std::vector<PetscInt> *sizes)
 {
   PetscInt  values[64], count = 64;
   PetscBool set;

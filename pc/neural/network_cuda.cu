@@ -305,9 +305,7 @@ __global__ __launch_bounds__(THREADS, 3) static void Down(Lists lists, Stencil<D
       const float *const p = in + (2 * cz * T::WY + T::PAIR * cy) * T::WX + 2 * cx;
 
       /* Each row of four cells serves the cells of the thread whose windows it is in */
-#if defined(__CUDACC__)
-  #pragma unroll
-#endif
+      DEVICE_UNROLL
       for (int j = 0; j < 4 * (T::PAIR + 2 * T::LAYER); j++) {
         const int    jz = j / (T::PAIR + 2 * T::LAYER), jy = j % (T::PAIR + 2 * T::LAYER);
         const float2 a = *(const float2 *)(p + (jz * T::WY + jy) * T::WX), c = *(const float2 *)(p + (jz * T::WY + jy) * T::WX + 2);
@@ -384,9 +382,7 @@ __global__ __launch_bounds__(THREADS, 3) static void Up(Lists lists, Risen<DIM> 
   if (bits & 255) {
     const float *const p = in + (cz * T::VY + cy) * T::VX + cx;
 
-#if defined(__CUDACC__)
-  #pragma unroll
-#endif
+    DEVICE_UNROLL
     for (int j = 0; j < T::ROWS; j++) {
       const float *const q = p + (DIM == 3 ? (j / 3 * T::VY + j % 3) * T::VX : j * T::VX);
 

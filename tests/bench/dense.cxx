@@ -327,7 +327,8 @@ int main(int argc, char **argv)
   printf("T %-10s %5s %5s", "kernel", "m", "r|n");
   for (auto &i : isas)
     if (i.ok) printf(" %9s", i.k->isa);
-  printf(have ? " %9s %9s\n" : "\n", "BLAS", "times");
+  if (have) printf(" %9s %9s", "BLAS", "times");
+  printf("\n");
   for (auto &k : kernels)
     for (char t : types) {
       if (t == 's') Bench<float>{"s", 1, 1, -1}.run(k);

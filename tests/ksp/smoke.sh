@@ -13,10 +13,10 @@ check "unknown scene" fails 'candle' "$smoke" "${small[@]}" -scene candle
 check "unknown side" fails '-open ceiling: the sides are left, right' "$smoke" "${small[@]}" -open top,ceiling
 check "dimension" fails '-dim 4: must be 2 or 3' "$smoke" "${small[@]}" -dim 4
 check "too few cells" fails '-ny 3: must be between 4 and' "$smoke" "${small[@]}" -ny 3
-check "no number" fails '-dt nan.?: must be a positive number' "$smoke" "${small[@]}" -dt nan
+check "no number" fails '-dt nan.?: must be a positive number|set value nan.? less than allowed' "$smoke" "${small[@]}" -dt nan
 check "negative time" fails '-dt -1.?: must be a positive number' "$smoke" "${small[@]}" -dt -1
 check "no motion" fails '-cfl 0.?: must be positive and at most 10' "$smoke" "${small[@]}" -cfl 0
-check "infinite gravity" fails '-gravity inf.?, .+: must be between' "$smoke" "${small[@]}" -scene dam -gravity inf
+check "infinite gravity" fails '-gravity inf.?, .+: must be between|set value inf.? greater than allowed' "$smoke" "${small[@]}" -scene dam -gravity inf
 check "flip" fails '-flip 2.?: must be between 0 and 1' "$smoke" "${small[@]}" -scene dam -flip 2
 check "refined grid" fails 'not to be refined' "$smoke" "${small[@]}" -da_refine 1
 check "divergence is an error" fails 'DIVERGED|converge' "$smoke" "${small[@]}" -ksp_max_it 1

@@ -375,4 +375,47 @@ int main(int argc, char **argv)
       requires: complex
       args: -n 50,40 -kind hermitian -factor cholesky -mat_schwarzschur_precision single
 
+  testset:
+    requires: gpu
+    output_file: output/ex4_small.out
+    args: -malloc_dump -mat_schwarzschur_backend cuda -petlap_check
+    test:
+      suffix: cuda
+      args: -n {{23,21 1,77 2,2}} -kind {{random spd indefinite}}
+    test:
+      suffix: cuda_cholesky
+      args: -n 20,18 -factor cholesky -kind {{spd indefinite}}
+    test:
+      suffix: cuda_diagonal
+      args: -star -n 37,20 -kind spd -gaps
+    test:
+      suffix: cuda_width
+      args: -n 17,18 -width {{2 3}}
+    test:
+      suffix: cuda_dof
+      args: -n 11,10 -dof 2 -attach -kind {{random spd}}
+    test:
+      suffix: cuda_periodic
+      args: -n {{4,40 3,3}} -periodic {{1,0 1,1}} -attach
+    test:
+      suffix: cuda_space
+      args: -n 6,7,8 -attach -kind {{random spd}}
+    test:
+      suffix: cuda_single
+      args: -n 20,20 -kind {{random indefinite}} -mat_schwarzschur_precision single
+    test:
+      suffix: cuda_constant
+      args: -kind constant -n 40,40 -mat_schwarzschur_constant yes
+    test:
+      suffix: cuda_dirichlet
+      args: -n 20,15 -gaps -dirichlet
+    test:
+      suffix: cuda_hermitian
+      requires: complex
+      args: -n 20,15 -kind hermitian -factor {{lu cholesky}}
+    test:
+      suffix: cuda_absorbing
+      requires: complex
+      args: -n 20,15 -kind absorbing -factor {{lu cholesky}}
+
 TEST*/

@@ -181,7 +181,7 @@ static PetscErrorCode Run(PetscInt nx, PetscInt ny)
 int main(int argc, char **argv)
 {
   PetscInt  size[3] = {20, 20, 1}, nsize = 3, sizes[8], nsizes = 8, nboundaries = 4;
-  PetscBool has, hasb;
+  PetscBool has, hasb, da;
   char     *boundary[4];
 
   PetscFunctionBeginUser;
@@ -189,6 +189,7 @@ int main(int argc, char **argv)
   PetscCall(PetscOptionsGetIntArray(NULL, NULL, "-n", size, &nsize, NULL));
   PetscCall(PetscOptionsGetIntArray(NULL, NULL, "-sizes", sizes, &nsizes, &has));
   PetscCall(PetscOptionsGetStringArray(NULL, NULL, "-boundaries", boundary, &nboundaries, &hasb));
+  PetscCall(PetscOptionsHasName(NULL, NULL, "-da", &da));
   if (!hasb) nboundaries = 1;
   for (PetscInt k = 0; k < nboundaries; k++) {
     if (hasb) {
@@ -200,7 +201,7 @@ int main(int argc, char **argv)
       char text[64];
 
       PetscCall(PetscSNPrintf(text, sizeof(text), "%" PetscInt_FMT ",%" PetscInt_FMT, sizes[s], sizes[s]));
-      PetscCall(PetscOptionsSetValue(NULL, "-n", text));
+      if (!da) PetscCall(PetscOptionsSetValue(NULL, "-n", text));
       PetscCall(Run(sizes[s], sizes[s]));
     }
   }

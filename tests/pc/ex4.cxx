@@ -263,7 +263,7 @@ int main(int argc, char **argv)
     test:
       suffix: help
       args: -help
-      filter: grep -E "^ *-pc_hsc|HSC options" | sed -E "s,: +,: ,"
+      filter: grep -E "^ *-pc_hsc|HSC options" | sed -E -e "s,: +,: ," -e "s,: <, <," -e "s,<now ,<," -e "s, : formerly , : ," -e "s,OptionsGetViewer,OptionsCreateViewer,"
     test:
       suffix: citations
       args: -citations

@@ -311,10 +311,10 @@ int main(int argc, char **argv)
       filter: grep -E "solved|made so far"
       nsize: 1
 
-  # Each application is compared with that of the host; device: a real one or the emulated one
+  # Each application is compared with that of the host; gpu: a real one or the emulated one
   testset:
     args: -pc_neural_weights analytic -pc_neural_backend cuda -petlap_check
-    requires: device
+    requires: gpu
     test:
       suffix: gpu
       args: -dim {{2 3}separate output} -scene {{dam drops}separate output} -rows {{all fluid}} -most 60
@@ -332,7 +332,7 @@ int main(int argc, char **argv)
   # Vectors on the device: auto follows them, and nothing goes back and forth in a solve
   testset:
     args: -pc_neural_weights analytic -dm_vec_type cuda -dm_mat_type aijcusparse -dim 3
-    requires: device cuda
+    requires: gpu cuda
     test:
       suffix: cuda
       args: -scene {{dam drops}separate output} -petlap_check -most 60

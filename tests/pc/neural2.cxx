@@ -220,7 +220,7 @@ int main(int argc, char **argv)
     test:
       suffix: help
       args: -help
-      filter: grep -E "^ *-pc_neural|Neural precond" | sed -E "s,: +,: ,"
+      filter: grep -E "^ *-pc_neural|Neural precond" | sed -E -e "s,: +,: ," -e "s,: <, <," -e "s,<now ,<," -e "s, : formerly , : ," -e "s,OptionsGetViewer,OptionsCreateViewer,"
     test:
       suffix: citations
       args: -pc_neural_weights analytic -citations

@@ -58,16 +58,77 @@ bool InDevice(const void *p)
 
 /* ---- Threads of a block as fibers ---- */
 
+/* The calls that save signal masks take longer than most of what fibers do between two barriers */
+#if defined(__x86_64__)
+typedef void *Context;
+
+extern "C" void EmulateSwitch(Context *from, Context to);
+asm(R"(
+  .text
+  .globl EmulateSwitch
+  .hidden EmulateSwitch
+  .type EmulateSwitch, @function
+EmulateSwitch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+  .size EmulateSwitch, .-EmulateSwitch
+)");
+
+void Switch(Context *from, Context *to)
+{
+  EmulateSwitch(from, *to);
+}
+
+void Prepare(Context *c, char *stack, size_t size, void (*run)(void))
+{
+  /* Six registers, then where the first switch returns to, with the alignment of a function that has been called */
+  void **top = (void **)(stack + size) - 3;
+
+  *--top = (void *)run;
+  for (int k = 0; k < 6; k++) *--top = nullptr;
+  *c = top;
+}
+#else
+typedef ucontext_t Context;
+
+void Switch(Context *from, Context *to)
+{
+  swapcontext(from, to);
+}
+
+void Prepare(Context *c, char *stack, size_t size, void (*run)(void))
+{
+  if (getcontext(c)) Fail("no context");
+  c->uc_stack.ss_sp   = stack;
+  c->uc_stack.ss_size = size;
+  c->uc_link          = nullptr;
+  makecontext(c, run, 0);
+}
+#endif
+
 struct Fiber {
-  ucontext_t context;
-  char      *stack;
-  int        thread, waits; /* for the barrier of a warp, of the block (-1), or for nothing (-2) */
+  Context context;
+  char   *stack;
+  int     thread, waits; /* for the barrier of a warp, of the block (-1), or for nothing (-2) */
 };
 
 const size_t                        stacksize = 256 * 1024;
 std::vector<std::unique_ptr<Fiber>> fibers;
 std::vector<Fiber *>                idle, runnable, waiting;
-ucontext_t                          scheduler;
+Context                             scheduler;
 Fiber                              *current;
 const std::function<void(void)>    *body;
 std::vector<int>                    order, live, arrived; /* threads alive and at the barrier, for each warp and, last, for the block */
@@ -117,7 +178,7 @@ void Run(void)
     Fiber *me = current;
 
     idle.push_back(me);
-    swapcontext(&me->context, &scheduler);
+    Switch(&me->context, &scheduler);
   }
 }
 
@@ -126,7 +187,7 @@ void Resume(Fiber *f)
   current = f;
   if (f->waits != -3) SetThread(f->thread);
   f->waits = -2;
-  swapcontext(&scheduler, &f->context);
+  Switch(&scheduler, &f->context);
 }
 
 void RunBlock(void)
@@ -150,12 +211,9 @@ void RunBlock(void)
         auto f = std::make_unique<Fiber>();
 
         f->stack = (char *)mmap(nullptr, stacksize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (f->stack == MAP_FAILED || getcontext(&f->context)) Fail("no memory for a fiber");
-        f->context.uc_stack.ss_sp   = f->stack;
-        f->context.uc_stack.ss_size = stacksize;
-        f->context.uc_link          = nullptr;
-        f->waits                    = -3;
-        makecontext(&f->context, Run, 0);
+        if (f->stack == MAP_FAILED) Fail("no memory for a fiber");
+        Prepare(&f->context, f->stack, stacksize, Run);
+        f->waits = -3;
         idle.push_back(f.get());
         fibers.push_back(std::move(f));
       }
@@ -250,7 +308,7 @@ void EmulateBarrier(int warp)
   arrived[(size_t)which]++;
   waiting.push_back(me);
   Release(which);
-  swapcontext(&me->context, &scheduler);
+  Switch(&me->context, &scheduler);
 }
 
 void *EmulateSharedMemory(void)

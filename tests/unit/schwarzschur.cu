@@ -1,0 +1,303 @@
+/*
+  The CUDA executor of schwarzschur beside the host's, on the same plans and matrices: each test ends in EquivalentToHost. Small limits send
+  fronts of every size through the code for large ones too.
+*/
+#include "mat/compat/backend.h"
+#include "mat/compat/device.h"
+#include "mat/schwarzschur/factor_cuda.h"
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#if defined(PETSC_USE_COMPLEX)
+typedef std::complex<double> Scalar;
+#else
+typedef double Scalar;
+#endif
+
+static int failures = 0;
+
+static void Check(bool good, const std::string &name, double error)
+{
+  if (good)
+    printf("ok - %s\n", name.c_str());
+  else
+    printf("not ok - %s (%g)\n", name.c_str(), error);
+  failures += !good;
+}
+
+static unsigned int seed = 1;
+static double       Random(void)
+{
+  seed = seed * 1664525u + 1013904223u;
+  return (double)(seed >> 8) / 16777216.0 - 0.5;
+}
+static Scalar RandomScalar(void)
+{
+#if defined(PETSC_USE_COMPLEX)
+  const double re = Random();
+
+  return Scalar(re, Random());
+#else
+  return Random();
+#endif
+}
+static Scalar Conj(Scalar v)
+{
+#if defined(PETSC_USE_COMPLEX)
+  return std::conj(v);
+#else
+  return v;
+#endif
+}
+
+struct Case {
+  const char *name;
+  int         dim;
+  PetscInt    size[3];
+  int         dof, width;
+  bool        star;
+  FactorMode  mode;
+  bool        single, hermitian, constant, gaps;
+  bool        periodic;
+};
+
+struct Matrix {
+  PetscInt                    n;
+  std::vector<PetscInt>       ia, ja, start;
+  std::vector<Scalar>         aa, full;
+  std::vector<unsigned short> slot;
+  double                      largest, norm;
+};
+
+/* Diagonally dominant, with random couplings that are as symmetric as the mode wants them */
+static Matrix Make(const Plan *plan, const Case &c)
+{
+  const PlanGrid       &g   = plan->grid;
+  const PetscInt        np  = plan->npoints;
+  const int             dof = g.dof, K = plan->nstencil * dof;
+  Matrix                A;
+  std::vector<PetscInt> col;
+
+  A.n = np * dof;
+  A.ia.push_back(0);
+  for (PetscInt i = 0; i < A.n; i++) {
+    const PetscInt p = i / dof;
+
+    for (int k = 0; k < plan->nstencil; k++) {
+      PetscInt q[3] = {p % g.size[0], p / g.size[0] % g.size[1], p / g.size[0] / g.size[1]};
+      bool     in   = true;
+
+      for (int d = 0; d < 3; d++) {
+        q[d] += plan->stencil[k][d];
+        if (g.periodic[d]) q[d] = (q[d] + g.size[d]) % g.size[d];
+        in = in && q[d] >= 0 && q[d] < g.size[d];
+      }
+      if (!in) continue;
+      const PetscInt at = q[0] + g.size[0] * (q[1] + g.size[1] * q[2]);
+
+      if (c.gaps && at != p && (p + at) % 5 == 0) continue;
+      for (int b = 0; b < dof; b++) A.ja.push_back(at * dof + b);
+    }
+    std::vector<PetscInt> row(A.ja.begin() + A.ia.back(), A.ja.end());
+
+    std::sort(row.begin(), row.end());
+    std::copy(row.begin(), row.end(), A.ja.begin() + A.ia.back());
+    A.ia.push_back((PetscInt)A.ja.size());
+  }
+  A.aa.assign(A.ja.size(), Scalar(0));
+  A.largest = A.norm = 0;
+  for (PetscInt i = 0; i < A.n; i++) {
+    for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
+      const PetscInt j = A.ja[k];
+
+      if (c.constant) {
+        A.aa[k] = i == j ? Scalar(K + 0.5) : Scalar(-1.0);
+      } else if (c.mode == FACTOR_LU || j > i) {
+        A.aa[k] = RandomScalar();
+        if (c.mode != FACTOR_LU) {
+          const PetscInt at = (PetscInt)(std::lower_bound(A.ja.begin() + A.ia[j], A.ja.begin() + A.ia[j + 1], i) - A.ja.begin());
+
+          A.aa[at] = c.hermitian ? Conj(A.aa[k]) : A.aa[k];
+        }
+      }
+      if (i == j && !c.constant) {
+        A.aa[k] = Scalar((c.mode == FACTOR_SPD || Random() > -0.25 ? 1.0 : -1.0) * 0.5 * K);
+#if defined(PETSC_USE_COMPLEX)
+        if (c.mode != FACTOR_SPD && !c.hermitian) A.aa[k] *= Scalar(0.6, 0.8);
+#endif
+      }
+    }
+  }
+  for (PetscInt i = 0; i < A.n; i++) {
+    double sum = 0;
+
+    for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
+      sum += std::abs(A.aa[k]);
+      A.largest = std::max(A.largest, std::abs(A.aa[k]));
+    }
+    A.norm = std::max(A.norm, sum);
+  }
+  if (c.gaps || c.periodic) {
+    A.full.assign((size_t)A.n * K, Scalar(0));
+    for (PetscInt i = 0; i <= A.n; i++) A.start.push_back(i * K);
+    for (PetscInt i = 0; i < A.n; i++) {
+      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
+        const int s = PlanSlot(plan, i / dof, A.ja[k] / dof);
+
+        A.slot.push_back((unsigned short)s);
+        A.full[A.start[i] + s * dof + A.ja[k] % dof] = A.aa[k];
+      }
+    }
+  }
+  return A;
+}
+
+static double Difference(const std::vector<Scalar> &a, const std::vector<Scalar> &b)
+{
+  double d = 0, s = 0;
+
+  for (size_t i = 0; i < a.size(); i++) {
+    const double e = std::abs(a[i] - b[i]), v = std::abs(b[i]);
+
+    if (!(e <= d)) d = e;
+    if (v > s) s = v;
+  }
+  return d / s;
+}
+
+#define TestCall(...)                                                \
+  do {                                                               \
+    if (__VA_ARGS__) {                                               \
+      printf("not ok - line %d: %s\n", __LINE__, DeviceErrorText()); \
+      failures++;                                                    \
+      return;                                                        \
+    }                                                                \
+  } while (0)
+
+static void Run(const Case &c, const FactorCudaTuning &tuning, const char *how)
+{
+  PlanGrid    g;
+  char        text[256];
+  std::string name = std::string(c.name) + how;
+
+  memset(&g, 0, sizeof(g));
+  g.dim        = c.dim;
+  g.dof        = c.dof;
+  g.width      = c.width;
+  g.star       = c.star;
+  g.topology   = PLAN_PLAIN;
+  g.separators = PLAN_SEPARATORS_AUTO;
+  for (int d = 0; d < 3; d++) {
+    g.size[d]     = c.size[d];
+    g.periodic[d] = c.periodic && d < c.dim;
+  }
+  seed       = 7;
+  Plan *plan = PlanCreate(&g, 0, 0, text, sizeof(text));
+  if (!plan) {
+    printf("not ok - %s: %s\n", c.name, text);
+    failures++;
+    return;
+  }
+  const Matrix        A    = Make(plan, c);
+  const int           nrhs = 3;
+  const PetscInt      n = A.n, ld = n + 3;
+  FactorOptions       o;
+  FactorValues        values  = {A.slot.empty() ? A.ia.data() : A.start.data(), (const PetscScalar *)(A.slot.empty() ? A.aa.data() : A.full.data()), !A.slot.empty(), (const PetscScalar *)A.aa.data()};
+  FactorCudaPattern   pattern = {n, A.ia.data(), A.ja.data(), A.slot.empty() ? nullptr : A.slot.data(), A.slot.empty() ? nullptr : A.start.data()};
+    FactorCudaResult result, again;
+  std::vector<Scalar> b((size_t)ld * nrhs), x((size_t)n * nrhs), y((size_t)n * nrhs), z((size_t)n * nrhs);
+  void               *db, *dx, *dr;
+  int                 error;
+  double              residual;
+  const double        tolerance = c.single ? 2e-4 : 1e-11;
+
+  memset(&o, 0, sizeof(o));
+  o.mode      = c.mode;
+  o.single    = c.single;
+  o.hermitian = c.hermitian;
+  o.constant  = c.constant;
+  o.threads   = 1;
+  o.threshold = 0.1;
+  for (Scalar &v : b) v = RandomScalar();
+  Factor     *host   = FactorCreate(plan, &o);
+  FactorCuda *device = FactorCudaCreate(plan, &o, &pattern, &tuning, DeviceStream(), &error);
+  if (!host || !device) {
+    printf("not ok - %s: no executor (%s)\n", c.name, DeviceErrorText());
+    failures++;
+    return;
+  }
+  error = FactorNumeric(host, &values, A.largest);
+  TestCall(FactorCudaNumeric(device, A.aa.data(), false, &result));
+  Check(!error && !result.failed && !result.nonfinite && result.replaced == FactorGetInfo(host).replaced && fabs(result.norm / A.norm - 1) < 1e-12, name + "FactorEquivalentToHost", result.failed);
+  for (int trans = 0; trans < 2; trans++) {
+    const FactorTranspose t = trans ? FACTOR_TRANS : FACTOR_NOTRANS;
+
+    TestCall(FactorCudaVector(device, 0, nrhs + 1, &db));
+    TestCall(FactorCudaVector(device, 1, nrhs, &dx));
+    TestCall(FactorCudaVector(device, 2, nrhs, &dr));
+    (void)FactorSolve(host, t, nrhs, (const PetscScalar *)b.data(), ld, (PetscScalar *)x.data(), n);
+    TestCall(FactorCudaUpload(device, nrhs, b.data(), ld, db));
+    TestCall(FactorCudaSolve(device, t, nrhs, db, n, dx, n));
+    TestCall(FactorCudaDownload(device, nrhs, dx, y.data(), n));
+    const double d = Difference(y, x);
+
+    Check(d < tolerance, name + (trans ? "SolveTransposeEquivalentToHost" : "SolveEquivalentToHost"), d);
+    TestCall(FactorCudaResidual(device, t, nrhs, db, n, dx, n, dr, &residual));
+    Check(residual < tolerance, name + (trans ? "ResidualTranspose" : "Residual"), residual);
+    /* In place, with numbers of another matrix in between */
+    TestCall(FactorCudaNumeric(device, A.aa.data(), false, &again));
+    TestCall(FactorCudaSolve(device, t, nrhs, db, n, db, n));
+    TestCall(FactorCudaDownload(device, nrhs, db, z.data(), n));
+    Check(!memcmp(y.data(), z.data(), y.size() * sizeof(Scalar)), name + (trans ? "RepeatableTranspose" : "Repeatable"), 0);
+  }
+  const FactorCudaInfo info = FactorCudaGetInfo(device);
+
+  Check(tuning.small == 0 || c.dim == 1 || info.large > 0, name + "TakesBothWays", info.large);
+  FactorCudaDestroy(device);
+  FactorDestroy(host);
+  PlanDestroy(plan);
+}
+
+int main(void)
+{
+  const char *reason;
+  const Case  cases[] = {
+     {"plane5", 2, {37, 23, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
+     {"plane9", 2, {33, 40, 1}, 1, 1, false, FACTOR_LU, false, false, false, false, false},
+     {"plane9single", 2, {33, 40, 1}, 1, 1, false, FACTOR_LU, true, false, false, false, false},
+     {"symmetric", 2, {29, 31, 1}, 1, 1, false, FACTOR_SYMMETRIC, false, false, false, false, false},
+     {"spd", 2, {65, 17, 1}, 1, 1, true, FACTOR_SPD, false, false, false, false, false},
+     {"spdsingle", 2, {19, 21, 1}, 1, 1, false, FACTOR_SPD, true, false, false, false, false},
+     {"gaps", 2, {25, 30, 1}, 1, 1, false, FACTOR_LU, false, false, false, true, false},
+     {"gapsspd", 2, {25, 30, 1}, 1, 1, true, FACTOR_SPD, false, false, false, true, false},
+     {"two", 2, {14, 19, 1}, 2, 1, false, FACTOR_LU, false, false, false, false, false},
+     {"wide", 2, {21, 16, 1}, 1, 2, false, FACTOR_SYMMETRIC, false, false, false, false, false},
+     {"space", 3, {9, 8, 7}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
+     {"spacespd", 3, {8, 9, 10}, 1, 1, false, FACTOR_SPD, false, false, false, false, false},
+     {"line", 1, {101, 1, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
+     {"one", 1, {1, 1, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
+     {"constant", 2, {65, 65, 1}, 1, 1, false, FACTOR_SPD, false, false, true, false, false},
+     {"periodic", 2, {20, 24, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, true},
+#if defined(PETSC_USE_COMPLEX)
+    {"hermitian", 2, {29, 31, 1}, 1, 1, false, FACTOR_SYMMETRIC, false, true, false, false, false},
+    {"hermitianspd", 2, {29, 31, 1}, 1, 1, false, FACTOR_SPD, false, true, false, false, false},
+#endif
+  };
+
+  if (!DeviceFind(0, &reason)) {
+    printf("ok - # SKIP %s\n", reason);
+    return 77;
+  }
+  for (const Case &c : cases) {
+    Run(c, {0, 0}, "");
+    if (strcmp(c.name, "one")) Run(c, {5, 4}, "Large");
+  }
+  return failures ? 1 : 0;
+}
