@@ -115,6 +115,8 @@ PETLAP_EXTERN PetscErrorCode PCNeuralSetScaling(PC, PCNeuralScaling);
 PETLAP_EXTERN PetscErrorCode PCNeuralGetScaling(PC, PCNeuralScaling *);
 PETLAP_EXTERN PetscErrorCode PCNeuralSetWeights(PC, const char *);
 PETLAP_EXTERN PetscErrorCode PCNeuralGetWeights(PC, const char **);
+PETLAP_EXTERN PetscErrorCode PCNeuralSetBackend(PC, PetlapBackend);
+PETLAP_EXTERN PetscErrorCode PCNeuralGetBackend(PC, PetlapBackend *);
 PETLAP_EXTERN PetscErrorCode PCNeuralGetParameters(PC, PetscInt *, PetscReal *[]);
 PETLAP_EXTERN PetscErrorCode PCNeuralSetParameters(PC, PetscInt, const PetscReal[]);
 PETLAP_EXTERN PetscErrorCode PCNeuralApplyBatch(PC, const PetscReal[], PetscReal[]);

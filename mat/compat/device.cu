@@ -3,7 +3,7 @@
 #include <petscsys.h>
 #if PetscDefined(HAVE_CUDA)
   #include "mat/compat/petscversion.h"
-  #include <petscdevice.h>
+  #include <petscdevice_cuda.h>
 #endif
 
 #include <cstdio>

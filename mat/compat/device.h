@@ -80,7 +80,10 @@ struct DeviceArray {
   cudaError_t Set(const T *host, size_t size)
   {
     DeviceCall(Resize(size));
-    return size ? cudaMemcpy(p, host, size * sizeof(T), cudaMemcpyHostToDevice) : cudaSuccess;
+    if (!size) return cudaSuccess;
+    DeviceCall(cudaMemcpy(p, host, size * sizeof(T), cudaMemcpyHostToDevice));
+    /* The copy may end later than the call, and streams that do not block do not wait for it */
+    return cudaDeviceSynchronize();
   }
   void Free(void)
   {

@@ -201,6 +201,11 @@ public:
   {
     return part;
   }
+  /* Of the output, by the model */
+  double Scale() const
+  {
+    return scale;
+  }
   const Counts &GetCounts() const
   {
     return counts;

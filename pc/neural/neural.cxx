@@ -5,9 +5,11 @@
 #include <petsc/private/pcimpl.h>
 #include <petscao.h>
 #include <petscdmda.h>
+#include "mat/compat/backend.h"
 #include "mat/compat/petscversion.h"
 #include "pc/neural/gradient.h"
 #include "pc/neural/image.h"
+#include "pc/neural/network_cuda.h"
 #include "pc/neural/weights.h"
 #include <algorithm>
 #include <cmath>
@@ -28,6 +30,8 @@ static const char *const PCNeuralScalings[] = {"none", "scalar", "diagonal", "PC
   #define PCNEURAL_MEAN 4000
   /* How far a diagonal may be from a whole number of faces, to be read as one */
   #define PCNEURAL_WHOLE 1e-6
+  /* What two executors may differ by, in parts of the largest number: both compute in single precision and add up in their own order */
+  #define PCNEURAL_CHECK 1e-4
 
 typedef struct {
   /* Of the user */
@@ -35,6 +39,7 @@ typedef struct {
   PetscInt        levels;
   PCNeuralMask    mask;
   PCNeuralScaling scaling;
+  PetlapBackend   backend;
   DM              dm;
   Vec             labels;
 
@@ -62,7 +67,13 @@ typedef struct {
   PetscReal   kappa, axis[3]; /* mean entry, and those along the axes */
   const char *origin;
   PetscBool   full;
-  PetscInt    nfluid, guessed;
+
+  /* The device, where it does the work; what it has been told of the network and of the vectors */
+  NetworkDevice *device;
+  PetscBool      devicelists, devicekernels, devicevectors, check;
+  PetscReal      difference; /* the largest that checks have found */
+
+  PetscInt nfluid, guessed;
 } PC_Neural;
 
 static PetscLogEvent        PC_NeuralImage, PC_NeuralLevels, PC_NeuralLists, PC_NeuralKernels, PC_NeuralApply;
@@ -86,10 +97,21 @@ static PetscErrorCode PCNeuralResetNetwork(PC_Neural *neural)
   PetscFunctionBegin;
   delete neural->gradient;
   delete neural->network;
-  neural->gradient = nullptr;
-  neural->network  = nullptr;
-  neural->nimage   = 0;
+  neural->gradient    = nullptr;
+  neural->network     = nullptr;
+  neural->nimage      = 0;
+  neural->devicelists = PETSC_FALSE;
   PetscCall(PetscFree(neural->image));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralResetDevice(PC_Neural *neural)
+{
+  PetscFunctionBegin;
+  #if defined(PETLAP_HAVE_CUDA)
+  delete neural->device;
+  #endif
+  neural->device = nullptr;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -100,6 +122,7 @@ static PetscErrorCode PCNeuralResetVectors(PC_Neural *neural)
   delete neural->running;
   neural->offset = neural->running = nullptr;
   neural->nother                   = 0;
+  neural->devicevectors            = PETSC_FALSE;
   PetscCall(VecScatterDestroy(&neural->scatter));
   PetscCall(VecDestroy(&neural->fluidr));
   PetscCall(VecDestroy(&neural->fluidz));
@@ -835,6 +858,81 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* x: a vector that the preconditioner is applied to, or null at set-up, where the matrix tells what vectors it has */
+static PetscErrorCode PCNeuralChooseBackend(PC pc, Vec x)
+{
+  PC_Neural  *neural   = (PC_Neural *)pc->data;
+  PetscBool   ondevice = PETSC_FALSE, use = PETSC_FALSE;
+  PetscMPIInt size;
+  const char *prefix;
+
+  PetscFunctionBegin;
+  PetscCall(BackendHolds(x ? nullptr : pc->pmat, x, &ondevice));
+  if (!x && !ondevice) {
+    VecType type;
+
+    PetscCall(MatGetVecType(pc->pmat, &type));
+    if (type) PetscCall(PetscStrendswith(type, VECCUDA, &ondevice));
+  }
+  PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)pc), &size));
+  PetscCall(PCGetOptionsPrefix(pc, &prefix));
+  if (size == 1) {
+    PetscCall(BackendChoose((PetscObject)pc, neural->backend, ondevice, "pc_neural_backend", &use));
+  } else {
+    PetscCheck(neural->backend != PETLAP_BACKEND_CUDA, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "-%spc_neural_backend cuda works on one process and there are %d: start one process, or use -%spc_neural_backend auto", prefix ? prefix : "",
+               (int)size, prefix ? prefix : "");
+    if (neural->backend == PETLAP_BACKEND_AUTO && ondevice) PetscCall(PetscInfo(pc, "Works on the host: on a device PCNEURAL works on one process and there are %d\n", (int)size));
+  }
+  if (use && !neural->device) {
+  #if defined(PETLAP_HAVE_CUDA)
+    neural->device = new NetworkDevice;
+  #endif
+    neural->devicelists = neural->devicevectors = PETSC_FALSE;
+  } else if (!use) {
+    PetscCall(PCNeuralResetDevice(neural));
+  }
+  PetscCall(BackendCheck(&neural->check));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What the device does not know yet */
+static PetscErrorCode PCNeuralTellDevice(PC pc)
+{
+  #if defined(PETLAP_HAVE_CUDA)
+  PC_Neural          *neural = (PC_Neural *)pc->data;
+  PetscInt            n, i = 0;
+  std::vector<size_t> other;
+  std::vector<double> scaling;
+  #endif
+
+  PetscFunctionBegin;
+  #if defined(PETLAP_HAVE_CUDA)
+  if (!neural->device) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!neural->devicelists)
+    BackendCall(pc, neural->device->SetNetwork(*neural->network));
+  else if (!neural->devicekernels)
+    BackendCall(pc, neural->device->SetKernels(*neural->network));
+  neural->devicelists = neural->devicekernels = PETSC_TRUE;
+  if (neural->devicevectors) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatGetLocalSize(pc->pmat, &n, nullptr));
+  PetscCheck(n <= PETSC_MPI_INT_MAX, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "%" PetscInt_FMT " rows are too many for a device: use -pc_neural_backend host", n);
+  other.assign(neural->other, neural->other + neural->nother);
+  if (neural->diagonal) {
+    const std::vector<Segment> &segment = neural->network->segments();
+
+    scaling.assign(n, 0.0);
+    for (size_t k = 0; k < segment.size(); k++) {
+      for (int c = 0; c < segment[k].x1 - segment[k].x0; c++) scaling[(*neural->offset)[k] + c] = neural->diagonal[i++];
+    }
+  }
+  BackendCall(pc, neural->device->SetVectors(*neural->network, neural->offset->data(), (size_t)n, scaling.empty() ? nullptr : scaling.data(), other.size(), other.data(), neural->otherinv));
+  neural->devicevectors = PETSC_TRUE;
+  #else
+  (void)pc;
+  #endif
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode PCSetUp_Neural(PC pc)
 {
   PC_Neural                 *neural = (PC_Neural *)pc->data;
@@ -987,34 +1085,42 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
     PetscCall(PetscFree(neural->image));
     PetscCall(PetscMalloc1(all.size(), &neural->image));
     PetscCall(PetscArraycpy(neural->image, all.data(), all.size()));
-    neural->nimage     = all.size();
-    neural->newkernels = PETSC_TRUE;
+    neural->nimage      = all.size();
+    neural->newkernels  = PETSC_TRUE;
+    neural->devicelists = PETSC_FALSE;
     PetscCall(PetscLogEventEnd(PC_NeuralLists, pc, P, nullptr, nullptr));
   }
   if (neural->newkernels) {
     PetscCall(PetscLogEventBegin(PC_NeuralKernels, pc, P, nullptr, nullptr));
     PetscCall(PCNeuralTry(pc, "making the kernels", [&] { neural->network->SetKernels(*neural->model); }));
-    neural->newkernels = PETSC_FALSE;
+    neural->newkernels    = PETSC_FALSE;
+    neural->devicekernels = PETSC_FALSE;
     delete neural->gradient;
     neural->gradient = nullptr;
     PetscCall(PetscLogEventEnd(PC_NeuralKernels, pc, P, nullptr, nullptr));
   }
   PetscCall(PCNeuralSetUpVectors(pc, P, &grid, dm, &whole, all, numbered));
+  PetscCall(PCNeuralChooseBackend(pc, nullptr));
+  PetscCall(PCNeuralTellDevice(pc));
   if (closed) PetscCall(PetscInfo(pc, "%" PetscInt_FMT " cells of fluid have nothing but walls around them and are left out\n", closed));
   if (neural->guessed) PetscCall(PetscInfo(pc, "%" PetscInt_FMT " cells are not mentioned by any row: they are taken for what the nearest cells are\n", neural->guessed));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
+/* What the output is multiplied with */
+static PetscReal PCNeuralFactor(const PC_Neural *neural)
+{
+  return neural->scaling == PCNEURAL_SCALING_SCALAR ? 1.0 / neural->kappa : neural->kappa < 0.0 && neural->scaling == PCNEURAL_SCALING_DIAGONAL ? -1.0 : 1.0;
+}
+
+static PetscErrorCode PCNeuralApplyHost(PC pc, Vec x, Vec y)
 {
   PC_Neural         *neural = (PC_Neural *)pc->data;
   const PetscScalar *r, *in;
   PetscScalar       *z, *out;
-  const PetscReal    factor = neural->scaling == PCNEURAL_SCALING_SCALAR ? 1.0 / neural->kappa : neural->kappa < 0.0 && neural->scaling == PCNEURAL_SCALING_DIAGONAL ? -1.0 : 1.0;
+  const PetscReal    factor = PCNeuralFactor(neural);
 
   PetscFunctionBegin;
-  PetscCall(PetlapCiteLan());
-  PetscCall(PetscLogEventBegin(PC_NeuralApply, pc, x, y, nullptr));
   PetscCall(VecGetArrayRead(x, &r));
   PetscCall(VecGetArrayWrite(y, &z));
   for (PetscInt k = 0; k < neural->nother; k++) z[neural->other[k]] = r[neural->other[k]] * neural->otherinv[k];
@@ -1059,7 +1165,90 @@ static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
     PetscCall(VecScatterBegin(neural->scatter, neural->fluidz, y, INSERT_VALUES, SCATTER_REVERSE));
     PetscCall(VecScatterEnd(neural->scatter, neural->fluidz, y, INSERT_VALUES, SCATTER_REVERSE));
   }
-  PetscCall(PetscLogFlops(neural->network->Flops()));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+  #if defined(PETLAP_HAVE_CUDA)
+/* The output of the device, against that of the host for the same input */
+static PetscErrorCode PCNeuralCheckDevice(PC pc, Vec x, Vec y)
+{
+  PC_Neural         *neural = (PC_Neural *)pc->data;
+  Vec                expected;
+  const PetscScalar *h, *d;
+  PetscReal          most = 0.0, difference = 0.0;
+  PetscInt           n;
+  bool               finite = true, same = true;
+
+  PetscFunctionBegin;
+  PetscCall(VecDuplicate(y, &expected));
+  PetscCall(PCNeuralApplyHost(pc, x, expected));
+  PetscCall(VecGetLocalSize(y, &n));
+  PetscCall(VecGetArrayRead(expected, &h));
+  PetscCall(VecGetArrayRead(y, &d));
+  for (PetscInt i = 0; i < n; i++) {
+    finite     = finite && !PetscIsInfOrNanReal(h[i]);
+    same       = same && !PetscIsInfOrNanReal(d[i]);
+    most       = PetscMax(most, PetscAbsReal(h[i]));
+    difference = PetscMax(difference, PetscAbsReal(h[i] - d[i]));
+  }
+  PetscCall(VecRestoreArrayRead(expected, &h));
+  PetscCall(VecRestoreArrayRead(y, &d));
+  PetscCall(VecDestroy(&expected));
+  if (finite && most > 0.0) neural->difference = PetscMax(neural->difference, difference / most);
+  PetscCheck(!finite || (same && difference <= PCNEURAL_CHECK * most), PetscObjectComm((PetscObject)pc), PETSC_ERR_PLIB,
+             "The CUDA device and the host differ by %g of the largest number of the output, and more than %g is an error in petlap: use -pc_neural_backend host and report it", (double)(most > 0.0 ? difference / most : difference), PCNEURAL_CHECK);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralApplyDevice(PC pc, Vec x, Vec y)
+{
+  PC_Neural         *neural = (PC_Neural *)pc->data;
+  const PetscScalar *r;
+  PetscScalar       *z;
+  PetscMemType       from, to;
+  PetscInt           n;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralTellDevice(pc));
+  PetscCall(VecGetLocalSize(x, &n));
+  PetscCall(VecGetArrayReadAndMemType(x, &r, &from));
+  PetscCall(VecGetArrayWriteAndMemType(y, &z, &to));
+  PetscCall(PetscLogGpuTimeBegin());
+  BackendCall(pc, neural->device->ApplyStaged(DeviceStream(), (size_t)n, r, PetscMemTypeHost(from), PCNeuralFactor(neural), z, PetscMemTypeHost(to)));
+  PetscCall(PetscLogGpuTimeEnd());
+  if (PetscMemTypeHost(from)) PetscCall(PetscLogCpuToGpu((PetscLogDouble)(n * sizeof(PetscScalar))));
+  if (PetscMemTypeHost(to)) PetscCall(PetscLogGpuToCpu((PetscLogDouble)(n * sizeof(PetscScalar))));
+  PetscCall(VecRestoreArrayReadAndMemType(x, &r));
+  PetscCall(VecRestoreArrayWriteAndMemType(y, &z));
+  if (neural->check) PetscCall(PCNeuralCheckDevice(pc, x, y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+  #endif
+
+static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PetlapCiteLan());
+  /* The matrix may not have told what vectors there would be */
+  if (!neural->device && neural->backend == PETLAP_BACKEND_AUTO && !neural->scatter) {
+    PetscBool ondevice;
+
+    PetscCall(BackendHolds(nullptr, x, &ondevice));
+    if (ondevice) PetscCall(PCNeuralChooseBackend(pc, x));
+  }
+  PetscCall(PetscLogEventBegin(PC_NeuralApply, pc, x, y, nullptr));
+  #if defined(PETLAP_HAVE_CUDA)
+  if (neural->device)
+    PetscCall(PCNeuralApplyDevice(pc, x, y));
+  else
+  #endif
+    PetscCall(PCNeuralApplyHost(pc, x, y));
+  if (PetscDefined(HAVE_DEVICE) && neural->device)
+    PetscCall(PetscLogGpuFlops(neural->network->Flops()));
+  else
+    PetscCall(PetscLogFlops(neural->network->Flops()));
   PetscCall(PetscLogEventEnd(PC_NeuralApply, pc, x, y, nullptr));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -1307,6 +1496,100 @@ PetscErrorCode PCNeuralGetScaling(PC pc, PCNeuralScaling *value)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode PCNeuralSetBackend_Neural(PC pc, PetlapBackend value)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralCheckEnum(pc, "PCNeuralSetBackend()", PetlapBackends, (PetscInt)value));
+  if (neural->backend != value && neural->network) {
+    /* Of a preconditioner that has been set up, too */
+    const PetlapBackend before = neural->backend;
+    PetscErrorCode      error;
+
+    neural->backend = value;
+    error           = PCNeuralChooseBackend(pc, nullptr);
+    if (error) neural->backend = before;
+    PetscCall(error);
+  }
+  neural->backend = value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralGetBackend_Neural(PC pc, PetlapBackend *value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_Neural *)pc->data)->backend;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralSetBackend - Sets where `PCNEURAL` is applied
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- value - `PETLAP_BACKEND_AUTO` (default), `PETLAP_BACKEND_HOST` or `PETLAP_BACKEND_CUDA`
+
+  Options Database Key:
+. -pc_neural_backend (auto|host|cuda)
+
+  Level: intermediate
+
+  Notes:
+  `auto` works where the matrix or the vectors are: with `-mat_type aijcusparse -vec_type cuda` on the device, and on the host where there is no device, petlap was configured without CUDA, or there are several processes;
+  `-info` tells why. With `cuda` vectors of the host are copied to the device and back in each application. Vectors on the device stay there, and an application waits for nothing.
+
+  The set-up, `PCNeuralApplyBatch()` and `PCNeuralAddGradient()` always work on the host.
+
+  With `-petlap_check` each application on the device is made on the host as well, and a difference of more than 1e-4 of the largest number of the output is an error: both compute in single precision, and add up in their own order.
+
+  Reference: section 4.2 of Lan et al. (2024)
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values; at set-up, with `cuda`, `PETSC_ERR_GPU` where there is no device, `PETSC_ERR_SUP` on several processes or where petlap was configured without CUDA; `PETSC_ERR_PLIB` from `-petlap_check`
+
+.seealso: `PCNEURAL`, `PCNeuralGetBackend()`
+@*/
+PetscErrorCode PCNeuralSetBackend(PC pc, PetlapBackend value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, value, 2);
+  PetscTryMethod(pc, "PCNeuralSetBackend_C", (PC, PetlapBackend), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralGetBackend - Gets where `PCNEURAL` was told to be applied
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. value - `PETLAP_BACKEND_AUTO` (default), `PETLAP_BACKEND_HOST` or `PETLAP_BACKEND_CUDA`
+
+  Level: intermediate
+
+  Note:
+  `-ksp_view` prints where it really is applied.
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCNEURAL`
+
+.seealso: `PCNEURAL`, `PCNeuralSetBackend()`
+@*/
+PetscErrorCode PCNeuralGetBackend(PC pc, PetlapBackend *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCNeuralGetBackend_C", (PC, PetlapBackend *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode PCNeuralSetWeights_Neural(PC pc, const char *value)
 {
   PC_Neural *neural = (PC_Neural *)pc->data;
@@ -1527,6 +1810,7 @@ PetscErrorCode PCNeuralSetParameters(PC pc, PetscInt n, const PetscReal numbers[
   for (PetscInt i = 0; i < n; i++) PetscCheck(!PetscIsInfOrNanReal(numbers[i]), PETSC_COMM_SELF, PETSC_ERR_FP, "Number %" PetscInt_FMT " is not finite", i);
   SetNumbers(*neural->model, numbers);
   neural->network->SetKernels(*neural->model);
+  neural->devicekernels = PETSC_FALSE;
   if (neural->gradient) neural->gradient->SetModel(*neural->model);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -1544,6 +1828,9 @@ PetscErrorCode PCNeuralSetParameters(PC pc, PetscInt n, const PetscReal numbers[
 . d - the output in the same order, for the Laplacian whose entries are -1, whatever the scaling
 
   Level: developer
+
+  Note:
+  Works on the host, whatever `PCNeuralSetBackend()` says.
 
   Errors:
   `PETSC_ERR_SUP` on more than one process and for the mask `none`
@@ -1608,8 +1895,10 @@ static PetscErrorCode PCView_Neural(PC pc, PetscViewer viewer)
   PetscCall(PetscViewerASCIIPrintf(viewer, "  scaling: %s\n", PCNeuralScalings[neural->scaling]));
   if (!neural->network || !neural->model) {
     PetscCall(PetscViewerASCIIPrintf(viewer, "  weights: %s; levels: %" PetscInt_FMT " (0: by the grid); mask: %s\n", neural->weights ? neural->weights : "shipped", neural->levels, PCNeuralMasks[neural->mask]));
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  backend: %s\n", PetlapBackends[neural->backend]));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  backend: %s (%s)\n", PetlapBackends[neural->device ? PETLAP_BACKEND_CUDA : PETLAP_BACKEND_HOST], PetlapBackends[neural->backend]));
   const Network &network = *neural->network;
   const Counts  &made    = network.GetCounts();
   const char    *slash   = strrchr(neural->modelname, '/');
@@ -1621,6 +1910,12 @@ static PetscErrorCode PCView_Neural(PC pc, PetscViewer viewer)
   if (neural->guessed) PetscCall(PetscViewerASCIIPrintf(viewer, "  cells that no row mentions: %" PetscInt_FMT "\n", neural->guessed));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  mean entry: %g\n", -(double)neural->kappa));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  memory: %.1f MB\n", (double)sums[1]));
+  #if defined(PETLAP_HAVE_CUDA)
+  if (neural->device) {
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  memory on the device: %.1f MB; kernels of an application: %d\n", (double)neural->device->Memory() / 1e6, neural->device->Launches()));
+    if (neural->check) PetscCall(PetscViewerASCIIPrintf(viewer, "  checked against the host, largest difference: %g\n", (double)neural->difference));
+  }
+  #endif
   PetscCall(PetscViewerASCIIPrintf(viewer, "  made so far: levels %d, lists %d, kernels %d\n", made.levels, made.lists, made.kernels));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  levels: %d%s\n", network.nlevels(), network.GetPartition().size() > 1 && network.GetPartition().gathered < network.nlevels() ? ", the coarser ones on every process" : ""));
   for (int l = 0; l < network.nlevels(); l++) {
@@ -1646,6 +1941,7 @@ static PetscErrorCode PCSetFromOptions_Neural(PC pc, CompatOptionItems PetscOpti
   PetscInt        levels  = neural->levels;
   PCNeuralMask    mask    = neural->mask;
   PCNeuralScaling scaling = neural->scaling;
+  PetlapBackend   backend = neural->backend;
   PetscBool       set;
 
   PetscFunctionBegin;
@@ -1658,6 +1954,8 @@ static PetscErrorCode PCSetFromOptions_Neural(PC pc, CompatOptionItems PetscOpti
   if (set) PetscCall(PCNeuralSetMask(pc, mask));
   PetscCall(PetscOptionsEnum("-pc_neural_scaling", "How the output is scaled to the matrix", "PCNeuralSetScaling", PCNeuralScalings, (PetscEnum)scaling, (PetscEnum *)&scaling, &set));
   if (set) PetscCall(PCNeuralSetScaling(pc, scaling));
+  PetscCall(PetscOptionsEnum("-pc_neural_backend", "Where it is applied", "PCNeuralSetBackend", PetlapBackends, (PetscEnum)backend, (PetscEnum *)&backend, &set));
+  if (set) PetscCall(PCNeuralSetBackend(pc, backend));
   PetscOptionsHeadEnd();
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -1667,6 +1965,7 @@ static PetscErrorCode PCReset_Neural(PC pc)
   PC_Neural *neural = (PC_Neural *)pc->data;
 
   PetscFunctionBegin;
+  PetscCall(PCNeuralResetDevice(neural));
   PetscCall(PCNeuralResetNetwork(neural));
   PetscCall(PCNeuralResetVectors(neural));
   delete neural->model;
@@ -1685,7 +1984,8 @@ static PetscErrorCode PCDestroy_Neural(PC pc)
   PetscCall(VecDestroy(&neural->labels));
   PetscCall(PetscFree(neural->weights));
   if (neural->comm != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&neural->comm));
-  for (const char *name : {"PCNeuralSetImage_C", "PCNeuralSetLevels_C", "PCNeuralGetLevels_C", "PCNeuralSetMask_C", "PCNeuralGetMask_C", "PCNeuralSetScaling_C", "PCNeuralGetScaling_C", "PCNeuralSetWeights_C", "PCNeuralGetWeights_C"})
+  for (const char *name : {"PCNeuralSetImage_C", "PCNeuralSetLevels_C", "PCNeuralGetLevels_C", "PCNeuralSetMask_C", "PCNeuralGetMask_C", "PCNeuralSetScaling_C", "PCNeuralGetScaling_C", "PCNeuralSetBackend_C", "PCNeuralGetBackend_C",
+                           "PCNeuralSetWeights_C", "PCNeuralGetWeights_C"})
     PetscCall(PetscObjectComposeFunction((PetscObject)pc, name, nullptr));
   PetscCall(PetscFree(pc->data));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -1698,7 +1998,8 @@ static PetscErrorCode PCDestroy_Neural(PC pc)
 + -pc_neural_weights <file> - HDF5 file with the weights, `analytic` for some that need no file; default those that come with petlap
 . -pc_neural_levels <0> - number of resolutions; 0 for as many as the grid wants
 . -pc_neural_mask (weights|none|fluid|dilated) - cells in which the network has values
-- -pc_neural_scaling (none|scalar|diagonal) - how the output is scaled to the matrix
+. -pc_neural_scaling (none|scalar|diagonal) - how the output is scaled to the matrix
+- -pc_neural_backend (auto|host|cuda) - where it is applied
 
   Level: beginner
 
@@ -1715,7 +2016,7 @@ static PetscErrorCode PCDestroy_Neural(PC pc)
   References:
   Lan, Gueidon, Kaneda, Panetta, Teran: A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions, ICML 2024.
 
-.seealso: `PCNeuralSetImage()`, `PCNeuralSetWeights()`, `PCNeuralSetScaling()`, `KSPPSDO`, `PCHSC`
+.seealso: `PCNeuralSetImage()`, `PCNeuralSetWeights()`, `PCNeuralSetScaling()`, `PCNeuralSetBackend()`, `KSPPSDO`, `PCHSC`
 M*/
 static PetscErrorCode PCCreate_Neural(PC pc)
 {
@@ -1726,6 +2027,7 @@ static PetscErrorCode PCCreate_Neural(PC pc)
   pc->data        = neural;
   neural->mask    = PCNEURAL_MASK_WEIGHTS;
   neural->scaling = PCNEURAL_SCALING_SCALAR;
+  neural->backend = PETLAP_BACKEND_AUTO;
   neural->comm    = MPI_COMM_NULL;
 
   pc->ops->apply          = PCApply_Neural;
@@ -1741,6 +2043,8 @@ static PetscErrorCode PCCreate_Neural(PC pc)
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetMask_C", PCNeuralGetMask_Neural));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetScaling_C", PCNeuralSetScaling_Neural));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetScaling_C", PCNeuralGetScaling_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetBackend_C", PCNeuralSetBackend_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetBackend_C", PCNeuralGetBackend_Neural));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetWeights_C", PCNeuralSetWeights_Neural));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetWeights_C", PCNeuralGetWeights_Neural));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -122,83 +122,6 @@ static PetscErrorCode LoadFile(const char file[], System *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Values between the centres of coarse cells, along each axis 3/4 and 1/4; in cells at a wall the nearest value is all there is */
-static PetscErrorCode CreateInterpolation(const int nf[3], const int nc[3], Mat *P)
-{
-  const size_t             fine = (size_t)nf[0] * nf[1] * nf[2], coarse = (size_t)nc[0] * nc[1] * nc[2];
-  std::vector<PetscInt>    ptr(1, 0), column;
-  std::vector<PetscScalar> value;
-
-  PetscFunctionBegin;
-  column.reserve(8 * fine);
-  value.reserve(8 * fine);
-  for (int z = 0; z < nf[2]; z++) {
-    for (int y = 0; y < nf[1]; y++) {
-      for (int x = 0; x < nf[0]; x++) {
-        const int at[3] = {x, y, z};
-        int       from[3][2], count[3];
-        PetscReal share[3][2];
-
-        for (int a = 0; a < 3; a++) {
-          const int near = nf[a] == nc[a] ? at[a] : at[a] / 2, far = at[a] % 2 ? near + 1 : near - 1;
-
-          count[a]    = nf[a] == nc[a] || far < 0 || far >= nc[a] ? 1 : 2;
-          from[a][0]  = count[a] == 1 ? near : std::min(near, far);
-          from[a][1]  = std::max(near, far);
-          share[a][0] = count[a] == 1 ? 1.0 : near < far ? 0.75 : 0.25;
-          share[a][1] = 1.0 - share[a][0];
-        }
-        for (int k = 0; k < count[2]; k++) {
-          for (int j = 0; j < count[1]; j++) {
-            for (int i = 0; i < count[0]; i++) {
-              column.push_back(from[0][i] + nc[0] * (from[1][j] + (PetscInt)nc[1] * from[2][k]));
-              value.push_back(share[0][i] * share[1][j] * share[2][k]);
-            }
-          }
-        }
-        ptr.push_back((PetscInt)column.size());
-      }
-    }
-  }
-  PetscCall(MatCreate(PETSC_COMM_SELF, P));
-  PetscCall(MatSetSizes(*P, (PetscInt)fine, (PetscInt)coarse, (PetscInt)fine, (PetscInt)coarse));
-  PetscCall(MatSetType(*P, MATSEQAIJ));
-  PetscCall(MatSeqAIJSetPreallocationCSR(*P, ptr.data(), column.data(), value.data()));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Levels of a full box down to about four cells: the Laplacian of every grid, with the transposed interpolation as restriction */
-static PetscErrorCode SetLevels(PC pc, const Scene &scene)
-{
-  Scene    coarse, fine = scene;
-  PetscInt levels = 1;
-
-  PetscFunctionBegin;
-  PetscCheck(scene.dim && std::count(scene.cell.begin(), scene.cell.end(), (unsigned char)petlap::scenes::FLUID) == (ptrdiff_t)scene.size(), PETSC_COMM_SELF, PETSC_ERR_SUP, "Geometric multigrid is for the scene box only");
-  for (int n = scene.n[0]; n % 2 == 0 && n > 4; n /= 2) levels++;
-  PetscCall(PCMGSetLevels(pc, levels, nullptr));
-  for (PetscInt level = levels - 1; level > 0; level--) {
-    KSP smoother;
-    Mat P, A;
-
-    coarse = fine;
-    for (int &n : coarse.n) n = PetscMax(1, n / 2);
-    coarse.cell.assign(coarse.size(), petlap::scenes::FLUID);
-    PetscCall(CreateInterpolation(fine.n, coarse.n, &P));
-    PetscCall(PCMGSetInterpolation(pc, level, P));
-    PetscCall(MatDestroy(&P));
-    /* The restriction sums over 2^dim cells, and faces are twice as far apart */
-    const PetscReal weight = std::pow(2.0, (scene.dim - 2) * (double)(levels - level));
-    PetscCall(BenchSceneMatrix(
-      coarse, [&](const int *, const int *) { return weight; }, &A));
-    PetscCall(PCMGGetSmoother(pc, level - 1, &smoother));
-    PetscCall(KSPSetOperators(smoother, A, A));
-    PetscCall(MatDestroy(&A));
-    fine = coarse;
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* The matrix does not tell which cells are its rows, nor where coarser grids are */
 static PetscErrorCode Prepare(const System &s, KSP ksp)
 {
@@ -216,7 +139,7 @@ static PetscErrorCode Prepare(const System &s, KSP ksp)
     PetscCall(PCNeuralSetImage(pc, s.dm, s.labels));
   } else if (mg) {
     PetscCall(PCSetType(pc, PCMG));
-    PetscCall(SetLevels(pc, s.scene));
+    PetscCall(BenchSceneLevels(pc, s.scene, MATSEQAIJ));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

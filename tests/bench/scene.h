@@ -50,6 +50,9 @@ PetscErrorCode BenchNullSpace(Mat, MatNullSpace *);
 /* The cells for PCNeuralSetImage(). Axes of a scene in two dimensions are x and z. */
 PetscErrorCode BenchSceneLabels(const petlap::scenes::Scene &, DM *, Vec *labels);
 
+/* Levels of a full box for PCMG, down to about four cells: the Laplacian of every grid, with the transposed interpolation as restriction. type: of all matrices */
+PetscErrorCode BenchSceneLevels(PC, const petlap::scenes::Scene &, MatType type);
+
 /* The scenes with the numbers 0, 1, ... are those that the training program measures its weights on */
 PetscErrorCode BenchCreateScene(const BenchGrid &, PetscInt kind, PetscInt seed, BenchCoefficients, PetscReal contrast, BenchScene *);
 PetscErrorCode BenchDestroyScene(BenchScene *);

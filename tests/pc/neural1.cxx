@@ -311,4 +311,38 @@ int main(int argc, char **argv)
       filter: grep -E "solved|made so far"
       nsize: 1
 
+  # Each application is compared with that of the host; gpu: a real one or the emulated one
+  testset:
+    args: -pc_neural_weights analytic -pc_neural_backend cuda -petlap_check
+    requires: gpu
+    test:
+      suffix: gpu
+      args: -dim {{2 3}separate output} -scene {{dam drops}separate output} -rows {{all fluid}} -most 60
+    test:
+      suffix: gpu_again
+      args: -scene dam -again 2 -ksp_view
+      filter: grep -E "solved|made so far|backend"
+    test:
+      suffix: gpu_open
+      args: -scene open -image matrix -half -pc_neural_scaling {{scalar diagonal}} -pc_neural_mask {{none fluid dilated}}
+    test:
+      suffix: gpu_levels
+      args: -scene pool -pc_neural_levels {{1 2 3 24}} -dim {{2 3}} -n {{9 24}} -most 500
+
+  # Vectors on the device: auto follows them, and nothing goes back and forth in a solve
+  testset:
+    args: -pc_neural_weights analytic -dm_vec_type cuda -dm_mat_type aijcusparse -dim 3
+    requires: gpu cuda
+    test:
+      suffix: cuda
+      args: -scene {{dam drops}separate output} -petlap_check -most 60
+    test:
+      suffix: cuda_view
+      args: -scene pool -ksp_view
+      filter: grep -E "solved|backend"
+    test:
+      suffix: cuda_host
+      args: -scene pool -pc_neural_backend host -ksp_view
+      filter: grep -E "solved|backend"
+
 TEST*/

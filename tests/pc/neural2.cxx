@@ -125,6 +125,7 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
   if (wrong == "half_image") PetscCall(PCNeuralSetImage(pc, dm, nullptr));
   if (wrong == "mask_number") PetscCall(PCNeuralSetMask(pc, (PCNeuralMask)9));
   if (wrong == "scaling_number") PetscCall(PCNeuralSetScaling(pc, (PCNeuralScaling)7));
+  if (wrong == "backend_number") PetscCall(PCNeuralSetBackend(pc, (PetlapBackend)5));
   if (wrong == "early") {
     PetscInt count;
 

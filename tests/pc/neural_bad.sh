@@ -63,6 +63,9 @@ try() {
   try "mask by a wrong number" -wrong mask_number
   try "no such scaling" -pc_neural_scaling row
   try "scaling by a wrong number" -wrong scaling_number
+  try "no such backend" -pc_neural_backend gpu
+  try "backend by a wrong number" -wrong backend_number
+  try "on the host" -pc_neural_backend host
   try "no such file" -pc_neural_weights "$work/none.h5"
   try "folder in place of a file" -pc_neural_weights "$work"
   try "truncated weights" -pc_neural_weights "$work/short.h5"

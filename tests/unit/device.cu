@@ -144,13 +144,17 @@ static int Run(void)
   return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const char *reason;
 
+  /* A PETSc with CUDA chooses the device and the stream */
+  if (PetscInitialize(&argc, &argv, nullptr, nullptr)) return 1;
   if (!DeviceFind(0, &reason)) {
     printf("ok - # SKIP %s\n", reason);
-    return 77;
+    return PetscFinalize() ? 1 : 77;
   }
-  return Run() || failures;
+  if (Run()) failures++;
+  DeviceFinalize();
+  return PetscFinalize() || failures;
 }

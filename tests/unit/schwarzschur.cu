@@ -265,7 +265,7 @@ static void Run(const Case &c, const FactorCudaTuning &tuning, const char *how)
   PlanDestroy(plan);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const char *reason;
   const Case  cases[] = {
@@ -291,13 +291,16 @@ int main(void)
 #endif
   };
 
+  /* A PETSc with CUDA chooses the device and the stream */
+  if (PetscInitialize(&argc, &argv, nullptr, nullptr)) return 1;
   if (!DeviceFind(0, &reason)) {
     printf("ok - # SKIP %s\n", reason);
-    return 77;
+    return PetscFinalize() ? 1 : 77;
   }
   for (const Case &c : cases) {
     Run(c, {0, 0}, "");
     if (strcmp(c.name, "one")) Run(c, {5, 4}, "Large");
   }
-  return failures ? 1 : 0;
+  DeviceFinalize();
+  return PetscFinalize() || failures;
 }
