@@ -18,7 +18,7 @@ int main(int argc, char **argv)
   PetscBool    gaps = PETSC_FALSE, differ = PETSC_FALSE;
   PetscReal    norm, size, worst = 0;
   unsigned int seed = 1;
-  Mat          A, F[2], B, X[2];
+  Mat          A, plain, F[2], B, X[2];
   Vec          b, x[2];
 
   PetscFunctionBeginUser;
@@ -29,7 +29,11 @@ int main(int argc, char **argv)
   PetscCall(PetscOptionsGetBool(NULL, NULL, "-gaps", &gaps, NULL));
   PetscCall(PetscOptionsGetBool(NULL, NULL, "-differ", &differ, NULL));
   points = n[0] * n[1] * n[2];
-  PetscCall(MatCreateSeqAIJ(PETSC_COMM_SELF, grids * points, grids * points, 27, NULL, &A));
+  PetscCall(MatCreate(PETSC_COMM_SELF, &A));
+  PetscCall(MatSetSizes(A, grids * points, grids * points, grids * points, grids * points));
+  PetscCall(MatSetType(A, MATSEQAIJ));
+  PetscCall(MatSetFromOptions(A));
+  PetscCall(MatSeqAIJSetPreallocation(A, 27, NULL));
   for (PetscInt g = 0; g < grids; g++) {
     for (PetscInt p = 0; p < points; p++) {
       const PetscInt c[3] = {p % n[0], p / n[0] % n[1], p / n[0] / n[1]};
@@ -66,19 +70,22 @@ int main(int argc, char **argv)
     IS            row, col;
     MatFactorInfo info;
 
-    PetscCall(MatGetFactor(A, k ? MATSOLVERPETSC : MATSOLVERSCHWARZSCHUR, MAT_FACTOR_LU, &F[k]));
-    PetscCall(MatGetOrdering(A, k ? MATORDERINGND : MATORDERINGEXTERNAL, &row, &col));
+    /* A matrix on the host for PETSc's own, wherever A is */
+    PetscCall(MatConvert(A, MATSEQAIJ, MAT_INITIAL_MATRIX, &plain));
+    PetscCall(MatGetFactor(k ? plain : A, k ? MATSOLVERPETSC : MATSOLVERSCHWARZSCHUR, MAT_FACTOR_LU, &F[k]));
+    PetscCall(MatGetOrdering(plain, k ? MATORDERINGND : MATORDERINGEXTERNAL, &row, &col));
     PetscCall(MatFactorInfoInitialize(&info));
     if (!k) {
       PetscCall(MatSchwarzSchurSetBatch(F[k], grids));
       PetscCall(MatSchwarzSchurGetBatch(F[k], &batch));
       PetscCheck(batch == grids, PETSC_COMM_SELF, PETSC_ERR_PLIB, "%" PetscInt_FMT " grids", batch);
     }
-    PetscCall(MatLUFactorSymbolic(F[k], A, row, col, &info));
+    PetscCall(MatLUFactorSymbolic(F[k], k ? plain : A, row, col, &info));
     /* Twice, with other values */
-    PetscCall(MatLUFactorNumeric(F[k], A, &info));
+    PetscCall(MatLUFactorNumeric(F[k], k ? plain : A, &info));
     if (!k) PetscCall(MatScale(A, 2));
-    PetscCall(MatLUFactorNumeric(F[k], A, &info));
+    PetscCall(MatLUFactorNumeric(F[k], k ? plain : A, &info));
+    PetscCall(MatDestroy(&plain));
     PetscCall(ISDestroy(&row));
     PetscCall(ISDestroy(&col));
   }
@@ -128,6 +135,10 @@ int main(int argc, char **argv)
       suffix: cuda
       requires: gpu
       args: -grids {{1 5}} -gaps {{0 1}} -mat_schwarzschur_backend cuda -petlap_check
+    test:
+      suffix: cuda_values
+      requires: gpu cuda
+      args: -grids {{1 5}} -gaps {{0 1}} -mat_type aijcusparse -petlap_check
     test:
       suffix: cuda_large
       requires: gpu

@@ -102,7 +102,7 @@ int main(int argc, char **argv)
     requires: double !complex petlap
 
   testset:
-    requires: defined(PETLAP_HAVE_DEVICE)
+    requires: gpu
     args: -petlap_check -malloc_dump
     output_file: output/ex9_gpu.out
     test:
