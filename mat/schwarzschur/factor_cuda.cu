@@ -946,7 +946,7 @@ struct FactorCuda {
   FactorOptions                   options;
   cudaStream_t                    stream;            /* the caller's */
   cudaStream_t                    aux[NSTREAM] = {}; /* aux[0] records the graphs */
-  cudaEvent_t                     fork = nullptr, join[NSTREAM] = {};
+  cudaEvent_t                     fork = nullptr, edge = nullptr, join[NSTREAM] = {};
   PetscInt                        n = 0, nnz = 0, nfull = 0;
   std::vector<CudaClass>          cls;
   std::vector<Group>              group[2]; /* of factorizations and of solves */
@@ -972,8 +972,9 @@ struct FactorCuda {
   cublasHandle_t                  handle[NSTREAM] = {};
   DeviceArray<char>               workspace[NSTREAM];
   cudaGraphExec_t                 numeric = nullptr;
-  std::map<int, cudaGraphExec_t>  solve;    /* by 2 nrhs + trans */
-  int                             nrhs = 0; /* that there is room for */
+  bool                            warm = false, warmsolve[2] = {false, false}; /* kernels have been loaded */
+  std::map<int, cudaGraphExec_t>  solve;                                       /* by 2 nrhs + trans */
+  int                             nrhs = 0;                                    /* that there is room for */
   double                          norm = 0, replaced = 0, ratio = 1, nsmall = 0, nlarge = 0;
   int                             launches = 0;
   double                          batch    = 1;       /* grids */
@@ -991,6 +992,7 @@ struct FactorCuda {
       drange[k].Free();
     }
     if (fork) (void)cudaEventDestroy(fork);
+    if (edge) (void)cudaEventDestroy(edge);
     for (auto &v : vector) v.Free();
     for (auto &f : dfront) f.Free();
     dcls.Free();
@@ -1069,6 +1071,25 @@ struct FactorCuda {
     }
     if (graph) (void)cudaGraphDestroy(graph);
     return error;
+  }
+  /*
+    Does in the caller's stream what `record` puts into aux[0]: as it stands the first time, when kernels may have to be loaded, which a stream that is
+    captured does not stand, and as a graph from then on.
+  */
+  template <class Record>
+  cudaError_t Run(cudaGraphExec_t *exec, bool *warmed, Record record)
+  {
+    if (*warmed) {
+      if (!*exec) DeviceCall(Capture(exec, record));
+      return cudaGraphLaunch(*exec, stream);
+    }
+    DeviceCall(cudaEventRecord(edge, stream));
+    DeviceCall(cudaStreamWaitEvent(aux[0], edge, 0));
+    DeviceCall(record());
+    DeviceCall(cudaEventRecord(edge, aux[0]));
+    DeviceCall(cudaStreamWaitEvent(stream, edge, 0));
+    *warmed = true;
+    return cudaSuccess;
   }
 
   virtual size_t      SmallLimit(int m, int r) const                         = 0;
@@ -1491,6 +1512,7 @@ cudaError_t UploadLayout(FactorCuda *F, const FactorCudaPattern *pattern, const 
     DeviceCall(cudaEventCreateWithFlags(&F->join[k], cudaEventDisableTiming));
   }
   DeviceCall(cudaEventCreateWithFlags(&F->fork, cudaEventDisableTiming));
+  DeviceCall(cudaEventCreateWithFlags(&F->edge, cudaEventDisableTiming));
   DeviceCall(cudaMallocHost(&F->parameters, sizeof(CudaParameters)));
   DeviceCall(cudaMallocHost(&F->norms, 96 * sizeof(unsigned long long)));
   DeviceCall(F->dparameters.Resize(1));
@@ -1564,8 +1586,7 @@ void FactorCudaDestroy(FactorCuda *F)
 static cudaError_t Numeric(FactorCuda *F, const void *aa, bool device)
 {
   DeviceCall(cudaMemcpyAsync(F->daa.p, aa, (size_t)F->nnz * sizeof(Value), device ? cudaMemcpyDeviceToDevice : cudaMemcpyHostToDevice, F->stream));
-  if (!F->numeric) DeviceCall(F->Capture(&F->numeric, [&]() { return F->RecordNumeric(); }));
-  DeviceCall(cudaGraphLaunch(F->numeric, F->stream));
+  DeviceCall(F->Run(&F->numeric, &F->warm, [&]() { return F->RecordNumeric(); }));
   return cudaStreamSynchronize(F->stream);
 }
 
@@ -1593,9 +1614,8 @@ static cudaError_t Solve(FactorCuda *F, bool trans, int nrhs, const Value *b, pt
   if (F->options.mode != FACTOR_LU) trans = false;
   DeviceCall(F->Room(nrhs));
   exec = &F->solve[2 * nrhs + trans];
-  if (!*exec) DeviceCall(F->Capture(exec, [&]() { return F->RecordSolve(nrhs, trans); }));
   DeviceCall(F->In(nrhs, b, ldb, conj));
-  DeviceCall(cudaGraphLaunch(*exec, F->stream));
+  DeviceCall(F->Run(exec, &F->warmsolve[trans], [&]() { return F->RecordSolve(nrhs, trans); }));
   return F->Out(nrhs, x, ldx, conj);
 }
 
