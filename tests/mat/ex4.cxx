@@ -381,41 +381,41 @@ int main(int argc, char **argv)
     args: -malloc_dump -mat_schwarzschur_backend cuda -petlap_check
     test:
       suffix: cuda
-      args: -n {{23,21 1,77 2,2}} -kind {{random spd indefinite}}
+      args: -n {{15,13 1,77 2,2}} -kind {{random spd indefinite}}
     test:
       suffix: cuda_cholesky
-      args: -n 20,18 -factor cholesky -kind {{spd indefinite}}
+      args: -n 14,12 -factor cholesky -kind {{spd indefinite}}
     test:
       suffix: cuda_diagonal
-      args: -star -n 37,20 -kind spd -gaps
+      args: -star -n 25,14 -kind spd -gaps
     test:
       suffix: cuda_width
-      args: -n 17,18 -width {{2 3}}
+      args: -n 11,12 -width {{2 3}}
     test:
       suffix: cuda_dof
-      args: -n 11,10 -dof 2 -attach -kind {{random spd}}
+      args: -n 9,8 -dof 2 -attach -kind {{random spd}}
     test:
       suffix: cuda_periodic
-      args: -n {{4,40 3,3}} -periodic {{1,0 1,1}} -attach
+      args: -n {{4,20 3,3}} -periodic {{1,0 1,1}} -attach
     test:
       suffix: cuda_space
-      args: -n 6,7,8 -attach -kind {{random spd}}
+      args: -n 5,6,5 -attach -kind {{random spd}}
     test:
       suffix: cuda_single
-      args: -n 20,20 -kind {{random indefinite}} -mat_schwarzschur_precision single
+      args: -n 13,12 -kind {{random indefinite}} -mat_schwarzschur_precision single
     test:
       suffix: cuda_constant
-      args: -kind constant -n 40,40 -mat_schwarzschur_constant yes
+      args: -kind constant -n 24,24 -mat_schwarzschur_constant yes
     test:
       suffix: cuda_dirichlet
-      args: -n 20,15 -gaps -dirichlet
+      args: -n 12,11 -gaps -dirichlet
     test:
       suffix: cuda_hermitian
       requires: complex
-      args: -n 20,15 -kind hermitian -factor {{lu cholesky}}
+      args: -n 12,11 -kind hermitian -factor {{lu cholesky}}
     test:
       suffix: cuda_absorbing
       requires: complex
-      args: -n 20,15 -kind absorbing -factor {{lu cholesky}}
+      args: -n 12,11 -kind absorbing -factor {{lu cholesky}}
 
 TEST*/

@@ -181,7 +181,7 @@ static double Difference(const std::vector<Scalar> &a, const std::vector<Scalar>
     }                                                                \
   } while (0)
 
-static void Run(const Case &c, const FactorCudaTuning &tuning, const char *how)
+static void Run(Case c, const FactorCudaTuning &tuning, const char *how)
 {
   PlanGrid    g;
   char        text[256];
@@ -198,7 +198,11 @@ static void Run(const Case &c, const FactorCudaTuning &tuning, const char *how)
     g.size[d]     = c.size[d];
     g.periodic[d] = c.periodic && d < c.dim;
   }
-  seed       = 7;
+  seed = 7;
+#if defined(PETSC_USE_COMPLEX)
+  /* Only Hermitian matrices are positive definite */
+  if (c.mode == FACTOR_SPD) c.hermitian = true;
+#endif
   Plan *plan = PlanCreate(&g, 0, 0, text, sizeof(text));
   if (!plan) {
     printf("not ok - %s: %s\n", c.name, text);
