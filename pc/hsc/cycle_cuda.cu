@@ -819,7 +819,14 @@ private:
     DeviceCall(cudaDeviceSynchronize());
     /* PETSc may work in the default stream, which cannot be captured */
     DeviceCall(cudaStreamCreateWithFlags(&own, cudaStreamNonBlocking));
-    cudaError_t error = cudaStreamBeginCapture(own, cudaStreamCaptureModeThreadLocal);
+    cudaError_t error = cudaSuccess;
+    /* The device loads kernels when they are first launched, which is no work for a graph; what they compute here is written over */
+    if (!loaded) {
+      error = LaunchAll(c, own);
+      if (error == cudaSuccess) error = cudaStreamSynchronize(own);
+      loaded = error == cudaSuccess;
+    }
+    if (error == cudaSuccess) error = cudaStreamBeginCapture(own, cudaStreamCaptureModeThreadLocal);
     if (error == cudaSuccess) {
       const cudaError_t launched = LaunchAll(c, own);
 
@@ -839,7 +846,7 @@ private:
   const int             together;
   int                   n = 0, nlaunches = 0;
   double                scale  = 1.0;
-  bool                  scaled = false, coloured = false;
+  bool                  scaled = false, coloured = false, loaded = false;
   size_t                coupled = 0, place = 0, straight = 0, transposed = 0;
   Hierarchy<Real>       sizes; /* of the levels, without their matrices */
   std::vector<Matrices> grids;

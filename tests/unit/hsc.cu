@@ -6,6 +6,7 @@
 #include "mat/compat/backend.h"
 #include "pc/hsc/cycle_cuda.h"
 #include "pc/hsc/solver.h"
+#include "tests/unit/random.h"
 
 #include <algorithm>
 #include <cmath>
@@ -26,19 +27,6 @@ static void Expect(bool good, const char test[], const char what[], double value
   if (good) return;
   if (bad++ < 30) printf("%s: %s, %g\n", test, what, value);
 }
-
-struct Random {
-  uint64_t state;
-
-  double operator()()
-  {
-    state += 0x9e3779b97f4a7c15ull;
-    uint64_t z = state;
-    z          = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z          = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return (double)((z ^ (z >> 31)) >> 11) / 9007199254740992.0;
-  }
-};
 
 /* A symmetric matrix made edge by edge */
 struct Matrix {

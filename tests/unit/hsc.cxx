@@ -1,5 +1,6 @@
 /* The cores of hsc against plain dense algebra */
 #include "pc/hsc/solver.h"
+#include "tests/unit/random.h"
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -18,19 +19,6 @@ static void Expect(bool good, const char what[], int seed, double value)
   if (good) return;
   if (bad++ < 20) printf("%s: problem %d, %g\n", what, seed, value);
 }
-
-struct Random {
-  uint64_t state;
-
-  double operator()()
-  {
-    state += 0x9e3779b97f4a7c15ull;
-    uint64_t z = state;
-    z          = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z          = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return (double)((z ^ (z >> 31)) >> 11) / 9007199254740992.0;
-  }
-};
 
 /* Dense symmetric matrices, row by row */
 typedef std::vector<std::vector<double>> Dense;
