@@ -273,25 +273,25 @@ int main(int argc, char **argv)
 {
   const char *reason;
   const Case  cases[] = {
-     {"plane5", 2, {37, 23, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
-     {"plane9", 2, {33, 40, 1}, 1, 1, false, FACTOR_LU, false, false, false, false, false},
-     {"plane9single", 2, {33, 40, 1}, 1, 1, false, FACTOR_LU, true, false, false, false, false},
-     {"symmetric", 2, {29, 31, 1}, 1, 1, false, FACTOR_SYMMETRIC, false, false, false, false, false},
-     {"spd", 2, {65, 17, 1}, 1, 1, true, FACTOR_SPD, false, false, false, false, false},
-     {"spdsingle", 2, {19, 21, 1}, 1, 1, false, FACTOR_SPD, true, false, false, false, false},
-     {"gaps", 2, {25, 30, 1}, 1, 1, false, FACTOR_LU, false, false, false, true, false},
-     {"gapsspd", 2, {25, 30, 1}, 1, 1, true, FACTOR_SPD, false, false, false, true, false},
-     {"two", 2, {14, 19, 1}, 2, 1, false, FACTOR_LU, false, false, false, false, false},
-     {"wide", 2, {21, 16, 1}, 1, 2, false, FACTOR_SYMMETRIC, false, false, false, false, false},
-     {"space", 3, {9, 8, 7}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
-     {"spacespd", 3, {8, 9, 10}, 1, 1, false, FACTOR_SPD, false, false, false, false, false},
-     {"line", 1, {101, 1, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
+     {"plane5", 2, {21, 15, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
+     {"plane9", 2, {19, 22, 1}, 1, 1, false, FACTOR_LU, false, false, false, false, false},
+     {"plane9single", 2, {19, 22, 1}, 1, 1, false, FACTOR_LU, true, false, false, false, false},
+     {"symmetric", 2, {17, 13, 1}, 1, 1, false, FACTOR_SYMMETRIC, false, false, false, false, false},
+     {"spd", 2, {40, 38, 1}, 1, 1, true, FACTOR_SPD, false, false, false, false, false},
+     {"spdsingle", 2, {13, 15, 1}, 1, 1, false, FACTOR_SPD, true, false, false, false, false},
+     {"gaps", 2, {15, 18, 1}, 1, 1, false, FACTOR_LU, false, false, false, true, false},
+     {"gapsspd", 2, {15, 18, 1}, 1, 1, true, FACTOR_SPD, false, false, false, true, false},
+     {"two", 2, {9, 11, 1}, 2, 1, false, FACTOR_LU, false, false, false, false, false},
+     {"wide", 2, {13, 10, 1}, 1, 2, false, FACTOR_SYMMETRIC, false, false, false, false, false},
+     {"space", 3, {6, 7, 5}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
+     {"spacespd", 3, {5, 6, 7}, 1, 1, false, FACTOR_SPD, false, false, false, false, false},
+     {"line", 1, {61, 1, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
      {"one", 1, {1, 1, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, false},
-     {"constant", 2, {65, 65, 1}, 1, 1, false, FACTOR_SPD, false, false, true, false, false},
-     {"periodic", 2, {20, 24, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, true},
+     {"constant", 2, {33, 33, 1}, 1, 1, false, FACTOR_SPD, false, false, true, false, false},
+     {"periodic", 2, {12, 14, 1}, 1, 1, true, FACTOR_LU, false, false, false, false, true},
 #if defined(PETSC_USE_COMPLEX)
-    {"hermitian", 2, {29, 31, 1}, 1, 1, false, FACTOR_SYMMETRIC, false, true, false, false, false},
-    {"hermitianspd", 2, {29, 31, 1}, 1, 1, false, FACTOR_SPD, false, true, false, false, false},
+    {"hermitian", 2, {17, 13, 1}, 1, 1, false, FACTOR_SYMMETRIC, false, true, false, false, false},
+    {"hermitianspd", 2, {17, 13, 1}, 1, 1, false, FACTOR_SPD, false, true, false, false, false},
 #endif
   };
 
