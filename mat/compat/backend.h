@@ -34,5 +34,7 @@ void *DeviceStream(void);
 /* Keeps the text of a cudaError_t, and returns it */
 int         DeviceError(int cudaerror);
 const char *DeviceErrorText(void);
+/* Another text for the last error, where CUDA's own does not name the cure */
+void DeviceErrorExplain(const char explanation[]);
 /* When the library is unloaded */
 void DeviceFinalize(void);

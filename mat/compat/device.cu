@@ -26,6 +26,11 @@ const char *DeviceErrorText(void)
   return text;
 }
 
+void DeviceErrorExplain(const char explanation[])
+{
+  snprintf(text, sizeof(text), "%s", explanation);
+}
+
 bool DeviceFind(int rank, const char **reason)
 {
   int n = 0, device;

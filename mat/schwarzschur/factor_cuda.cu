@@ -1574,6 +1574,10 @@ FactorCuda *FactorCudaCreate(const Plan *plan, const FactorOptions *options, con
   } catch (const std::exception &) {
     return nullptr;
   }
+#if !defined(PETLAP_CUDA_EMULATED)
+  if (*error == cudaErrorSharedObjectInitFailed) DeviceErrorExplain(CUBLAS_NAME(CUBLAS_VER_MAJOR) " cannot be loaded: add the folder of CUDA's libraries to LD_LIBRARY_PATH");
+  if (*error == cudaErrorSharedObjectSymbolNotFound) DeviceErrorExplain("the cuBLAS that was found lacks a function: put the one that petlap was built with first in LD_LIBRARY_PATH");
+#endif
   if (*error) return nullptr;
   return F.release();
 }
