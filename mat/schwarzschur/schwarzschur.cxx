@@ -75,6 +75,7 @@ typedef struct {
   PetscInt       *start;
   PetscScalar    *full;
   unsigned short *slot;
+  PetscBool       filled; /* full has the values that were read last; those that go from device to device pass it by */
 } Mat_SchwarzSchur;
 
 static PetscLogEvent MAT_SSSymbolic, MAT_SSNumeric, MAT_SSSolve;
@@ -516,7 +517,7 @@ static PetscErrorCode MatSchwarzSchurGetValues(Mat F, Mat A, PetscInt n, const P
   PetscCall(PetscObjectGetId((PetscObject)A, &id));
   PetscCall(PetscObjectStateGet((PetscObject)A, &state));
   changed = (PetscBool)(id != ss->id || state != ss->state);
-  if (changed && ss->slot) {
+  if (ss->slot && (changed || !ss->filled)) {
     const PetscInt dof = ss->grid.dof;
 
     if (!ss->full) PetscCall(PetscMalloc1(ss->start[n], &ss->full));
@@ -526,6 +527,7 @@ static PetscErrorCode MatSchwarzSchurGetValues(Mat F, Mat A, PetscInt n, const P
         if (ss->slot[k] != (unsigned short)-1) ss->full[ss->start[i] + ss->slot[k] * dof + ja[k] % dof] = aa[k];
       }
     }
+    ss->filled = PETSC_TRUE;
   }
   values->ai    = ss->slot ? ss->start : ia;
   values->aa    = ss->slot ? ss->full : aa;
@@ -753,6 +755,7 @@ static PetscErrorCode MatSchwarzSchurRunDevice(Mat F, Mat A, int *failed)
   if (PetscMemTypeDevice(type)) {
     PetscCall(PetscObjectGetId((PetscObject)A, &ss->id));
     PetscCall(PetscObjectStateGet((PetscObject)A, &ss->state));
+    ss->filled = PETSC_FALSE;
   } else {
     PetscCall(MatSeqAIJGetArrayRead(A, &aa));
     PetscCall(MatSchwarzSchurGetValues(F, A, n, ia, ja, aa, &values));
