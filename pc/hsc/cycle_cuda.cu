@@ -616,9 +616,7 @@ private:
     DeviceCall(dreals.Set(reals.data(), reals.size()));
     DeviceCall(dinverse.Set(inverse.data(), inverse.size()));
     DeviceCall(dframe.Set(numbers.data(), numbers.size()));
-    DeviceCall(parts.Resize(maxblocks + 1));
-    /* A copy may be under way when the function that starts it returns */
-    return cudaDeviceSynchronize();
+    return parts.Resize(maxblocks + 1);
   }
 
   /* ---- The list of operations ---- */
@@ -816,7 +814,6 @@ private:
     Visit(0, c.r, pair);
     c.y = pair[0];
     DeviceCall(c.list.Set(operations.data(), operations.size()));
-    DeviceCall(cudaDeviceSynchronize());
     /* PETSc may work in the default stream, which cannot be captured */
     DeviceCall(cudaStreamCreateWithFlags(&own, cudaStreamNonBlocking));
     cudaError_t error = cudaSuccess;
