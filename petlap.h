@@ -77,6 +77,8 @@ PETLAP_EXTERN PetscErrorCode PCHSCSetDirectSize(PC, PetscInt);
 PETLAP_EXTERN PetscErrorCode PCHSCGetDirectSize(PC, PetscInt *);
 PETLAP_EXTERN PetscErrorCode PCHSCSetMaxLevels(PC, PetscInt);
 PETLAP_EXTERN PetscErrorCode PCHSCGetMaxLevels(PC, PetscInt *);
+PETLAP_EXTERN PetscErrorCode PCHSCSetAgglomerate(PC, PetscInt);
+PETLAP_EXTERN PetscErrorCode PCHSCGetAgglomerate(PC, PetscInt *);
 PETLAP_EXTERN PetscErrorCode PCHSCSetGeometry(PC, PetscBool);
 PETLAP_EXTERN PetscErrorCode PCHSCGetGeometry(PC, PetscBool *);
 PETLAP_EXTERN PetscErrorCode PCHSCSetPrecision(PC, PCHSCPrecision);

@@ -192,7 +192,7 @@ static void RedBlack(const Graph<Real> &g, int number, const Lattice &at, Array<
     }
   }
   for (int v = 0; v < n; v++) {
-    if (all[v]) colour[v] = board(v);
+    if (all[v] && (g.border.empty() || !g.border[v])) colour[v] = board(v);
   }
 }
 
@@ -339,6 +339,9 @@ int Sparsify(Graph<Real> &g, const Graph<Real> &matrix, int number, const Rules 
   for (int v = 0; most > limit && v < n; v++) {
     if (Degree(g, v) > limit) work.colour[v] = COARSE;
   }
+  for (size_t v = 0; v < g.border.size(); v++) {
+    if (g.border[v]) work.colour[v] = COARSE;
+  }
   work.mark.assign(n, 0);
   work.row.resize(most + 1);
   work.edge.resize(most + 1);
@@ -414,7 +417,7 @@ int Sparsify(Graph<Real> &g, const Graph<Real> &matrix, int number, const Rules 
   if (settled) return rows.finish();
   /* A coarse vertex between coarse ones can be eliminated as well */
   for (int v = 0; v < n; v++) {
-    if (colour[v] != COARSE) continue;
+    if (colour[v] != COARSE || (!g.border.empty() && g.border[v])) continue;
     bool lonely = true;
 
     for (int k = s.uptr[v]; lonely && k < s.uptr[v + 1]; k++) lonely = colour[s.adj[k]] != FINE || !(s.w[k] > 0);
@@ -493,6 +496,7 @@ static void SmoothRows(const Graph<Real> &g, const Real w[], Workspace<Real> &wo
       sw[k]  = wo;
       sum += wo;
     }
+    if (!g.outer.empty()) sum += g.outer[v];
     inv[i] = sum > 0 ? 1 / sum : 0;
     if (i < nc) level.srow[i] = index[v];
     Append(i < nc ? level.crun : level.srun, Degree(g, v));
@@ -518,6 +522,8 @@ static void Complement(const Graph<Real> &g, Workspace<Real> &work, const int in
   coarse.uptr.resize(nc + 1);
   coarse.lptr.assign(nc + 2, 0);
   coarse.excess.resize(nc);
+  coarse.outer.resize(g.outer.empty() ? 0 : nc);
+  coarse.border.resize(g.border.empty() ? 0 : nc);
   coarse.adj.resize(std::max(g.weight.size() / 2, coarse.adj.capacity()));
   coarse.weight.resize(std::max(g.weight.size() / 2, coarse.weight.capacity()));
   work.mark.assign(nc, -1);
@@ -581,6 +587,10 @@ static void Complement(const Graph<Real> &g, Workspace<Real> &work, const int in
       }
     }
     coarse.excess[i] = ec;
+    if (!g.outer.empty()) {
+      coarse.outer[i]  = g.outer[v];
+      coarse.border[i] = g.border[v];
+    }
     coarse.uptr[i++] = first;
   }
   coarse.uptr[nc] = at;

@@ -169,12 +169,25 @@ void Residual(const Level<Real> &L, const Real *r, const Real *x, Real *out)
   ForRows<false>(L, x, [=](int i, int p, Real wx) { out[p] = inv[i] > 0 ? r[p] + wx - x[p] / inv[i] : 0; });
 }
 
+/*
+  Values of other ranks stay as they were at the beginning of a sweep, so that Gauss-Seidel is Jacobi between the ranks. What they contribute goes to
+  the right-hand side.
+*/
 template <typename Real>
-void Cycle<Real>::Smooth(const Level<Real> &L, const Sweeps &s, bool pre, const Real *r, Real *y)
+void Cycle<Real>::Smooth(const Hierarchy<Real> &h, int l, const Sweeps &s, bool pre, bool begun, Real *r, Real *y)
 {
-  const Real *inv = L.sinv.data();
+  const Level<Real> &L      = h.level[l];
+  const Real        *inv    = L.sinv.data();
+  Ranks<Real>       *ranks  = h.ranks.get();
+  const int          sweeps = pre ? s.pre : s.post;
 
-  for (int k = 0; k < (pre ? s.pre : s.post); k++) {
+  if (ranks && sweeps) ranks->Keep(r);
+  for (int k = 0; k < sweeps; k++) {
+    /* The first sweep before the coarse correction starts from zero */
+    if (ranks && (!pre || k)) {
+      if (!begun || k) ranks->Begin(y);
+      ranks->End(l == 0, r);
+    }
     if (s.jacobi) {
       Real      *t     = scratch.data();
       const Real omega = (Real)s.omega;
@@ -186,6 +199,22 @@ void Cycle<Real>::Smooth(const Level<Real> &L, const Sweeps &s, bool pre, const 
     else
       ForRows<false>(L, y, [=](int i, int p, Real wx) { y[p] = (r[p] + wx) * inv[i]; });
   }
+  if (ranks && sweeps) ranks->Restore(r);
+}
+
+/* out = r - A x with the whole matrix of the level */
+template <typename Real>
+static void ResidualOn(const Hierarchy<Real> &h, int l, Real *r, const Real *x, Real *out)
+{
+  Ranks<Real> *ranks = h.ranks.get();
+
+  if (ranks) {
+    ranks->Keep(r);
+    ranks->Begin(x);
+    ranks->End(l == 0, r);
+  }
+  Residual(h.level[l], r, x, out);
+  if (ranks) ranks->Restore(r);
 }
 
 /* L L' = a in the lower triangle, column by column; the matrix is too small for BLAS to be worth starting its threads */
@@ -227,6 +256,19 @@ bool Cycle<Real>::Factor(const Hierarchy<Real> &h)
   std::vector<double> excess(nd, 0.0), most(nd, 0.0);
   std::vector<int>    count(nd, 0);
 
+  if (h.merge) {
+    bool   good = true;
+    double bad;
+
+    below.reset();
+    if (h.merge->first) {
+      below.reset(new Cycle<Real>());
+      good = below->Factor(*h.merge->h);
+    }
+    bad = good ? 0.0 : 1.0;
+    h.ranks->Sum(1, &bad);
+    return bad == 0.0;
+  }
   factor.assign(N * N, 0.0);
   z.resize(N);
   for (int v = 0; v < nd; v++) part[v] = v;
@@ -332,6 +374,26 @@ void Cycle<Real>::Solve(const Hierarchy<Real> &h, const Real *b, Real *y)
   for (int i = 0; i < n; i++) y[i] = (Real)z[i];
 }
 
+/* What is coarser may be on fewer ranks */
+template <typename Real>
+void Cycle<Real>::Coarsest(const Hierarchy<Real> &h, const Sweeps &s, const Real *r, Real *y)
+{
+  if (!h.merge) {
+    Solve(h, r, y);
+    return;
+  }
+  Merge<Real> &m = *h.merge;
+
+  m.Gather(r);
+  if (m.first) {
+    below->Allocate(*m.h, s);
+    for (int v = 0; v < m.h->n; v++) below->right[0][m.h->place[v]] = m.values[v];
+    below->Run(*m.h, s);
+    for (int v = 0; v < m.h->n; v++) m.values[v] = below->x[m.h->place[v]];
+  }
+  m.Scatter(y);
+}
+
 template <typename Real>
 std::vector<int> Visits(const Hierarchy<Real> &h, const Sweeps &s)
 {
@@ -339,7 +401,7 @@ std::vector<int> Visits(const Hierarchy<Real> &h, const Sweeps &s)
   double           visits = 1.0;
 
   for (size_t l = 0; l + 1 < h.level.size(); l++) {
-    if (h.level[l + 1].smooth && visits * s.gamma * h.level[l].nc <= 8.0 * h.n) gamma[l] = s.gamma;
+    if (h.level[l + 1].smooth && visits * s.gamma * h.level[l + 1].total <= 8.0 * h.level[0].total) gamma[l] = s.gamma;
     visits *= gamma[l];
   }
   return gamma;
@@ -377,7 +439,7 @@ size_t Cycle<Real>::Memory() const
   for (const auto *a : {&right, &left, &rest}) {
     for (const Array<Real> &v : *a) m += v.size();
   }
-  return m * sizeof(Real) + (factor.size() + z.size()) * sizeof(double);
+  return (below ? below->Memory() : 0) + m * sizeof(Real) + (factor.size() + z.size()) * sizeof(double);
 }
 
 /* One visit of every level and no pre-smoothing: a single vector x serves all levels, and the right-hand side of levels without smoothing the next */
@@ -385,7 +447,7 @@ template <typename Real>
 void Cycle<Real>::VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Real *r)
 {
   if (l == (int)h.level.size()) {
-    Solve(h, r, x.data());
+    Coarsest(h, s, r, x.data());
     return;
   }
   const Level<Real> &L  = h.level[l];
@@ -397,15 +459,17 @@ void Cycle<Real>::VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Re
   }
   Restrict(L, r + L.nc, rc);
   VisitOnce(h, s, l + 1, rc);
+  /* All of the border is coarse and known before the fine vertices are */
+  if (h.ranks && L.smooth && s.post > 0) h.ranks->Begin(x.data());
   Interpolate(L, r + L.nc, x.data(), [=](int f, Real v) { xf[f] = v; });
-  if (L.smooth) Smooth(L, s, false, r, x.data());
+  if (L.smooth) Smooth(h, l, s, false, true, r, x.data());
 }
 
 template <typename Real>
-void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const Real *r, Real *y)
+void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, Real *r, Real *y)
 {
   if (l == (int)h.level.size()) {
-    Solve(h, r, y);
+    Coarsest(h, s, r, y);
     return;
   }
   const Level<Real> &L   = h.level[l];
@@ -416,8 +480,8 @@ void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const 
 
   if (pre) {
     std::fill(y, y + L.n, (Real)0);
-    Smooth(L, s, true, r, y);
-    Residual(L, r, y, rest[l].data());
+    Smooth(h, l, s, true, false, r, y);
+    ResidualOn(h, l, r, y, rest[l].data());
     res = rest[l].data();
   }
   Copy(rc, res, nc);
@@ -427,19 +491,31 @@ void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const 
     Array<Real> again(nc), more(nc);
 
     for (int g = 1; g < gamma[l]; g++) {
-      Residual(h.level[l + 1], rc, xc, again.data());
+      ResidualOn(h, l + 1, rc, xc, again.data());
       Visit(h, s, l + 1, again.data(), more.data());
       for (int i = 0; i < nc; i++) xc[i] += more[i];
     }
   }
   if (pre) {
     for (int i = 0; i < nc; i++) y[i] += xc[i];
+    if (h.ranks && s.post > 0) h.ranks->Begin(y);
     Interpolate(L, res + nc, xc, [=](int f, Real v) { y[nc + f] += v; });
   } else {
     Copy(y, xc, nc);
+    if (h.ranks && L.smooth && s.post > 0) h.ranks->Begin(y);
     Interpolate(L, res + nc, xc, [=](int f, Real v) { y[nc + f] = v; });
   }
-  if (L.smooth) Smooth(L, s, false, r, y);
+  if (L.smooth) Smooth(h, l, s, false, true, r, y);
+}
+
+/* From the right-hand side in right[0] to x, both in the hierarchy's order */
+template <typename Real>
+void Cycle<Real>::Run(const Hierarchy<Real> &h, const Sweeps &s)
+{
+  if (s.pre > 0 || s.gamma > 1)
+    Visit(h, s, 0, right[0].data(), x.data());
+  else
+    VisitOnce(h, s, 0, right[0].data());
 }
 
 template <typename Real>
@@ -461,6 +537,12 @@ void Cycle<Real>::Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale,
     }
     largest = std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
     total   = sum[0] + sum[1] + sum[2] + sum[3]; /* notices what is not a number */
+    if (h.ranks) {
+      const double mine = total == total ? largest : std::numeric_limits<double>::infinity();
+
+      CommunicateMPI(MPI_Allreduce(const_cast<double *>(&mine), &largest, 1, MPI_DOUBLE, MPI_MAX, h.ranks->comm()));
+      total = largest;
+    }
   };
 
   Allocate(h, s);
@@ -473,13 +555,10 @@ void Cycle<Real>::Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale,
   }
   if (largest * down > 0x1p30 || largest * down < 0x1p-30) {
     down = std::ldexp(1.0, std::min(std::max(-std::ilogb(largest), -1000), 1000));
-    scatter(down);
+    for (int i = 0; i < h.n; i++) r0[place[i]] = (Real)(b[i] * down);
   }
   const double up = scale / down;
-  if (s.pre > 0 || s.gamma > 1)
-    Visit(h, s, 0, r0, x.data());
-  else
-    VisitOnce(h, s, 0, r0);
+  Run(h, s);
   for (int i = 0; i < h.n; i++) y[i] = x[place[i]] * up;
 }
 

@@ -3,7 +3,7 @@
 */
 #pragma once
 
-#include "pc/hsc/hierarchy.h"
+#include "pc/hsc/ranks.h"
 
 namespace petlap {
 namespace hsc {
@@ -26,7 +26,7 @@ std::vector<int> Visits(const Hierarchy<Real> &h, const Sweeps &s);
 template <typename Real>
 class Cycle {
 public:
-  /* Factors the coarsest level; false where it is not positive definite */
+  /* Factors the coarsest level; false where it is not positive definite. On several ranks this and all that follows is collective. */
   bool Factor(const Hierarchy<Real> &h);
   /* x = M b in the order of the finest level's vertices, multiplied by scale */
   void Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal b[], PetscReal x[]);
@@ -34,15 +34,17 @@ public:
   size_t Memory() const;
   /* The inverse of the coarsest level's matrix, with zeros for vertices without an equation */
   void Inverse(Array<double> &inverse);
-  /* On the coarsest level */
+  /* On the coarsest level of one rank */
   void Solve(const Hierarchy<Real> &h, const Real r[], Real x[]);
 
 private:
+  void Run(const Hierarchy<Real> &h, const Sweeps &s);
+  void Coarsest(const Hierarchy<Real> &h, const Sweeps &s, const Real r[], Real x[]);
   void Substitute(int n, int first);
   void Allocate(const Hierarchy<Real> &h, const Sweeps &s);
   void VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Real r[]);
-  void Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, const Real r[], Real x[]);
-  void Smooth(const Level<Real> &L, const Sweeps &s, bool pre, const Real r[], Real x[]);
+  void Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, Real r[], Real x[]);
+  void Smooth(const Hierarchy<Real> &h, int l, const Sweeps &s, bool pre, bool begun, Real r[], Real x[]);
 
   std::vector<int>         gamma;             /* visits of the level below each, for every visit of its own */
   std::vector<Array<Real>> right, left, rest; /* of the levels, as far as a cycle needs them */
@@ -50,9 +52,10 @@ private:
   double                   down = 1.0; /* what right-hand sides are multiplied by */
   Array<double>            factor, z;
   std::vector<int>         idle; /* vertices of the coarsest level without an equation */
+  std::unique_ptr<Cycle<Real>>   below; /* of the levels that have moved to this rank */
 };
 
-/* out = r - A x with the matrix of the level before edges were cut */
+/* out = r - A x with the matrix of the level before edges were cut, as far as it is on this rank */
 template <typename Real>
 void Residual(const Level<Real> &L, const Real r[], const Real x[], Real out[]);
 

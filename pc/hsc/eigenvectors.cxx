@@ -376,7 +376,7 @@ static PetscErrorCode PCHSCEigenvectors(PC pc, PetscInt k, PetscBool initial, Pe
     PetscCheck(size == n, comm, PETSC_ERR_ARG_SIZ, "Vector %" PetscInt_FMT " has %" PetscInt_FMT " entries and the matrix has %" PetscInt_FMT " rows: make the vectors by MatCreateVecs() and VecDuplicateVecs()", j, size, n);
   }
   PetscCheck(!pc->failedreason, comm, PETSC_ERR_NOT_CONVERGED, "The hierarchy has no positive definite coarsest level: the matrix is too far from a Laplacian for PCHSC, see -pc_hsc_positive and -info");
-  PetscCheck(inside.solver->GetReport().ncoupling == 0, comm, PETSC_ERR_ARG_WRONG, "The matrix is not symmetric: rows with nothing but a diagonal have columns with %d other entries. Use MatZeroRowsColumns() in place of MatZeroRows()",
+  PetscCheck(inside.solver->GetReport().ncoupling == 0, comm, PETSC_ERR_ARG_WRONG, "The matrix is not symmetric: rows with nothing but a diagonal have columns with %lld other entries. Use MatZeroRowsColumns() in place of MatZeroRows()",
              inside.solver->GetReport().ncoupling);
   PetscCall(PetscLogEventBegin(PC_HSCEigen, pc, nullptr, nullptr, nullptr));
   PetscCall(PCHSCGetAIJ(pc, pc->pmat, &B));

@@ -1,11 +1,33 @@
 /*
   All levels, from the finest to the coarsest, and the order of the vectors that they share.
 */
-#include "pc/hsc/hierarchy.h"
+#include "pc/hsc/ranks.h"
 #include <algorithm>
 
 namespace petlap {
 namespace hsc {
+
+template <typename Real>
+Hierarchy<Real>::Hierarchy() = default;
+template <typename Real>
+Hierarchy<Real>::~Hierarchy() = default;
+
+template <typename Real>
+void FillLower(Graph<Real> &g)
+{
+  Array<int> next(g.n);
+
+  g.lptr.assign(g.n + 1, 0);
+  for (size_t k = 0; k < g.adj.size(); k++) g.lptr[g.adj[k] + 1]++;
+  for (int i = 0; i < g.n; i++) {
+    g.lptr[i + 1] += g.lptr[i];
+    next[i] = g.lptr[i];
+  }
+  g.lower.resize(g.adj.size());
+  for (int i = 0; i < g.n; i++) {
+    for (int k = g.uptr[i]; k < g.uptr[i + 1]; k++) g.lower[next[g.adj[k]]++] = {i, k};
+  }
+}
 
 /* The places of the coarse vertices */
 static void Restrict(const Array<int> &index, Lattice &lattice)
@@ -22,11 +44,13 @@ static void Restrict(const Array<int> &index, Lattice &lattice)
 }
 
 template <typename Real>
-void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, const Rules &rules, Hierarchy<Real> &h)
+void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, const Rules &rules, Hierarchy<Real> &h, int first)
 {
   Workspace<Real>         work;
   Graph<Real>             g = std::move(finest);
   std::vector<Array<int>> index;
+  double                  total = g.n, shrunk = 0.0;
+  Ranks<Real>            *ranks = h.ranks.get();
 
   h.n = g.n;
   h.level.clear();
@@ -34,10 +58,13 @@ void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, co
   if (rules.clamp) {
     for (int v = 0; v < g.n; v++) g.excess[v] = std::max(g.excess[v], (Real)0);
   }
-  while (g.n > rules.direct && (int)h.level.size() < rules.levels) {
-    const int          number = (int)h.level.size();
+  if (ranks) ranks->Sum(1, &total);
+  const double capacity = std::max(16384.0, ranks ? 0.25 * total / ranks->size() : 0.0);
+  while (total > rules.direct && first + (int)h.level.size() < rules.levels && !(ranks && (ranks->Crowded(total) || shrunk > 0.98))) {
+    const int          number = first + (int)h.level.size();
     const Graph<Real> *smooth = number == 0 && matrix ? matrix : &g;
     const Real        *weights;
+    double             all[2]; /* coarse vertices and smoothing of all ranks */
 
     h.level.emplace_back();
     index.emplace_back();
@@ -47,7 +74,13 @@ void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, co
     weights = smooth == &g ? work.before.data() : smooth->weight.data();
     h.nclamped += Sparsify(g, *smooth, number, rules, lattice, work, L);
     L.nedges = (long long)smooth->adj.size();
-    L.smooth = L.ncut > 0 || rules.keep || smooth != &g;
+    L.total  = total;
+    all[0]   = L.nc;
+    all[1]   = L.ncut > 0 || rules.keep || smooth != &g;
+    if (ranks) ranks->Sum(2, all);
+    L.smooth = all[1] > 0.0;
+    shrunk   = all[0] / total;
+    total    = all[0];
     Eliminate(g, *smooth, weights, work, index.back(), L);
     if (lattice) Restrict(index.back(), *lattice);
     std::swap(g, work.next);
@@ -72,9 +105,26 @@ void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, co
     L.fweight.fit();
     index[l + 1].clear();
   }
-  h.place  = std::move(index[0]);
-  h.coarse = std::move(g);
+  h.place = std::move(index[0]);
+  h.total = total;
   h.shift.assign(h.nd, 0.0);
+  h.merge.reset();
+  if (ranks) {
+    Graph<Real>                  joined;
+    std::unique_ptr<Lattice>     places;
+    std::unique_ptr<Ranks<Real>> next;
+
+    ranks->Settle(h.place);
+    h.merge.reset(new Merge<Real>());
+    h.merge->Join(g, lattice, *ranks, total, first + nlevels < rules.levels && total > rules.direct ? rules.join : ranks->size(), capacity, joined, places, next);
+    if (h.merge->first) {
+      h.merge->h.reset(new Hierarchy<Real>());
+      h.merge->h->ranks = std::move(next);
+      Build(std::move(joined), (const Graph<Real> *)nullptr, places.get(), rules, *h.merge->h, first + nlevels);
+    }
+    g = Graph<Real>();
+  }
+  h.coarse = std::move(g);
 }
 
 /* rows[i] is the row that comes i-th from now on */
@@ -201,10 +251,22 @@ void Shift(Hierarchy<Real> &h, const double t[], double all)
     }
   }
   for (int v = 0; v < h.nd; v++) h.shift[v] = s[v];
+  if (h.merge) {
+    h.merge->Gather(s.data());
+    if (h.merge->first) {
+      std::vector<double> below(h.merge->values.data(), h.merge->values.data() + h.merge->h->n);
+
+      Shift(*h.merge->h, below.data(), 0.0);
+    }
+  }
 }
 
-template void Build(Graph<float> &&, const Graph<float> *, Lattice *, const Rules &, Hierarchy<float> &);
-template void Build(Graph<double> &&, const Graph<double> *, Lattice *, const Rules &, Hierarchy<double> &);
+template struct Hierarchy<float>;
+template struct Hierarchy<double>;
+template void FillLower(Graph<float> &);
+template void FillLower(Graph<double> &);
+template void Build(Graph<float> &&, const Graph<float> *, Lattice *, const Rules &, Hierarchy<float> &, int);
+template void Build(Graph<double> &&, const Graph<double> *, Lattice *, const Rules &, Hierarchy<double> &, int);
 template void SortByColour(Hierarchy<float> &);
 template void SortByColour(Hierarchy<double> &);
 template void Shift(Hierarchy<float> &, const double[], double);

@@ -11,6 +11,7 @@
 #include <petscsys.h>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <utility>
 #include <vector>
@@ -128,7 +129,13 @@ struct Graph {
   Array<int>   uptr, adj, lptr;
   Array<Lower> lower;
   Array<Real>  weight, excess;
+  Array<Real>  outer;  /* weights to vertices of other ranks, summed: part of the diagonal */
+  Array<bool>  border; /* there are such; both are empty where the graph is on one rank */
 };
+
+/* Makes lptr and lower from uptr and adj */
+template <typename Real>
+void FillLower(Graph<Real> &g);
 
 enum Colour : signed char { UNMARKED, COARSE, FINE };
 
@@ -144,6 +151,7 @@ struct Rules {
   int      direct      = 256;   /* size of the level that is factored */
   int      levels      = 64;
   bool     clamp       = false; /* negative excesses count as zero */
+  int      join        = 0;     /* ranks that become one when a level moves to fewer of them, 0 for as many as the level's size asks for */
 };
 
 /* Places of the vertices on a plane lattice, for red-black coloring where weights are smooth */
@@ -161,7 +169,8 @@ template <typename Real>
 struct Level {
   int       n = 0, nc = 0; /* vertices, coarse vertices */
   long long nedges = 0, ncut = 0;
-  bool      smooth = false; /* edges were cut, so the elimination is not exact */
+  double    total  = 0.0;   /* vertices of all ranks */
+  bool      smooth = false; /* edges were cut, on some rank, so the elimination is not exact */
 
   /* Fine vertex nc + f has the neighbours col, all coarse, with the weights that are left; finv is the reciprocal of the diagonal or 0 */
   std::vector<Run> frun;
@@ -177,6 +186,11 @@ struct Level {
 };
 
 template <typename Real>
+class Ranks;
+template <typename Real>
+struct Merge;
+
+template <typename Real>
 struct Hierarchy {
   std::vector<Level<Real>> level;
   int                      n = 0;
@@ -185,6 +199,13 @@ struct Hierarchy {
   Graph<Real>              coarse;       /* the coarsest level */
   Array<double>            shift;        /* of its diagonal */
   int                      nclamped = 0; /* fine vertices with so negative an excess that it was left out */
+  /* On several ranks: how these levels hang together, and where the coarsest one moves to, in place of coarse */
+  double                       total = 0.0; /* vertices of all ranks on the coarsest level */
+  std::unique_ptr<Ranks<Real>> ranks;
+  std::unique_ptr<Merge<Real>> merge;
+
+  Hierarchy();
+  ~Hierarchy();
 };
 
 /* Memory that levels use one after the other */
@@ -209,9 +230,12 @@ int Sparsify(Graph<Real> &g, const Graph<Real> &matrix, int number, const Rules 
 */
 template <typename Real>
 void Eliminate(const Graph<Real> &g, const Graph<Real> &matrix, const Real weights[], Workspace<Real> &work, Array<int> &index, Level<Real> &level);
-/* matrix, where there is one, is what the finest level smoothes: g with edges of either sign that g has not */
+/*
+  matrix, where there is one, is what the finest level smoothes: g with edges of either sign that g has not. Where h.ranks is set the graph is this
+  rank's part, and the call collective over them. first is the number of the first level.
+*/
 template <typename Real>
-void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, const Rules &rules, Hierarchy<Real> &h);
+void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, const Rules &rules, Hierarchy<Real> &h, int first = 0);
 /* Sorts the rows for smoothing by colour, so that all of a colour can be smoothed at once; Gauss-Seidel goes from colour to colour then */
 template <typename Real>
 void SortByColour(Hierarchy<Real> &h);

@@ -33,7 +33,7 @@ typedef struct {
   PCHSCColoring  coloring;
   PetscBool      compensate, geometry, symmetrize, scaling;
   PetscReal      thetafinest, theta;
-  PetscInt       dmin, direct, maxlevels;
+  PetscInt       dmin, direct, maxlevels, agglomerate;
   PCHSCPrecision precision;
   PCHSCReorder   reorder;
   PCHSCPositive  positive;
@@ -86,7 +86,9 @@ static PetscErrorCode PCHSCTry(PC pc, const char doing[], Body body)
 
     delete hsc->solver;
     hsc->solver = nullptr;
-    SETERRQ(PetscObjectComm((PetscObject)pc), PETSC_ERR_MEM, "Out of memory while %s: use -pc_hsc_precision single, or more processes with -pc_type bjacobi -sub_pc_type hsc", doing);
+    SETERRQ(PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory while %s: use -pc_hsc_precision single, or more processes", doing);
+  } catch (const CommunicationError &error) {
+    SETERRQ(PETSC_COMM_SELF, error.code, "Communication failed while %s", doing);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -136,30 +138,29 @@ static PetscErrorCode PCPreSolve_HSC(PC pc, KSP ksp, Vec, Vec)
 
 static PetscErrorCode PCHSCCheckMat(PC pc, Mat P)
 {
-  PetscMPIInt size;
-  PetscInt    m, n;
-  PetscBool   assembled;
+  PetscInt  m, n;
+  PetscBool assembled;
 
   PetscFunctionBegin;
   PetscCall(MatAssembled(P, &assembled));
   PetscCheck(assembled, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_WRONGSTATE, "The matrix is not assembled: call MatAssemblyBegin() and MatAssemblyEnd() first");
-  PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)P), &size));
-  PetscCheck(size == 1, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "PCHSC works on the matrix of one process and this one is spread over %d: use -pc_type bjacobi -sub_pc_type hsc, or asm in place of bjacobi", (int)size);
   PetscCall(MatGetSize(P, &m, &n));
   PetscCheck(m == n, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_SIZ, "PCHSC needs a square matrix and this one has %" PetscInt_FMT " rows and %" PetscInt_FMT " columns: give the preconditioner a square one as Pmat of KSPSetOperators()", m, n);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The matrix as compressed sparse rows of a SeqAIJ matrix, which is a new one for other types and where the symmetric part is wanted */
+/* The matrix as compressed sparse rows of a SeqAIJ matrix, or on several processes of an MPIAIJ matrix, which is a new one for other types and where the symmetric part is wanted */
 PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
 {
-  PC_HSC   *hsc = (PC_HSC *)pc->data;
-  PetscBool aij, mpiaij, convertible;
+  PC_HSC     *hsc = (PC_HSC *)pc->data;
+  PetscBool   aij, mpiaij, convertible;
+  PetscMPIInt size;
 
   PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)P), &size));
   PetscCall(PetscObjectBaseTypeCompare((PetscObject)P, MATSEQAIJ, &aij));
   PetscCall(PetscObjectBaseTypeCompare((PetscObject)P, MATMPIAIJ, &mpiaij));
-  if (aij) {
+  if (aij || (mpiaij && size > 1)) {
     PetscCall(PetscObjectReference((PetscObject)P));
     *B = P;
   } else if (mpiaij)
@@ -167,7 +168,7 @@ PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
   else {
     PetscCall(PetscObjectTypeCompareAny((PetscObject)P, &convertible, MATSEQSBAIJ, MATSEQBAIJ, MATSEQSELL, MATMPISBAIJ, MATMPIBAIJ, MATNEST, MATSEQDENSE, MATMPIDENSE, MATSEQAIJCRL, ""));
     PetscCheck(convertible, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "PCHSC needs the entries of the matrix and has none from type %s: give the preconditioner an AIJ matrix as Pmat of KSPSetOperators()", ((PetscObject)P)->type_name);
-    PetscCall(MatConvert(P, MATSEQAIJ, MAT_INITIAL_MATRIX, B));
+    PetscCall(MatConvert(P, size > 1 ? MATMPIAIJ : MATSEQAIJ, MAT_INITIAL_MATRIX, B));
   }
   if (hsc->symmetrize) {
     PetscBool symmetric;
@@ -186,7 +187,15 @@ PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCHSCGetRows(Mat B, PetscBool restore, Rows *rows)
+/* The rows of this process */
+typedef struct {
+  Rows     own;
+  Outside  outside; /* what of them belongs to other processes */
+  Outside *there;   /* that, or null on one process */
+  Mat      diagonal, off;
+} PCHSCRows;
+
+static PetscErrorCode PCHSCGetRowsSeq(Mat B, PetscBool restore, Rows *rows)
 {
   PetscBool        done;
   const PetscReal *a;
@@ -205,6 +214,42 @@ static PetscErrorCode PCHSCGetRows(Mat B, PetscBool restore, Rows *rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode PCHSCGetRows(Mat B, PCHSCRows *rows)
+{
+  PetscBool   mpiaij;
+  PetscLayout layout;
+
+  PetscFunctionBegin;
+  *rows = PCHSCRows();
+  PetscCall(PetscObjectBaseTypeCompare((PetscObject)B, MATMPIAIJ, &mpiaij));
+  if (!mpiaij) {
+    rows->diagonal = B;
+    PetscCall(PCHSCGetRowsSeq(B, PETSC_FALSE, &rows->own));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  rows->there       = &rows->outside;
+  rows->outside.comm = PetscObjectComm((PetscObject)B);
+  PetscCall(MatMPIAIJGetSeqAIJ(B, &rows->diagonal, &rows->off, &rows->outside.ghost));
+  PetscCall(PCHSCGetRowsSeq(rows->diagonal, PETSC_FALSE, &rows->own));
+  PetscCall(PCHSCGetRowsSeq(rows->off, PETSC_FALSE, &rows->outside.rows));
+  PetscCall(MatGetLocalSize(rows->off, nullptr, &rows->outside.nghost));
+  PetscCall(MatGetOwnershipRange(B, &rows->outside.start, nullptr));
+  PetscCall(MatGetLayouts(B, &layout, nullptr));
+  PetscCall(PetscSFCreate(rows->outside.comm, &rows->outside.sf));
+  PetscCall(PetscSFSetGraphLayout(rows->outside.sf, layout, rows->outside.nghost, nullptr, PETSC_OWN_POINTER, rows->outside.ghost));
+  PetscCall(PetscSFSetUp(rows->outside.sf));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCRestoreRows(PCHSCRows *rows)
+{
+  PetscFunctionBegin;
+  PetscCall(PCHSCGetRowsSeq(rows->diagonal, PETSC_TRUE, &rows->own));
+  if (rows->there) PetscCall(PCHSCGetRowsSeq(rows->off, PETSC_TRUE, &rows->outside.rows));
+  PetscCall(PetscSFDestroy(&rows->outside.sf));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode PCHSCCheckSurvey(PC pc, Mat P, const Survey &s)
 {
   PC_HSC  *hsc  = (PC_HSC *)pc->data;
@@ -216,7 +261,7 @@ static PetscErrorCode PCHSCCheckSurvey(PC pc, Mat P, const Survey &s)
   case Survey::NONE:
     break;
   case Survey::TOO_LARGE:
-    SETERRQ(comm, PETSC_ERR_SUP, "The matrix of one process has %" PetscInt_FMT " rows and %" PetscInt_FMT " entries, more than PCHSC can number: use more processes with -pc_type bjacobi -sub_pc_type hsc", s.row, s.col);
+    SETERRQ(comm, PETSC_ERR_SUP, "The matrix of one process has %" PetscInt_FMT " rows and %" PetscInt_FMT " entries, more than PCHSC can number: use more processes", s.row, s.col);
   case Survey::UNSORTED:
     SETERRQ(comm, PETSC_ERR_ARG_WRONG, "Row %" PetscInt_FMT " of the matrix has column %" PetscInt_FMT " twice or out of order: sort the columns given to MatCreateSeqAIJWithArrays(), or set the values by MatSetValues()", s.row, s.col);
   case Survey::NOT_A_NUMBER:
@@ -265,6 +310,12 @@ static PetscErrorCode PCHSCGetLattice(PC pc, Mat P, PetscInt n, Lattice &lattice
         high[d] = PetscMax(high[d], c);
       }
     }
+    low[0] = -low[0];
+    low[1] = -low[1];
+    PetscCall(MPIU_Allreduce(MPI_IN_PLACE, low, 2, MPIU_REAL, MPIU_MAX, comm));
+    PetscCall(MPIU_Allreduce(MPI_IN_PLACE, high, 2, MPIU_REAL, MPIU_MAX, comm));
+    low[0] = -low[0];
+    low[1] = -low[1];
     for (PetscInt i = 1; i < n; i++) {
       for (PetscInt d = 0; d < 2; d++) {
         const PetscReal c = PetscAbsReal(hsc->coords[2 * i + d] - hsc->coords[2 * (i - 1) + d]);
@@ -272,6 +323,7 @@ static PetscErrorCode PCHSCGetLattice(PC pc, Mat P, PetscInt n, Lattice &lattice
         if (c > 1e-8 * (high[d] - low[d])) step[d] = PetscMin(step[d], c);
       }
     }
+    PetscCall(MPIU_Allreduce(MPI_IN_PLACE, step, 2, MPIU_REAL, MPIU_MIN, comm));
     for (PetscInt i = 0; i < n; i++) {
       int at[2];
 
@@ -291,23 +343,26 @@ static PetscErrorCode PCHSCGetLattice(PC pc, Mat P, PetscInt n, Lattice &lattice
   isda = PETSC_FALSE;
   if (dm) PetscCall(PetscObjectTypeCompare((PetscObject)dm, DMDA, &isda));
   if (isda) {
-    PetscInt dim, M, N, dof;
+    PetscInt dim, M, N, dof, xs, ys, xm, ym, m;
 
+    PetscCall(MatGetSize(P, &m, nullptr));
     PetscCall(DMDAGetInfo(dm, &dim, &M, &N, nullptr, nullptr, nullptr, nullptr, &dof, nullptr, nullptr, nullptr, nullptr, nullptr));
-    PetscCheck(dim == 2 && dof == 1 && M * N == n, comm, PETSC_ERR_SUP,
+    PetscCheck(dim == 2 && dof == 1 && M * N == m, comm, PETSC_ERR_SUP,
                "-pc_hsc_geometry is for matrices on a plane DMDA with one degree of freedom; this one has %" PetscInt_FMT " dimensions, %" PetscInt_FMT " degrees of freedom and %" PetscInt_FMT " points for %" PetscInt_FMT
                " rows: leave the option out",
-               dim, dof, M * N, n);
+               dim, dof, M * N, m);
+    PetscCall(DMDAGetCorners(dm, &xs, &ys, nullptr, &xm, &ym, nullptr));
+    PetscCheck(xm * ym == n, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "This process has %" PetscInt_FMT " rows of the matrix and %" PetscInt_FMT " points of the DMDA: create the matrix by DMCreateMatrix(), or leave -pc_hsc_geometry out", n, xm *ym);
     for (PetscInt i = 0; i < n; i++) {
-      lattice.x[i] = (int)(i % M);
-      lattice.y[i] = (int)(i / M);
+      lattice.x[i] = (int)(xs + i % xm);
+      lattice.y[i] = (int)(ys + i / xm);
     }
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   SETERRQ(comm, PETSC_ERR_ARG_WRONGSTATE, "-pc_hsc_geometry needs coordinates: call PCSetCoordinates(), KSPSetDM() or PCSetDM() with a plane DMDA, or leave the option out");
 }
 
-static PetscErrorCode PCHSCBuild(PC pc, Mat P, const Rows &rows)
+static PetscErrorCode PCHSCBuild(PC pc, Mat P, const PCHSCRows &rows)
 {
   PC_HSC         *hsc = (PC_HSC *)pc->data;
   Options         options;
@@ -318,7 +373,7 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const Rows &rows)
 
   PetscFunctionBegin;
   PetscCall(PCHSCCheckSurvey(pc, P, hsc->survey));
-  if (hsc->geometry) PetscCall(PCHSCGetLattice(pc, P, rows.n, lattice));
+  if (hsc->geometry) PetscCall(PCHSCGetLattice(pc, P, rows.own.n, lattice));
   options.rules.coloring    = hsc->coloring == PCHSC_COLORING_PAPER ? COLORING_PAPER : COLORING_GREEDY;
   options.rules.thetafinest = (double)hsc->thetafinest;
   options.rules.theta       = (double)hsc->theta;
@@ -327,6 +382,7 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const Rows &rows)
   options.rules.keep        = hsc->cycle == PCHSC_CYCLE_W;
   options.rules.direct      = (int)hsc->direct;
   options.rules.levels      = (int)PetscMin(hsc->maxlevels, 1000);
+  options.rules.join        = (int)PetscMin(hsc->agglomerate, PETSC_MAX_INT / 2);
   options.scaling           = (bool)hsc->scaling;
   options.positive          = hsc->positive == PCHSC_POSITIVE_DROP ? POSITIVE_DROP : hsc->positive == PCHSC_POSITIVE_LUMP ? POSITIVE_LUMP : POSITIVE_COMPENSATE;
   options.reorder           = hsc->reorder == PCHSC_REORDER_BFS ? REORDER_BFS : hsc->reorder == PCHSC_REORDER_NONE ? REORDER_NONE : REORDER_AUTO;
@@ -335,7 +391,7 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const Rows &rows)
   PetscCall(PetscLogEventBegin(PC_HSCSetUp, pc, P, nullptr, nullptr));
   PetscCall(PCHSCTry(pc, "the hierarchy was built", [&] {
     hsc->solver = Solver::Create((bool)hsc->single).release();
-    outcome     = hsc->solver->Build(rows, hsc->survey, hsc->geometry ? &lattice : nullptr, options, asymmetry);
+    outcome     = hsc->solver->Build(rows.own, hsc->survey, hsc->geometry ? &lattice : nullptr, options, asymmetry, rows.there);
   }));
   PetscCall(PetscLogEventEnd(PC_HSCSetUp, pc, P, nullptr, nullptr));
   if (outcome == Solver::ASYMMETRIC) {
@@ -352,7 +408,7 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const Rows &rows)
             asymmetry.row, asymmetry.col, (double)asymmetry.value, asymmetry.col, asymmetry.row, (double)asymmetry.other);
   }
   if (outcome == Solver::TOO_DENSE) {
-    const PetscInt nd = hsc->solver->GetReport().level.back().n;
+    const PetscInt nd = (PetscInt)hsc->solver->GetReport().level.back().n;
 
     delete hsc->solver;
     hsc->solver = nullptr;
@@ -408,33 +464,42 @@ static PetscErrorCode PCHSCUpdate(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Whether the hierarchy serves this matrix as well, and with what growth of the diagonal */
-static PetscErrorCode PCHSCCompare(PC pc, const Rows &rows, const Survey &survey, PetscReal diagonal[], PetscBool *same)
+static PetscInt PCHSCEntries(const PCHSCRows &rows)
 {
-  PC_HSC   *hsc     = (PC_HSC *)pc->data;
-  PetscBool changed = PETSC_FALSE;
+  return rows.own.ia[rows.own.n] + (rows.there ? rows.there->rows.ia[rows.own.n] : 0);
+}
+
+/* Whether the hierarchy serves this matrix as well, and with what growth of the diagonal; the same on all processes */
+static PetscErrorCode PCHSCCompare(PC pc, const PCHSCRows &rows, const Survey &survey, PetscReal diagonal[], PetscBool *same)
+{
+  PC_HSC        *hsc      = (PC_HSC *)pc->data;
+  const PetscInt n        = rows.own.n;
+  PetscInt       other[2] = {0, 0}; /* the matrix is another, the diagonal is */
 
   PetscFunctionBegin;
   *same = PETSC_FALSE;
   if (!hsc->solver || hsc->stale || hsc->reuse == PCHSC_REUSE_NONE || survey.problem != Survey::NONE) PetscFunctionReturn(PETSC_SUCCESS);
-  if (rows.n != hsc->n || survey.sign != hsc->survey.sign) PetscFunctionReturn(PETSC_SUCCESS);
-  if (hsc->reuse != PCHSC_REUSE_ALL && (rows.ia[rows.n] != hsc->nnz || survey.hash != hsc->survey.hash)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (n != hsc->n || survey.sign != hsc->survey.sign) other[0] = 1;
+  if (hsc->reuse != PCHSC_REUSE_ALL && (PCHSCEntries(rows) != hsc->nnz || survey.hash != hsc->survey.hash)) other[0] = 1;
   /* Weights between coarse unknowns were computed with the diagonal as it was, and are too weak for a smaller one */
-  for (PetscInt i = 0; i < rows.n; i++) {
+  for (PetscInt i = 0; i < n && !other[0]; i++) {
     const PetscReal t = survey.sign * (diagonal[i] - hsc->diagonal[i]);
 
-    if (t < 0.0 && hsc->reuse != PCHSC_REUSE_ALL) PetscFunctionReturn(PETSC_SUCCESS);
-    if (t != 0.0) changed = PETSC_TRUE;
+    if (t < 0.0 && hsc->reuse != PCHSC_REUSE_ALL) other[0] = 1;
+    if (t != 0.0) other[1] = 1;
   }
+  if (rows.there) PetscCall(MPIU_Allreduce(MPI_IN_PLACE, other, 2, MPIU_INT, MPI_MAX, rows.there->comm));
+  if (other[0]) PetscFunctionReturn(PETSC_SUCCESS);
   *same = PETSC_TRUE;
-  if (!changed && !hsc->grown) PetscFunctionReturn(PETSC_SUCCESS);
-  if (!hsc->grown) PetscCall(PetscMalloc1(rows.n, &hsc->grown));
-  for (PetscInt i = 0; i < rows.n; i++) hsc->grown[i] = PetscMax(0.0, survey.sign * (diagonal[i] - hsc->diagonal[i]));
+  if (!other[1] && !hsc->grown) PetscFunctionReturn(PETSC_SUCCESS);
+  /* not null where a process has no rows */
+  if (!hsc->grown) PetscCall(PetscMalloc1(n + 1, &hsc->grown));
+  for (PetscInt i = 0; i < n; i++) hsc->grown[i] = PetscMax(0.0, survey.sign * (diagonal[i] - hsc->diagonal[i]));
   hsc->shifted = PETSC_TRUE;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCHSCBuildOrKeep(PC pc, Mat B, const Rows &rows)
+static PetscErrorCode PCHSCBuildOrKeep(PC pc, Mat B, const PCHSCRows &rows)
 {
   PC_HSC    *hsc = (PC_HSC *)pc->data;
   Survey     survey;
@@ -442,8 +507,8 @@ static PetscErrorCode PCHSCBuildOrKeep(PC pc, Mat B, const Rows &rows)
   PetscBool  same;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(rows.n, &diagonal));
-  survey = Inspect(rows, diagonal);
+  PetscCall(PetscMalloc1(rows.own.n, &diagonal));
+  PetscCall(PCHSCTry(pc, "the matrix was read", [&] { survey = Inspect(rows.own, diagonal, rows.there); }));
   PetscCall(PCHSCCompare(pc, rows, survey, diagonal, &same));
   if (same) {
     PetscCall(PetscFree(diagonal));
@@ -455,8 +520,8 @@ static PetscErrorCode PCHSCBuildOrKeep(PC pc, Mat B, const Rows &rows)
     PetscCall(PetscFree(hsc->diagonal));
     hsc->diagonal = diagonal;
     hsc->survey   = survey;
-    hsc->n        = rows.n;
-    hsc->nnz      = rows.ia[rows.n];
+    hsc->n        = rows.own.n;
+    hsc->nnz      = PCHSCEntries(rows);
     PetscCall(PCHSCBuild(pc, B == pc->pmat ? B : pc->pmat, rows));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -469,8 +534,15 @@ static PetscErrorCode PCHSCPrepare(PC pc, Vec b)
 
   PetscFunctionBegin;
   if (!hsc->device) {
-    PetscBool there;
+    PetscBool   there;
+    PetscMPIInt size;
 
+    PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)pc), &size));
+    if (size > 1) {
+      PetscCheck(hsc->backend != PETLAP_BACKEND_CUDA, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "A hierarchy that is spread over %d processes works on the host: use -pc_hsc_backend host or auto, or one process for each device with -pc_type bjacobi -sub_pc_type hsc",
+                 (int)size);
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
     PetscCall(BackendHolds(b ? nullptr : pc->pmat, b, &there));
     /* Whatever else was to be said about this was said at the set-up */
     if (b && (!there || hsc->full || hsc->backend != PETLAP_BACKEND_AUTO)) PetscFunctionReturn(PETSC_SUCCESS);
@@ -499,17 +571,17 @@ static PetscErrorCode PCSetUp_HSC(PC pc)
 {
   PC_HSC        *hsc = (PC_HSC *)pc->data;
   Mat            B;
-  Rows           rows;
+  PCHSCRows      rows;
   PetscErrorCode code;
 
   PetscFunctionBegin;
   PetscCall(PetscCitationsRegister(HSCCitation, &HSCCited));
   PetscCall(PCHSCCheckMat(pc, pc->pmat));
   PetscCall(PCHSCGetAIJ(pc, pc->pmat, &B));
-  PetscCall(PCHSCGetRows(B, PETSC_FALSE, &rows));
+  PetscCall(PCHSCGetRows(B, &rows));
   /* A program may go on after a matrix that is refused, which must not be kept */
   code = PCHSCBuildOrKeep(pc, B, rows);
-  PetscCall(PCHSCGetRows(B, PETSC_TRUE, &rows));
+  PetscCall(PCHSCRestoreRows(&rows));
   PetscCall(MatDestroy(&B));
   PetscCall(code);
   PetscCall(PCHSCUpdate(pc));
@@ -679,6 +751,7 @@ static PetscErrorCode PCSetFromOptions_HSC(PC pc, CompatOptionItems PetscOptions
   PCHSC_OPTION_INT("-pc_hsc_dmin", "No edges of unknowns with so many neighbours are cut", MinDegree, dmin)
   PCHSC_OPTION_INT("-pc_hsc_direct_size", "Largest level that is solved directly", DirectSize, direct)
   PCHSC_OPTION_INT("-pc_hsc_max_levels", "Most levels above the one that is solved directly", MaxLevels, maxlevels)
+  PCHSC_OPTION_INT("-pc_hsc_agglomerate", "Processes that are joined when a level moves to fewer of them, 0 for as many as its size asks for", Agglomerate, agglomerate)
   PCHSC_OPTION_BOOL("-pc_hsc_geometry", "Color regions of smooth coefficients as a checkerboard", Geometry, geometry)
   PCHSC_OPTION_ENUM("-pc_hsc_precision", "Precision of the hierarchy", Precision, PCHSCPrecision, precision, PCHSCPrecisions)
   PCHSC_OPTION_ENUM("-pc_hsc_reorder", "Order in which unknowns are visited", Reorder, PCHSCReorder, reorder, PCHSCReorders)
@@ -706,22 +779,34 @@ static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
   if (!ascii) PetscFunctionReturn(PETSC_SUCCESS);
   const Sweeps    s         = PCHSCSweeps(hsc);
   const PetscBool symmetric = (PetscBool)(s.pre == s.post);
+  PetscMPIInt     size;
 
+  PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)pc), &size));
   if (s.jacobi)
     PetscCall(PetscViewerASCIIPrintf(viewer, "  cycle: %s, %d sweeps before and %d after of Jacobi damped by %g\n", PCHSCCycleTypes[hsc->cycle], s.pre, s.post, s.omega));
   else if (hsc->solver && hsc->solver->GetDeviceReport().colors > 0)
     PetscCall(PetscViewerASCIIPrintf(viewer, "  cycle: %s, %d sweeps before and %d after of multicolor Gauss-Seidel with at most %d colors\n", PCHSCCycleTypes[hsc->cycle], s.pre, s.post, hsc->solver->GetDeviceReport().colors));
   else
-    PetscCall(PetscViewerASCIIPrintf(viewer, "  cycle: %s, %d sweeps before and %d after of Gauss-Seidel\n", PCHSCCycleTypes[hsc->cycle], s.pre, s.post));
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  cycle: %s, %d sweeps before and %d after of Gauss-Seidel%s\n", PCHSCCycleTypes[hsc->cycle], s.pre, s.post, size > 1 ? ", Jacobi between processes" : ""));
   PetscCall(
     PetscViewerASCIIPrintf(viewer, "  %s (%s): fit for %s\n", symmetric ? "symmetric" : "not symmetric", PCHSCSymmetrics[hsc->symmetric], symmetric ? "cg and all other methods" : "fcg, psdo, fgmres, gmres and others without need of symmetry"));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  coloring: %s, edges %scompensated, theta %g on the finest level and %g on others, dmin %" PetscInt_FMT "%s\n", PCHSCColorings[hsc->coloring], hsc->compensate ? "" : "not ", (double)hsc->thetafinest,
                                    (double)hsc->theta, hsc->dmin, hsc->geometry ? ", checkerboard where coefficients are smooth" : ""));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  solved directly: at most %" PetscInt_FMT " unknowns, after at most %" PetscInt_FMT " levels\n", hsc->direct, hsc->maxlevels));
+  if (size > 1) {
+    if (hsc->agglomerate)
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  agglomeration: %" PetscInt_FMT " processes are joined when half of a level lies between them\n", hsc->agglomerate));
+    else
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  agglomeration: when half of a level lies between processes, on as many as its size asks for\n"));
+  }
   PetscCall(PetscViewerASCIIPrintf(viewer, "  reuse: %s, positive entries: %s, symmetrize: %s, scaling: %s, reorder: %s\n", PCHSCReuses[hsc->reuse], PCHSCPositives[hsc->positive], PetscBools[hsc->symmetrize], PetscBools[hsc->scaling],
                                    PCHSCReorders[hsc->reorder]));
   if (hsc->solver) {
-    const Report r = hsc->solver->GetReport();
+    Report    r;
+    PetscReal moved = hsc->solver->Bytes(s);
+
+    PetscCall(PCHSCTry(pc, "the hierarchy was viewed", [&] { r = hsc->solver->GetReport(); }));
+    PetscCall(MPIU_Allreduce(MPI_IN_PLACE, &moved, 1, MPIU_REAL, MPIU_SUM, PetscObjectComm((PetscObject)pc)));
     if (hsc->device) {
       const DeviceReport d = hsc->solver->GetDeviceReport();
 
@@ -732,7 +817,7 @@ static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
     PetscCall(PetscViewerASCIIPrintf(viewer, "  precision: %s%s\n", hsc->single ? "single" : "double", !hsc->single && hsc->precision == PCHSC_PRECISION_SINGLE ? " (the entries span too much for single)" : ""));
     PetscCall(
       PetscViewerASCIIPrintf(viewer, "  hierarchy: built %" PetscInt_FMT " times, shifted %" PetscInt_FMT " times; %d levels, operator complexity %.3g, grid complexity %.3g\n", hsc->nbuilt, hsc->nupdated, (int)r.level.size(), r.operators, r.grids));
-    PetscCall(PetscViewerASCIIPrintf(viewer, "  memory: %.3g MB, a cycle moves %.3g MB\n", (double)r.memory * 1e-6, hsc->solver->Bytes(s) * 1e-6));
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  memory: %.3g MB, a cycle moves %.3g MB\n", r.memory * 1e-6, (double)moved * 1e-6));
     if (hsc->shift != 0.0 || hsc->dshift) PetscCall(PetscViewerASCIIPrintf(viewer, "  shift of the diagonal: %g%s\n", (double)hsc->shift, hsc->dshift ? " and a vector" : ""));
     if (r.reordered) PetscCall(PetscViewerASCIIPrintf(viewer, "  unknowns are reordered breadth first\n"));
     if (hsc->survey.sign < 0) PetscCall(PetscViewerASCIIPrintf(viewer, "  the matrix is the negative of a Laplacian\n"));
@@ -742,13 +827,17 @@ static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
     if (r.clamped)
       PetscCall(PetscViewerASCIIPrintf(viewer, "  rows with sums below zero count as rows with sum zero\n"));
     else if (r.nclamped)
-      PetscCall(PetscViewerASCIIPrintf(viewer, "  %d rows have sums too far below zero and count as rows with sum zero\n", r.nclamped));
-    if (r.ncoupling) PetscCall(PetscViewerASCIIPrintf(viewer, "  %d entries belong to unknowns that their own row fixes\n", r.ncoupling));
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  %lld rows have sums too far below zero and count as rows with sum zero\n", r.nclamped));
+    if (r.ncoupling) PetscCall(PetscViewerASCIIPrintf(viewer, "  %lld entries belong to unknowns that their own row fixes\n", r.ncoupling));
     for (size_t l = 0; l < r.level.size(); l++) {
-      PetscCall(PetscViewerASCIIPrintf(viewer, "  level %d: %d unknowns, %.3g entries in a row, %s\n", (int)l, r.level[l].n, r.level[l].n ? (double)r.level[l].nnz / r.level[l].n : 0.0,
+      char processes[64] = "";
+
+      if (size > 1) PetscCall(PetscSNPrintf(processes, sizeof(processes), ", on %d process%s", r.level[l].nranks, r.level[l].nranks > 1 ? "es" : ""));
+      PetscCall(PetscViewerASCIIPrintf(viewer, "  level %d: %lld unknowns, %.3g entries in a row, %s%s\n", (int)l, r.level[l].n, r.level[l].n ? (double)r.level[l].nnz / r.level[l].n : 0.0,
                                        l + 1 == r.level.size() ? "solved directly"
                                        : r.level[l].smooth     ? "smoothed"
-                                                               : "eliminated exactly"));
+                                                               : "eliminated exactly",
+                                       processes));
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -1087,7 +1176,8 @@ static PetscErrorCode PCSetCoordinates_HSC(PC pc, PetscInt dim, PetscInt n, Pets
 
   PetscFunctionBegin;
   PetscCall(PetscFree(hsc->coords));
-  PetscCall(PetscMalloc1(dim * n, &hsc->coords));
+  /* not null where a process has no rows */
+  PetscCall(PetscMalloc1(dim * n + 1, &hsc->coords));
   PetscCall(PetscArraycpy(hsc->coords, coords, dim * n));
   hsc->dim     = dim;
   hsc->ncoords = n;
@@ -1856,6 +1946,83 @@ PetscErrorCode PCHSCGetMaxLevels(PC pc, PetscInt *value)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode PCHSCSetAgglomerate_HSC(PC pc, PetscInt value)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCheck(value == 0 || value > 1, PetscObjectComm((PetscObject)pc), PETSC_ERR_ARG_OUTOFRANGE, "PCHSCSetAgglomerate() and -pc_hsc_agglomerate were given %" PetscInt_FMT ": take 0 for the automatic choice, or 2 or more processes", value);
+  if (value != hsc->agglomerate) hsc->stale = PETSC_TRUE;
+  hsc->agglomerate = value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCHSCGetAgglomerate_HSC(PC pc, PetscInt *value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_HSC *)pc->data)->agglomerate;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCSetAgglomerate - Sets how many processes are joined when a level moves to fewer of them
+
+  Logically Collective
+
+  Input Parameters:
++ pc    - the preconditioner, of type `PCHSC`
+- value - processes that become one, at least 2, or 0 for the automatic choice
+
+  Options Database Key:
+. -pc_hsc_agglomerate <0> - the number
+
+  Level: advanced
+
+  Notes:
+  Unknowns with neighbours on other processes are coarse on every level, so that set-up, restriction and interpolation need no communication. When they are half of a level, neighbouring processes are joined and the level moves to the first of each, until one has
+  the level that is solved directly.
+
+  The automatic choice joins as many as bring a process back to a quarter of the unknowns that it had in the beginning, and to 16384 at least: few moves keep the number of iterations near that of one process.
+
+  On one process it has no effect.
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for 1 and for negative values.
+
+.seealso: `PCHSC`, `PCHSCGetAgglomerate()`, `PCHSCSetDirectSize()`, `PCHSCSetMaxLevels()`
+@*/
+PetscErrorCode PCHSCSetAgglomerate(PC pc, PetscInt value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveInt(pc, value, 2);
+  PetscTryMethod(pc, "PCHSCSetAgglomerate_C", (PC, PetscInt), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCHSCGetAgglomerate - Gets how many processes are joined when a level moves to fewer of them
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner, of type `PCHSC`
+
+  Output Parameter:
+. value - processes that become one, or 0 for the automatic choice
+
+  Level: advanced
+
+.seealso: `PCHSC`, `PCHSCSetAgglomerate()`
+@*/
+PetscErrorCode PCHSCGetAgglomerate(PC pc, PetscInt *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCHSCGetAgglomerate_C", (PC, PetscInt *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode PCHSCSetGeometry_HSC(PC pc, PetscBool flag)
 {
   PC_HSC *hsc = (PC_HSC *)pc->data;
@@ -2442,6 +2609,8 @@ static PetscErrorCode PCHSCCompose(PC pc, PetscBool on)
     PCHSC_METHOD(GetDirectSize),
     PCHSC_METHOD(SetMaxLevels),
     PCHSC_METHOD(GetMaxLevels),
+    PCHSC_METHOD(SetAgglomerate),
+    PCHSC_METHOD(GetAgglomerate),
     PCHSC_METHOD(SetGeometry),
     PCHSC_METHOD(GetGeometry),
     PCHSC_METHOD(SetPrecision),
@@ -2508,6 +2677,7 @@ static PetscErrorCode PCDestroy_HSC(PC pc)
 . -pc_hsc_geometry <false>                        - checkerboard where coefficients are smooth
 . -pc_hsc_direct_size <256>                       - size of the level that is solved directly
 . -pc_hsc_max_levels <64>                         - most levels above it
+. -pc_hsc_agglomerate <0>                         - processes that are joined when a level moves to fewer of them
 . -pc_hsc_precision (single|double)               - of the hierarchy
 . -pc_hsc_reorder (auto|none|bfs)                 - order in which unknowns are visited
 . -pc_hsc_positive (compensate|drop|lump|error)   - what becomes of positive entries off the diagonal
@@ -2524,7 +2694,10 @@ static PetscErrorCode PCDestroy_HSC(PC pc)
 
   Fastest with a flexible method: `-ksp_type fcg` (with `-ksp_fcg_mmax 1`) or `-ksp_type psdo`. With `-ksp_type cg` the cycle becomes symmetric, which costs about twice as much.
 
-  One process; with several use `-pc_type bjacobi -sub_pc_type hsc`, or asm. Real numbers only.
+  On several processes unknowns with neighbours on other processes stay until levels move to fewer processes, which the options above decide; Gauss-Seidel takes values of other processes as they were before the sweep. The fewer unknowns lie between processes the
+  better: number them such that a process has a connected piece, as DMDA and mesh partitioners do. A hierarchy on several processes is run by the host.
+
+  Real numbers only.
 
   References:
   Krishnan, Fattal, Szeliski: Efficient Preconditioning of Laplacian Matrices for Computer Graphics, ACM Transactions on Graphics 32(4), 2013.

@@ -20,35 +20,92 @@ static inline uint64_t Bits(double v)
   return u;
 }
 
-Survey Inspect(const Rows &A, double diagonal[])
+void Outside::Fetch(const double mine[], double ghosts[]) const
 {
-  Survey   s;
-  uint64_t hash[4] = {1, 2, 3, 4};
-  double   most = 0.0, least = std::numeric_limits<double>::infinity(), distance = 0.0, sum = 0.0, dmost = 0.0, total = 0.0, lack[2] = {0.0, 0.0}; /* of rows with negative and with positive sums */
-  PetscInt nplus = 0, nminus = 0, ndplus = 0, ndminus = 0, firstplus = -1, firstminus = -1, noff = 0;
+  Communicate(PetscSFBcastBegin(sf, MPI_DOUBLE, mine, ghosts, MPI_REPLACE));
+  Communicate(PetscSFBcastEnd(sf, MPI_DOUBLE, mine, ghosts, MPI_REPLACE));
+}
+
+void Outside::Return(const double ghosts[], double mine[]) const
+{
+  Communicate(PetscSFReduceBegin(sf, MPI_DOUBLE, ghosts, mine, MPI_SUM));
+  Communicate(PetscSFReduceEnd(sf, MPI_DOUBLE, ghosts, mine, MPI_SUM));
+}
+
+double Outside::Most(double value) const
+{
+  double most = value;
+
+  CommunicateMPI(MPI_Allreduce(&value, &most, 1, MPI_DOUBLE, MPI_MAX, comm));
+  return most;
+}
+
+/* The report of the first rank that has something to report, to all of them; returns whether there is one */
+template <typename Report>
+static bool Agree(const Outside *outside, bool mine, Report &report)
+{
+  int rank, first;
+
+  if (!outside) return mine;
+  CommunicateMPI(MPI_Comm_rank(outside->comm, &rank));
+  if (!mine) rank = INT_MAX;
+  CommunicateMPI(MPI_Allreduce(&rank, &first, 1, MPI_INT, MPI_MIN, outside->comm));
+  if (first == INT_MAX) return false;
+  CommunicateMPI(MPI_Bcast(&report, (int)sizeof(report), MPI_BYTE, first, outside->comm));
+  return true;
+}
+
+Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
+{
+  Survey         s;
+  uint64_t       hash[4] = {1, 2, 3, 4};
+  double         most = 0.0, least = std::numeric_limits<double>::infinity(), distance = 0.0, sum = 0.0, dmost = 0.0, total = 0.0, lack[2] = {0.0, 0.0}; /* of rows with negative and with positive sums */
+  PetscInt       nplus = 0, nminus = 0, ndplus = 0, ndminus = 0, firstminus = -1, noff = 0;
+  const PetscInt start = outside ? outside->start : 0;
+  struct {
+    Survey::Problem problem;
+    PetscInt        row, col;
+    PetscReal       value;
+  } first = {Survey::NONE, -1, -1, 0.0};
 
   auto problem = [&](Survey::Problem p, PetscInt row, PetscInt col, double value) {
-    if (s.problem != Survey::NONE) return;
-    s.problem = p;
-    s.row     = row;
-    s.col     = col;
-    s.value   = (PetscReal)value;
+    if (first.problem != Survey::NONE) return;
+    first.problem = p;
+    first.row     = row;
+    first.col     = col;
+    first.value   = (PetscReal)value;
+  };
+  auto settled = [&] {
+    if (!Agree(outside, first.problem != Survey::NONE, first)) return false;
+    s.problem = first.problem;
+    s.row     = first.row;
+    s.col     = first.col;
+    s.value   = first.value;
+    return true;
   };
   /* One process holds no more than int can number, twice for edges and entries */
-  if (A.n > INT_MAX / 4 || A.ia[A.n] > INT_MAX) {
-    problem(Survey::TOO_LARGE, A.n, A.ia[A.n], 0.0);
-    return s;
-  }
-  for (PetscInt i = 0; i < A.n; i++) {
+  const PetscInt entries = A.ia[A.n] + (outside ? outside->rows.ia[A.n] : 0);
+  if (A.n > INT_MAX / 4 || entries > INT_MAX) problem(Survey::TOO_LARGE, A.n, entries, 0.0);
+  for (PetscInt i = 0; i < A.n && first.problem != Survey::TOO_LARGE; i++) {
     PetscInt last = -1, alone = 1;
     double   d = 0.0, row = 0.0;
 
     const uint64_t place = (uint64_t)i * 0xa0761d6478bd642full;
+    auto           enter = [&](PetscInt k, PetscInt j, double v) {
+      hash[k % 4] = (hash[k % 4] ^ (Bits(v) + (uint64_t)j * 0xd6e8feb86659fd93ull + place)) * 0x9e3779b97f4a7c15ull;
+      hash[k % 4] ^= hash[k % 4] >> 29;
+      if (v == 0.0) return;
+      alone = 0;
+      nplus += v > 0.0;
+      nminus += v < 0.0;
+      most  = std::max(most, std::abs(v));
+      least = std::min(least, std::abs(v));
+    };
     for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
       const PetscInt j = A.ja[k];
       const double   v = A.a[k];
 
-      if (j <= last || j >= A.n) problem(Survey::UNSORTED, i, j, v);
+      if (j <= last || j >= A.n) problem(Survey::UNSORTED, start + i, start + j, v);
       last = j;
       sum += std::abs(v);
       row += v;
@@ -56,46 +113,70 @@ Survey Inspect(const Rows &A, double diagonal[])
         d = v;
         continue;
       }
-      hash[k % 4] = (hash[k % 4] ^ (Bits(v) + (uint64_t)j * 0xd6e8feb86659fd93ull + place)) * 0x9e3779b97f4a7c15ull;
-      hash[k % 4] ^= hash[k % 4] >> 29;
-      if (v == 0.0) continue;
-      alone = 0;
-      nplus += v > 0.0;
-      nminus += v < 0.0;
-      noff++;
-      distance += std::abs((double)(i - j));
-      most  = std::max(most, std::abs(v));
-      least = std::min(least, std::abs(v));
+      enter(k, j, v);
+      noff += v != 0.0;
+      distance += v != 0.0 ? std::abs((double)(i - j)) : 0.0;
+    }
+    for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) {
+      const double v = outside->rows.a[k];
+
+      sum += std::abs(v);
+      row += v;
+      enter(k, A.n + outside->rows.ja[k], v);
     }
     diagonal[i] = d;
     total += std::abs(d);
     lack[row > 0.0] += std::abs(row);
     if (d > 0.0) {
       ndplus++;
-      if (firstplus < 0) firstplus = i;
     } else if (d < 0.0) {
       ndminus++;
       if (firstminus < 0) firstminus = i;
     } else if (alone)
       s.nempty++;
     else
-      problem(Survey::DIAGONAL, i, i, d);
+      problem(Survey::DIAGONAL, start + i, start + i, d);
     s.nalone += alone;
     if (alone && d != 0.0) least = std::min(least, std::abs(d));
     dmost = std::max(dmost, std::abs(d));
   }
   if (!std::isfinite(sum)) {
-    s.problem = Survey::NONE;
+    first.problem = Survey::NONE;
     for (PetscInt i = 0; i < A.n; i++) {
       for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
-        if (!std::isfinite((double)A.a[k])) problem(Survey::NOT_A_NUMBER, i, A.ja[k], A.a[k]);
+        if (!std::isfinite((double)A.a[k])) problem(Survey::NOT_A_NUMBER, start + i, start + A.ja[k], A.a[k]);
+      }
+      for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) {
+        if (!std::isfinite((double)outside->rows.a[k])) problem(Survey::NOT_A_NUMBER, start + i, outside->ghost[outside->rows.ja[k]], outside->rows.a[k]);
       }
     }
     /* finite, but their sum is not: the scale below takes care of them */
   }
-  if (s.problem != Survey::NONE) return s;
+  if (settled()) return s;
+  if (outside) {
+    double sums[9] = {(double)nplus, (double)nminus, (double)ndplus, (double)ndminus, (double)s.nempty, (double)s.nalone, total, lack[0], lack[1]}, all[9];
+    double mosts[3] = {most, dmost, -least}, both[3];
+
+    CommunicateMPI(MPI_Allreduce(sums, all, 9, MPI_DOUBLE, MPI_SUM, outside->comm));
+    CommunicateMPI(MPI_Allreduce(mosts, both, 3, MPI_DOUBLE, MPI_MAX, outside->comm));
+    nplus    = (PetscInt)all[0];
+    nminus   = (PetscInt)all[1];
+    ndplus   = (PetscInt)all[2];
+    ndminus  = (PetscInt)all[3];
+    s.nempty = (PetscInt)all[4];
+    s.nalone = (PetscInt)all[5];
+    total    = all[6];
+    lack[0]  = all[7];
+    lack[1]  = all[8];
+    most     = both[0];
+    dmost    = both[1];
+    least    = -both[2];
+  }
   s.sign = ndminus > 0 && ndplus == 0 ? -1 : 1;
-  if (s.sign > 0 && ndminus > 0) problem(Survey::DIAGONAL, firstminus, firstminus, diagonal[firstminus]);
+  if (s.sign > 0 && ndminus > 0) {
+    if (firstminus >= 0) problem(Survey::DIAGONAL, start + firstminus, start + firstminus, diagonal[firstminus]);
+    (void)settled();
+  }
   s.npositive = s.sign > 0 ? nplus : nminus;
   s.lack      = total > 0.0 ? lack[s.sign < 0] / total : 0.0;
   if (dmost > 0.0) {
@@ -110,30 +191,21 @@ Survey Inspect(const Rows &A, double diagonal[])
   return s;
 }
 
+/* The rows as far as they are on this rank, and their edges to others; ghostalone is not read where no row is alone */
 template <typename Real>
-bool MakeGraph(const Rows &A, const Survey &survey, Graph<Real> &g, std::vector<Coupling> &coupling, Asymmetry &asymmetry)
+static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Array<bool> &alone, const std::vector<double> &ghostalone, double scale, Graph<Real> &g, std::vector<Coupling> &coupling, Between<Real> &between, Asymmetry &asymmetry)
 {
-  const int    n     = (int)A.n;
-  const double scale = survey.scale * survey.sign;
-  Array<bool>  alone;
-  Array<int>   cursor; /* the next entry of a row's upper part that waits for its counterpart */
-  int          m = 0, lm = 0;
+  const int          n = (int)A.n;
+  const PetscSFNode *remote = nullptr;
+  Array<int>         cursor; /* the next entry of a row's upper part that waits for its counterpart */
+  int                m = 0, lm = 0;
 
-  coupling.clear();
+  if (outside) Communicate(PetscSFGetGraph(outside->sf, nullptr, nullptr, nullptr, &remote));
   g.n = n;
   g.uptr.resize(n + 1);
   g.lptr.resize(n + 1);
   g.excess.resize(n);
   cursor.resize(n);
-  if (survey.nalone) {
-    alone.resize(n);
-    for (int i = 0; i < n; i++) {
-      bool diagonal = false, others = false;
-
-      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) (A.ja[k] == i ? diagonal : others) |= A.a[k] != 0.0;
-      alone[i] = diagonal && !others;
-    }
-  }
   const size_t most = (size_t)A.ia[n] / 2 + 1; /* edges of a symmetric matrix, which the others may exceed until they are found out */
   g.adj.resize(most);
   g.weight.resize(most);
@@ -192,6 +264,19 @@ bool MakeGraph(const Rows &A, const Survey &survey, Graph<Real> &g, std::vector<
         g.lower[lm++] = {j, c};
       }
     }
+    for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) {
+      const int    j = (int)outside->rows.ja[k];
+      const double v = outside->rows.a[k] * scale;
+
+      size += std::abs(v);
+      if (v == 0.0) continue;
+      if (alone.size() && ghostalone[j] != 0.0) {
+        between.coupling.push_back({i, j, outside->rows.a[k]});
+        continue;
+      }
+      sum += v;
+      between.edge.push_back({i, {(int)remote[j].rank, (int)remote[j].index}, (Real)-v, (Real)-v});
+    }
     g.uptr[i + 1] = m;
     g.excess[i]   = std::abs(sum) <= 32 * std::numeric_limits<double>::epsilon() * size ? 0 : (Real)sum;
   }
@@ -210,31 +295,247 @@ bool MakeGraph(const Rows &A, const Survey &survey, Graph<Real> &g, std::vector<
   return true;
 }
 
-/* Lists of lower neighbours from those of upper ones */
+/* Every edge between ranks is known to both, with the same weight: each sends what it knows to the other, in the order of the other's rows */
 template <typename Real>
-static void Transpose(Graph<Real> &g)
+static bool CheckBetween(const Outside *outside, double scale, const std::vector<OuterEdge<Real>> &edge, Asymmetry &asymmetry)
 {
-  Array<int> next(g.n);
+  struct Known {
+    int  theirs, mine; /* rows of the receiver and of the sender */
+    Real weight;
+  };
+  std::vector<int>         order(edge.size());
+  std::vector<Known>       known(edge.size());
+  std::vector<PetscMPIInt> to;
+  std::vector<PetscInt>    begin;
+  PetscMPIInt              nfrom, *from;
+  PetscInt                *lengths;
+  bool                     good = true;
+  const PetscInt          *ranges;
+  PetscLayout              layout;
 
-  g.lptr.assign(g.n + 1, 0);
-  for (size_t k = 0; k < g.adj.size(); k++) g.lptr[g.adj[k] + 1]++;
-  for (int i = 0; i < g.n; i++) {
-    g.lptr[i + 1] += g.lptr[i];
-    next[i] = g.lptr[i];
+  /* by rank, and there by row */
+  for (size_t k = 0; k < edge.size(); k++) order[k] = (int)k;
+  std::sort(order.begin(), order.end(), [&](int a, int b) {
+    const Remote &x = edge[a].other, &y = edge[b].other;
+    return x.rank != y.rank ? x.rank < y.rank : x.vertex != y.vertex ? x.vertex < y.vertex : edge[a].vertex < edge[b].vertex;
+  });
+  for (size_t k = 0; k < order.size(); k++) {
+    const OuterEdge<Real> &e = edge[order[k]];
+
+    if (to.empty() || to.back() != e.other.rank) {
+      to.push_back(e.other.rank);
+      begin.push_back((PetscInt)k);
+    }
+    known[k] = {e.other.vertex, e.vertex, e.weight};
   }
-  g.lower.resize(g.adj.size());
-  for (int i = 0; i < g.n; i++) {
-    for (int k = g.uptr[i]; k < g.uptr[i + 1]; k++) g.lower[next[g.adj[k]]++] = {i, k};
+  begin.push_back((PetscInt)order.size());
+  std::vector<PetscInt> length(to.size());
+  for (size_t q = 0; q < to.size(); q++) length[q] = begin[q + 1] - begin[q];
+  Communicate(PetscCommBuildTwoSided(outside->comm, 1, MPIU_INT, (PetscMPIInt)to.size(), to.data(), length.data(), &nfrom, &from, &lengths));
+  std::vector<std::vector<Known>> theirs(nfrom);
+  std::vector<MPI_Request>        request(nfrom + to.size());
+  MPI_Comm                        comm;
+  PetscMPIInt                     tag;
+  Communicate(PetscCommDuplicate(outside->comm, &comm, &tag));
+  for (int q = 0; q < nfrom; q++) {
+    theirs[q].resize(lengths[q]);
+    CommunicateMPI(MPI_Irecv(theirs[q].data(), (int)(lengths[q] * sizeof(Known)), MPI_BYTE, from[q], tag, comm, &request[q]));
+  }
+  for (size_t q = 0; q < to.size(); q++) CommunicateMPI(MPI_Isend(known.data() + begin[q], (int)(length[q] * sizeof(Known)), MPI_BYTE, to[q], tag, comm, &request[nfrom + q]));
+  CommunicateMPI(MPI_Waitall((int)request.size(), request.data(), MPI_STATUSES_IGNORE));
+  Communicate(PetscCommDestroy(&comm));
+  Communicate(PetscLayoutCreate(outside->comm, &layout));
+  Communicate(PetscLayoutSetLocalSize(layout, outside->rows.n));
+  Communicate(PetscLayoutSetUp(layout));
+  Communicate(PetscLayoutGetRanges(layout, &ranges));
+
+  auto report = [&](bool pattern, PetscInt row, PetscInt col, Real mine, Real other) {
+    good              = false;
+    asymmetry.pattern = pattern;
+    asymmetry.row     = row;
+    asymmetry.col     = col;
+    asymmetry.value   = (PetscReal)(-mine / scale);
+    asymmetry.other   = (PetscReal)(-other / scale);
+  };
+  /* mine, sorted by rank, own row, and row of the other: what the other rank sends comes in the same order */
+  std::sort(order.begin(), order.end(), [&](int a, int b) {
+    const Remote &x = edge[a].other, &y = edge[b].other;
+    return x.rank != y.rank ? x.rank < y.rank : edge[a].vertex != edge[b].vertex ? edge[a].vertex < edge[b].vertex : x.vertex < y.vertex;
+  });
+  for (size_t q = 0; good && q < to.size(); q++) {
+    const PetscInt            other = ranges[to[q]], start = outside->start;
+    const std::vector<Known> *list = nullptr;
+    size_t                    at   = 0;
+
+    for (int k = 0; k < nfrom; k++) {
+      if (from[k] == to[q]) list = &theirs[k];
+    }
+    for (PetscInt k = begin[q]; good && k < begin[q + 1]; k++, at++) {
+      const OuterEdge<Real> &e = edge[order[k]];
+      const bool             have = list && at < list->size();
+
+      if (have && (*list)[at].theirs == e.vertex && (*list)[at].mine == e.other.vertex) {
+        const Real w = (*list)[at].weight;
+
+        if (std::abs(w - e.weight) > 1e-7 * (std::abs(w) + std::abs(e.weight))) report(false, start + e.vertex, other + e.other.vertex, e.weight, w);
+      } else if (have && ((*list)[at].theirs < e.vertex || ((*list)[at].theirs == e.vertex && (*list)[at].mine < e.other.vertex)))
+        report(true, other + (*list)[at].mine, start + (*list)[at].theirs, (*list)[at].weight, 0);
+      else
+        report(true, start + e.vertex, other + e.other.vertex, e.weight, 0);
+    }
+    if (good && list && at < list->size()) report(true, other + (*list)[at].mine, start + (*list)[at].theirs, (*list)[at].weight, 0);
+  }
+  for (int k = 0; good && k < nfrom; k++) {
+    if (!std::binary_search(to.begin(), to.end(), from[k])) report(true, ranges[from[k]] + theirs[k][0].mine, outside->start + theirs[k][0].theirs, theirs[k][0].weight, 0);
+  }
+  Communicate(PetscLayoutDestroy(&layout));
+  Communicate(PetscFree(from));
+  Communicate(PetscFree(lengths));
+  return good;
+}
+
+template <typename Real>
+bool MakeGraph(const Rows &A, const Outside *outside, const Survey &survey, Graph<Real> &g, std::vector<Coupling> &coupling, Between<Real> &between, Asymmetry &asymmetry)
+{
+  const int           n     = (int)A.n;
+  const double        scale = survey.scale * survey.sign;
+  Array<bool>         alone;
+  std::vector<double> ghostalone;
+  bool                good;
+
+  coupling.clear();
+  between.edge.clear();
+  between.coupling.clear();
+  if (survey.nalone) {
+    alone.resize(n);
+    for (int i = 0; i < n; i++) {
+      bool diagonal = false, others = false;
+
+      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) (A.ja[k] == i ? diagonal : others) |= A.a[k] != 0.0;
+      for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) others |= outside->rows.a[k] != 0.0;
+      alone[i] = diagonal && !others;
+    }
+    if (outside) {
+      std::vector<double> mine(alone.data(), alone.data() + n);
+
+      ghostalone.resize(outside->nghost);
+      outside->Fetch(mine.data(), ghostalone.data());
+    }
+  }
+  good = MakeOwnGraph(A, outside, alone, ghostalone, scale, g, coupling, between, asymmetry);
+  if (!outside) return good;
+  if (!good) {
+    asymmetry.row += outside->start;
+    asymmetry.col += outside->start;
+  }
+  if (Agree(outside, !good, asymmetry)) return false;
+  good = CheckBetween(outside, scale, between.edge, asymmetry);
+  return !Agree(outside, !good, asymmetry);
+}
+
+/*
+  What an edge of negative weight takes from the triangles around it. A rank sees the triangles of which two vertices are its own. Weights between
+  ranks change by what both ends find.
+*/
+template <typename Real>
+static void Compensate(const Graph<Real> &g, MPI_Comm comm, const std::vector<OuterEdge<Real>> &outer, Array<Real> &w, std::vector<double> &change)
+{
+  const int           n = g.n, m = (int)g.weight.size(), nouter = (int)outer.size();
+  Array<int>          ghost;
+  const int           nghost = (int)FindGhosts(outer, ghost).size();
+  Array<int>          mark, begin, around, next; /* edges of a ghost: around[next[x]], ... */
+  std::vector<double> common(nouter, 0.0), theirs(nouter, 0.0);
+
+  mark.assign(n + nghost, -1);
+  begin.assign(n + 1, 0);
+  next.assign(nghost + 1, 0);
+  around.resize(nouter);
+  for (int k = 0; k < nouter; k++) {
+    begin[outer[k].vertex + 1]++;
+    next[ghost[k] + 1]++;
+  }
+  for (int v = 0; v < n; v++) begin[v + 1] += begin[v];
+  for (int x = 0; x < nghost; x++) next[x + 1] += next[x];
+  std::vector<int> cursor(next.data(), next.data() + nghost);
+  for (int k = 0; k < nouter; k++) around[cursor[ghost[k]]++] = k;
+  /* (vertex, edge): ghosts and their edges are counted behind the rank's own */
+  auto neighbours = [&](int x, auto &&visit) {
+    for (int k = g.lptr[x]; k < g.lptr[x + 1]; k++) visit(g.lower[k].vertex, g.lower[k].edge);
+    for (int k = g.uptr[x]; k < g.uptr[x + 1]; k++) visit(g.adj[k], k);
+    for (int k = begin[x]; k < begin[x + 1]; k++) visit(n + ghost[k], m + k);
+  };
+  auto others = [&](int k, auto &&visit) { /* of the ghost at the end of an edge */
+    for (int q = next[ghost[k]]; q < next[ghost[k] + 1]; q++) {
+      if (around[q] != k) visit(outer[around[q]].vertex, m + around[q]);
+    }
+  };
+  auto positive = [&](int e) { return e < m ? w[e] > 0 : outer[e - m].weight > 0; };
+  auto lessen   = [&](int e, Real part) {
+    if (e < m)
+      w[e] = std::max((Real)(0.1 * w[e]), w[e] + part);
+    else
+      change[e - m] += part;
+  };
+
+  if (nouter) {
+    for (int v = 0; v < n; v++) {
+      for (int k = begin[v]; k < begin[v + 1]; k++) {
+        if (!(outer[k].weight < 0)) continue;
+        neighbours(v, [&](int t, int e) { mark[t] = e; });
+        others(k, [&](int t, int e) { common[k] += mark[t] >= 0 && positive(e) && positive(mark[t]); });
+        neighbours(v, [&](int t, int) { mark[t] = -1; });
+      }
+    }
+    Exchange(comm, outer, common.data(), theirs.data());
+  }
+  for (int v = 0; v < n; v++) {
+    bool marked = false;
+    auto touch  = [&] {
+      if (!marked) neighbours(v, [&](int t, int e) { mark[t] = e; });
+      marked = true;
+    };
+
+    for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
+      const int u       = g.adj[k];
+      int       ncommon = 0;
+
+      if (!(g.weight[k] < 0)) continue;
+      touch();
+      neighbours(u, [&](int t, int e) { ncommon += mark[t] >= 0 && positive(e) && positive(mark[t]); });
+      if (!ncommon) continue;
+      const Real part = g.weight[k] / ncommon;
+      neighbours(u, [&](int t, int e) {
+        if (!(mark[t] >= 0 && positive(e) && positive(mark[t]))) return;
+        lessen(e, part);
+        lessen(mark[t], part);
+      });
+    }
+    for (int k = begin[v]; k < begin[v + 1]; k++) {
+      if (!(outer[k].weight < 0) || common[k] + theirs[k] == 0.0) continue;
+      const Real part = (Real)(outer[k].weight / (common[k] + theirs[k]));
+
+      touch();
+      others(k, [&](int t, int e) {
+        if (!(mark[t] >= 0 && positive(e) && positive(mark[t]))) return;
+        lessen(e, part);
+        lessen(mark[t], part);
+      });
+    }
+    if (marked) neighbours(v, [&](int t, int) { mark[t] = -1; });
+  }
+  if (nouter) {
+    Exchange(comm, outer, change.data(), theirs.data());
+    for (int k = 0; k < nouter; k++) change[k] += theirs[k];
   }
 }
 
 template <typename Real>
-void RemoveNegative(const Graph<Real> &g, Positive rule, Graph<Real> &out)
+void RemoveNegative(const Graph<Real> &g, Positive rule, Graph<Real> &out, MPI_Comm comm, std::vector<OuterEdge<Real>> &outer)
 {
-  const int   n = g.n;
-  Array<Real> w;
-  Array<int>  mark;
-  int         m = 0;
+  const int           n = g.n;
+  Array<Real>         w;
+  std::vector<double> change(outer.size(), 0.0);
+  int                 m = 0;
 
   w.resize(g.weight.size());
   Copy(w.data(), g.weight.data(), g.weight.size());
@@ -242,39 +543,21 @@ void RemoveNegative(const Graph<Real> &g, Positive rule, Graph<Real> &out)
   out.uptr.resize(n + 1);
   out.excess.resize(n);
   Copy(out.excess.data(), g.excess.data(), n);
-  mark.assign(n, -1);
-  for (int v = 0; v < n; v++) {
-    auto neighbours = [&](int x, auto &&visit) {
-      for (int k = g.lptr[x]; k < g.lptr[x + 1]; k++) visit(g.lower[k].vertex, g.lower[k].edge);
-      for (int k = g.uptr[x]; k < g.uptr[x + 1]; k++) visit(g.adj[k], k);
-    };
-
-    bool marked = false;
-    for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
-      const int u = g.adj[k];
-
-      if (!(g.weight[k] < 0)) continue;
-      if (rule == POSITIVE_LUMP) {
-        /* the diagonal stays as it is */
+  if (rule == POSITIVE_LUMP) {
+    /* the diagonal stays as it is */
+    for (int v = 0; v < n; v++) {
+      for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
+        if (!(g.weight[k] < 0)) continue;
         out.excess[v] += g.weight[k];
-        out.excess[u] += g.weight[k];
-      } else if (rule == POSITIVE_COMPENSATE) {
-        int ncommon = 0;
-
-        if (!marked) neighbours(v, [&](int t, int e) { mark[t] = e; });
-        marked = true;
-        neighbours(u, [&](int t, int e) { ncommon += mark[t] >= 0 && w[e] > 0 && w[mark[t]] > 0; });
-        if (!ncommon) continue;
-        const Real part = g.weight[k] / ncommon;
-        neighbours(u, [&](int t, int e) {
-          if (!(mark[t] >= 0 && w[e] > 0 && w[mark[t]] > 0)) return;
-          w[e]       = std::max((Real)(0.1 * w[e]), w[e] + part);
-          w[mark[t]] = std::max((Real)(0.1 * w[mark[t]]), w[mark[t]] + part);
-        });
+        out.excess[g.adj[k]] += g.weight[k];
       }
     }
-    if (marked) neighbours(v, [&](int t, int) { mark[t] = -1; });
-  }
+    for (const OuterEdge<Real> &e : outer) {
+      if (e.weight < 0) out.excess[e.vertex] += e.weight;
+    }
+  } else if (rule == POSITIVE_COMPENSATE)
+    Compensate(g, comm, outer, w, change);
+  for (size_t k = 0; k < outer.size(); k++) outer[k].weight = outer[k].weight > 0 ? std::max((Real)(0.1 * outer[k].weight), (Real)(outer[k].weight + change[k])) : 0;
   out.adj.resize(g.adj.size());
   out.weight.resize(g.adj.size());
   for (int v = 0; v < n; v++) {
@@ -288,7 +571,7 @@ void RemoveNegative(const Graph<Real> &g, Positive rule, Graph<Real> &out)
   out.uptr[n] = m;
   out.adj.resize(m);
   out.weight.resize(m);
-  Transpose(out);
+  FillLower(out);
 }
 
 template <typename Real>
@@ -349,12 +632,12 @@ void Renumber(const Graph<Real> &g, const Array<int> &number, Graph<Real> &out)
       out.weight[at] = g.weight[k];
     }
   }
-  Transpose(out);
+  FillLower(out);
 }
 
 #define INSTANTIATE(Real)                                                                                     \
-  template bool MakeGraph(const Rows &, const Survey &, Graph<Real> &, std::vector<Coupling> &, Asymmetry &); \
-  template void RemoveNegative(const Graph<Real> &, Positive, Graph<Real> &);                                 \
+  template bool MakeGraph(const Rows &, const Outside *, const Survey &, Graph<Real> &, std::vector<Coupling> &, Between<Real> &, Asymmetry &); \
+  template void RemoveNegative(const Graph<Real> &, Positive, Graph<Real> &, MPI_Comm, std::vector<OuterEdge<Real>> &); \
   template void BreadthFirst(const Graph<Real> &, Array<int> &);                                              \
   template void Renumber(const Graph<Real> &, const Array<int> &, Graph<Real> &);
 INSTANTIATE(float)

@@ -3,7 +3,7 @@
 */
 #pragma once
 
-#include "pc/hsc/hierarchy.h"
+#include "pc/hsc/ranks.h"
 
 namespace petlap {
 namespace hsc {
@@ -13,6 +13,23 @@ struct Rows {
   PetscInt         n;
   const PetscInt  *ia, *ja;
   const PetscReal *a;
+};
+
+/* Of the rows of this rank, the entries whose columns belong to other ranks, the ghosts; columns of rows are their places in ghost */
+struct Outside {
+  MPI_Comm        comm;
+  PetscInt        start; /* of this rank's rows in the matrix */
+  Rows            rows;
+  PetscInt        nghost;
+  const PetscInt *ghost; /* their columns in the matrix, ascending */
+  PetscSF         sf;    /* from the rows of all ranks to the ghosts */
+
+  /* Numbers of the ghosts, from those of all ranks' rows */
+  void Fetch(const double mine[], double ghosts[]) const;
+  /* ghosts[] are added to the rows that they are ghosts of */
+  void Return(const double ghosts[], double mine[]) const;
+  /* Maximum over the ranks */
+  double Most(double value) const;
 };
 
 enum Positive { POSITIVE_COMPENSATE, POSITIVE_DROP, POSITIVE_LUMP };
@@ -31,8 +48,8 @@ struct Survey {
   unsigned long long hash     = 0;                          /* of all values off the diagonal */
 };
 
-/* diagonal[] receives the diagonal as it is */
-Survey Inspect(const Rows &A, double diagonal[]);
+/* diagonal[] receives the diagonal as it is. Where there are other ranks all is theirs too but the hash and the distance; rows and columns of problems are those of the whole matrix. */
+Survey Inspect(const Rows &A, double diagonal[], const Outside *outside = nullptr);
 
 /* Columns of rows with nothing but a diagonal, which a Dirichlet condition leaves behind */
 struct Coupling {
@@ -46,12 +63,19 @@ struct Asymmetry {
   bool      pattern = false; /* there is no other entry */
 };
 
-/* False where the matrix is not symmetric */
+/* What a rank knows of the matrix beyond its graph */
 template <typename Real>
-bool MakeGraph(const Rows &A, const Survey &survey, Graph<Real> &g, std::vector<Coupling> &coupling, Asymmetry &asymmetry);
-/* Edges of negative weight leave the graph: what becomes of them is the rule's */
+struct Between {
+  std::vector<OuterEdge<Real>> edge;     /* with both weights equal; the other vertex is a row of its rank */
+  std::vector<Coupling>        coupling; /* columns are places in Outside::ghost */
+};
+
+/* False where the matrix is not symmetric, on all ranks then */
 template <typename Real>
-void RemoveNegative(const Graph<Real> &g, Positive rule, Graph<Real> &positive);
+bool MakeGraph(const Rows &A, const Outside *outside, const Survey &survey, Graph<Real> &g, std::vector<Coupling> &coupling, Between<Real> &between, Asymmetry &asymmetry);
+/* Edges of negative weight leave the graph: what becomes of them is the rule's. Those to other ranks, ascending by vertex, keep that weight for smoothing; collective where there is a communicator. */
+template <typename Real>
+void RemoveNegative(const Graph<Real> &g, Positive rule, Graph<Real> &positive, MPI_Comm comm, std::vector<OuterEdge<Real>> &outer);
 /* Breadth first, component by component: number[v] is the place of v */
 template <typename Real>
 void BreadthFirst(const Graph<Real> &g, Array<int> &number);

@@ -7,6 +7,7 @@
 #endif
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace petlap {
 namespace hsc {
@@ -17,33 +18,57 @@ template <typename Real>
 class SolverOf : public Solver {
 public:
   explicit SolverOf(int t) : together(t) {}
+  ~SolverOf() override
+  {
+    (void)!PetscSFDestroy(&exchange.sf);
+  }
 
-  Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry) override
+  Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry, const Outside *o) override
   {
     const double enough = 1e-4;
     Outcome      outcome;
 
     current = false;
+    outside = o;
     factors.clear();
+    if (o) {
+      /* The entries are the caller's and go; the way to the ghosts stays */
+      Communicate(PetscObjectReference((PetscObject)o->sf));
+      Communicate(PetscSFDestroy(&exchange.sf));
+      exchange       = *o;
+      exchange.ghost = nullptr;
+      exchange.rows  = Rows();
+    }
     if (!options.scaling || !(survey.lack > 1e-8) || !std::isfinite(survey.lack)) return BuildOnce(A, survey, lattice, options, asymmetry);
     /* A symmetric matrix is checked before it is scaled, as the message is to name the entries that were given */
     {
       Graph<Real> g;
 
-      if (!MakeGraph(A, survey, g, coupling, asymmetry)) return ASYMMETRIC;
+      if (!MakeGraph(A, outside, survey, g, coupling, between, asymmetry)) return ASYMMETRIC;
     }
-    std::vector<PetscReal> values(A.a, A.a + A.ia[A.n]), diag(A.n);
+    std::vector<PetscReal> values(A.a, A.a + A.ia[A.n]), diag(A.n), outer;
     std::vector<PetscReal> v(A.n, 1.0);
     Rows                   B = A;
+    Outside                outsideB;
 
     B.a = values.data();
+    if (o) {
+      outer.assign(o->rows.a, o->rows.a + o->rows.ia[A.n]);
+      outsideB        = *o;
+      outsideB.rows.a = outer.data();
+    }
     Relax(A, survey.sign, 20, v);
     for (int round = 0;; round++) {
-      ScaleRows(A, v, values);
-      const Survey scaled = Inspect(B, diag.data());
+      outside = o;
+      ScaleRows(A, v, values, outer);
+      outside             = o ? &outsideB : nullptr;
+      const Survey scaled = Inspect(B, diag.data(), outside);
 
       /* entries too large or too small to be multiplied */
-      if (scaled.problem != Survey::NONE) return BuildOnce(A, survey, lattice, options, asymmetry);
+      if (scaled.problem != Survey::NONE) {
+        outside = o;
+        return BuildOnce(A, survey, lattice, options, asymmetry);
+      }
       outcome = BuildOnce(B, scaled, lattice, options, asymmetry);
       lattice = nullptr;
       if (outcome != BUILT || round == 3 || scaled.lack <= enough) break;
@@ -81,64 +106,39 @@ public:
   Report GetReport() const override
   {
     Report r;
-    double n0 = h.n, nnz = 0.0, n = 0.0;
-    size_t m = h.place.size() * sizeof(int);
+    double n0 = 0.0, nnz = 0.0, n = 0.0, sums[3] = {(double)h.place.size() * sizeof(int) + cycle.Memory(), 0.0, (double)(coupling.size() + between.coupling.size())};
 
-    for (const Level<Real> &L : h.level) {
-      r.level.push_back({L.n, 2 * L.nedges + L.n, L.ncut, L.smooth});
-      m += (L.fcol.size() + L.srow.size() + L.scol.size()) * sizeof(int) + (L.fweight.size() + L.finv.size() + L.sweight.size() + L.sinv.size() + L.fbase.size() + L.sbase.size()) * sizeof(Real);
-    }
-    r.level.push_back({h.nd, 2 * (long long)h.coarse.adj.size() + h.nd, 0, false});
+    Collect(h, r.level, sums[0], sums[1]);
+    if (h.ranks) h.ranks->Sum(3, sums);
     for (const LevelReport &l : r.level) {
       nnz += l.nnz;
       n += l.n;
     }
+    n0          = r.level[0].n;
     r.operators = nnz / std::max(1.0, (double)r.level[0].nnz);
     r.grids     = n / std::max(1.0, n0);
-    r.memory    = m + cycle.Memory();
+    r.memory    = sums[0];
     r.reordered = reordered;
     r.clamped   = clamped;
     r.scaled    = !factors.empty();
-    r.nclamped  = h.nclamped;
-    r.ncoupling = (int)coupling.size();
+    r.nclamped  = (long long)sums[1];
+    r.ncoupling = (long long)sums[2];
     return r;
   }
 
   double Flops(const Sweeps &s) const override
   {
-    const std::vector<int> gamma = Visits(h, s);
-    double                 flops = 0.0, visits = 1.0;
-
-    for (size_t l = 0; l < h.level.size(); l++) {
-      const Level<Real> &L     = h.level[l];
-      double             level = 4.0 * L.fcol.size();
-
-      if (L.smooth) level += 2.0 * L.scol.size() * (s.pre + s.post + (s.pre > 0));
-      flops += visits * level;
-      visits *= gamma[l];
-    }
-    return flops + 2.0 * visits * h.nd * h.nd;
+    return Flops(h, s);
   }
 
   double Bytes(const Sweeps &s) const override
   {
-    const double number = sizeof(Real), entry = number + sizeof(int);
-    double       bytes = h.n * (3.0 * sizeof(PetscReal) + 2.0 * sizeof(int) + 2.0 * number), visits = 1.0;
-
-    for (const Level<Real> &L : h.level) {
-      /* restriction and interpolation read the rows of fine vertices, and both sides of the transfer */
-      double level = 2.0 * entry * L.fcol.size() + number * (4.0 * (L.n - L.nc) + 3.0 * L.nc);
-
-      if (L.smooth) level += (s.pre + s.post + (s.pre > 0)) * (entry * L.scol.size() + number * 4.0 * L.n + sizeof(int) * (double)L.nc) + 2.0 * number * L.nc;
-      bytes += visits * level;
-      visits *= s.gamma;
-    }
-    return bytes + visits * h.nd * h.nd * sizeof(double);
+    return h.n * (3.0 * sizeof(PetscReal) + 2.0 * sizeof(int) + 2.0 * sizeof(Real)) + Bytes(h, s);
   }
 
   std::unique_ptr<EigenLevels> Levels() override
   {
-    return coupling.empty() && factors.empty() ? MakeEigenLevels(h, cycle, scale) : nullptr;
+    return coupling.empty() && factors.empty() && !h.ranks ? MakeEigenLevels(h, cycle, scale) : nullptr;
   }
 
 #if defined(PETLAP_HAVE_CUDA)
@@ -203,6 +203,83 @@ public:
 #endif
 
 private:
+  /* Levels with the numbers of all ranks, on all of them; memory and rows whose excess was left out are those of this rank */
+  static void Collect(const Hierarchy<Real> &h, std::vector<LevelReport> &level, double &memory, double &nclamped)
+  {
+    std::vector<double> sums;
+    const int           nranks = h.ranks ? h.ranks->size() : 1;
+    const double        outer  = h.ranks ? h.ranks->Entries() : 0.0;
+
+    if (h.ranks) memory += (double)h.ranks->Memory();
+    nclamped += h.nclamped;
+    for (const Level<Real> &L : h.level) {
+      double sum[3] = {(double)L.n, 2.0 * (double)L.nedges + L.n + outer, (double)L.ncut};
+
+      memory += (double)((L.fcol.size() + L.srow.size() + L.scol.size()) * sizeof(int) + (L.fweight.size() + L.finv.size() + L.sweight.size() + L.sinv.size() + L.fbase.size() + L.sbase.size()) * sizeof(Real));
+      if (h.ranks) h.ranks->Sum(3, sum);
+      level.push_back({(long long)sum[0], (long long)sum[1], (long long)sum[2], L.smooth, nranks});
+    }
+    if (!h.merge) {
+      level.push_back({h.nd, 2 * (long long)h.coarse.adj.size() + h.nd, 0, false, 1});
+      return;
+    }
+    /* The first of all ranks is the first of its group, whose levels are known there */
+    std::vector<LevelReport> below;
+    int                      count = 0;
+
+    if (h.merge->first) Collect(*h.merge->h, below, memory, nclamped);
+    count = (int)below.size();
+    CommunicateMPI(MPI_Bcast(&count, 1, MPI_INT, 0, h.ranks->comm()));
+    below.resize(count);
+    CommunicateMPI(MPI_Bcast(below.data(), (int)(count * sizeof(LevelReport)), MPI_BYTE, 0, h.ranks->comm()));
+    level.insert(level.end(), below.begin(), below.end());
+  }
+
+  static double Flops(const Hierarchy<Real> &h, const Sweeps &s)
+  {
+    const std::vector<int> gamma = Visits(h, s);
+    double                 flops = 0.0, visits = 1.0;
+
+    for (size_t l = 0; l < h.level.size(); l++) {
+      const Level<Real> &L     = h.level[l];
+      double             level = 4.0 * L.fcol.size();
+
+      if (L.smooth) level += 2.0 * (L.scol.size() + (h.ranks ? h.ranks->Entries() : 0.0)) * (s.pre + s.post + (s.pre > 0));
+      flops += visits * level;
+      visits *= gamma[l];
+    }
+    if (h.merge) return flops + (h.merge->first ? visits * Flops(*h.merge->h, s) : 0.0);
+    return flops + 2.0 * visits * h.nd * h.nd;
+  }
+
+  static double Bytes(const Hierarchy<Real> &h, const Sweeps &s)
+  {
+    const double number = sizeof(Real), entry = number + sizeof(int);
+    double       bytes = 0.0, visits = 1.0;
+
+    for (const Level<Real> &L : h.level) {
+      /* restriction and interpolation read the rows of fine vertices, and both sides of the transfer */
+      double level = 2.0 * entry * L.fcol.size() + number * (4.0 * (L.n - L.nc) + 3.0 * L.nc);
+
+      if (L.smooth) level += (s.pre + s.post + (s.pre > 0)) * (entry * L.scol.size() + number * 4.0 * L.n + sizeof(int) * (double)L.nc) + 2.0 * number * L.nc;
+      bytes += visits * level;
+      visits *= s.gamma;
+    }
+    if (h.merge) return bytes + (h.merge->first ? visits * Bytes(*h.merge->h, s) : 0.0);
+    return bytes + visits * h.nd * h.nd * sizeof(double);
+  }
+
+  /* Unknowns that are solved for directly, wherever they are */
+  static double DirectSize(const Hierarchy<Real> &h)
+  {
+    double n = h.nd;
+
+    if (!h.merge) return n;
+    n = h.merge->first ? DirectSize(*h.merge->h) : 0.0;
+    CommunicateMPI(MPI_Bcast(&n, 1, MPI_DOUBLE, 0, h.ranks->comm()));
+    return n;
+  }
+
   Outcome BuildOnce(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry)
   {
     const Rules &rules = options.rules;
@@ -211,7 +288,7 @@ private:
     clamped = rules.clamp;
     if (!Read(A, survey, options, lattice, asymmetry)) return ASYMMETRIC;
     if (Finish(rules, lattice)) return BUILT;
-    if (h.nd > maxdense) return TOO_DENSE;
+    if (DirectSize(h) > maxdense) return TOO_DENSE;
     /* An excess below zero may have made a diagonal of the coarsest level vanish: a hierarchy of the nearest diagonally dominant matrix has none */
     if (clamped) return INDEFINITE;
     Rules again = rules;
@@ -226,7 +303,7 @@ private:
     Sweeps s = sweeps;
 
     if (transpose) std::swap(s.pre, s.post);
-    if (coupling.empty()) {
+    if (!coupled) {
       cycle.Apply(h, s, scale, b, x);
       return;
     }
@@ -234,10 +311,26 @@ private:
     work.assign(b, b + h.n);
     if (!transpose) {
       for (const Coupling &c : coupling) work[c.row] -= c.value * b[c.col] / diagonal[c.col];
+      if (outercoupled) {
+        fixed.resize(h.n);
+        ghosts.resize(exchange.nghost);
+        for (int i = 0; i < h.n; i++) fixed[i] = diagonal[i] != 0.0 ? b[i] / diagonal[i] : 0.0;
+        exchange.Fetch(fixed.data(), ghosts.data());
+        for (const Coupling &c : between.coupling) work[c.row] -= c.value * ghosts[c.col];
+      }
       cycle.Apply(h, s, scale, work.data(), x);
     } else {
       cycle.Apply(h, s, scale, work.data(), x);
       for (const Coupling &c : coupling) x[c.col] -= c.value * x[c.row] / diagonal[c.col];
+      if (outercoupled) {
+        fixed.assign(h.n, 0.0);
+        ghosts.assign(exchange.nghost, 0.0);
+        for (const Coupling &c : between.coupling) ghosts[c.col] += c.value * x[c.row];
+        exchange.Return(ghosts.data(), fixed.data());
+        for (int i = 0; i < h.n; i++) {
+          if (fixed[i] != 0.0) x[i] -= fixed[i] / diagonal[i];
+        }
+      }
     }
   }
 
@@ -245,11 +338,12 @@ private:
     An M-matrix need not be diagonally dominant, but D A D is for some diagonal matrix D, any vector v with A v >= 0 being its diagonal; a Laplacian that
     was scaled from both sides has the inverse of that scaling. Gauss-Seidel for A v = 0 finds it up to what is smooth.
   */
-  static void Relax(const Rows &A, int sign, int sweeps, std::vector<PetscReal> &v)
+  void Relax(const Rows &A, int sign, int sweeps, std::vector<PetscReal> &v)
   {
     for (int s = 0; s < sweeps; s++) {
       PetscReal most = 0.0;
 
+      FetchGhosts(v);
       for (PetscInt i = 0; i < A.n; i++) {
         PetscReal sum = 0.0, d = 0.0;
 
@@ -261,18 +355,29 @@ private:
           else if (a < 0.0)
             sum -= a * v[A.ja[k]];
         }
+        for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) sum -= std::min(sign * outside->rows.a[k], (PetscReal)0.0) * ghosts[outside->rows.ja[k]];
         if (sum > 0.0 && d > 0.0) v[i] = sum / d;
         most = std::max(most, v[i]);
       }
+      if (outside) most = outside->Most(most);
       for (PetscReal &x : v) x = std::max(x / most, (PetscReal)1e-10);
     }
   }
 
-  static void ScaleRows(const Rows &A, const std::vector<PetscReal> &v, std::vector<PetscReal> &values)
+  void ScaleRows(const Rows &A, const std::vector<PetscReal> &v, std::vector<PetscReal> &values, std::vector<PetscReal> &outer)
   {
+    FetchGhosts(v);
     for (PetscInt i = 0; i < A.n; i++) {
       for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) values[k] = v[i] * A.a[k] * v[A.ja[k]];
+      for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) outer[k] = v[i] * outside->rows.a[k] * ghosts[outside->rows.ja[k]];
     }
+  }
+
+  void FetchGhosts(const std::vector<PetscReal> &v)
+  {
+    if (!outside) return;
+    ghosts.resize(outside->nghost);
+    outside->Fetch(v.data(), ghosts.data());
   }
 
   /* What is smooth, by the hierarchy of the scaled matrix as far as it is known: whatever that reduces slowly is what it has not seen yet */
@@ -283,9 +388,11 @@ private:
 
     s.pre = s.post = 1;
     for (int step = 0; step < 5; step++) {
+      FetchGhosts(w);
       for (PetscInt i = 0; i < B.n; i++) {
         r[i] = 0.0;
         for (PetscInt k = B.ia[i]; k < B.ia[i + 1]; k++) r[i] += B.a[k] * w[B.ja[k]];
+        for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) r[i] += outside->rows.a[k] * ghosts[outside->rows.ja[k]];
       }
       ApplyOnce(s, false, r.data(), z.data());
       for (PetscInt i = 0; i < B.n; i++) {
@@ -301,8 +408,10 @@ private:
   {
     Graph<Real> g;
 
-    if (!MakeGraph(A, survey, g, coupling, asymmetry)) return false;
-    if (!coupling.empty()) {
+    if (!MakeGraph(A, outside, survey, g, coupling, between, asymmetry)) return false;
+    outercoupled = outside && outside->Most((double)between.coupling.size()) > 0.0;
+    coupled      = outercoupled || !coupling.empty();
+    if (coupled) {
       diagonal.assign(A.n, 0.0);
       for (PetscInt i = 0; i < A.n; i++) {
         for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
@@ -331,19 +440,41 @@ private:
         std::swap(*lattice, moved);
       }
     }
-    if (survey.npositive) {
+    if (outside) NumberEdges(g.n);
+    unlike = survey.npositive > 0;
+    if (unlike) {
       matrix = std::move(g);
-      RemoveNegative(matrix, options.positive, graph);
-    } else {
-      matrix.n = 0;
-      graph    = std::move(g);
-    }
+      RemoveNegative(matrix, options.positive, graph, outside ? outside->comm : MPI_COMM_NULL, between.edge);
+    } else
+      graph = std::move(g);
+    h.ranks.reset();
+    if (outside) h.ranks.reset(new Ranks<Real>(outside->comm, false, graph, unlike ? &matrix : nullptr, between.edge));
+    between.edge = std::vector<OuterEdge<Real>>();
     return true;
+  }
+
+  /* Edges between ranks have rows at their ends, and now the vertices that these have become on both sides */
+  void NumberEdges(int n)
+  {
+    std::vector<double>                mine(n), theirs(outside->nghost);
+    std::map<std::pair<int, int>, int> called;
+    const PetscSFNode                 *remote;
+    PetscInt                           nghost;
+
+    for (int i = 0; i < n; i++) mine[i] = reordered ? number[i] : i;
+    outside->Fetch(mine.data(), theirs.data());
+    Communicate(PetscSFGetGraph(outside->sf, nullptr, &nghost, nullptr, &remote));
+    for (PetscInt k = 0; k < nghost; k++) called[{(int)remote[k].rank, (int)remote[k].index}] = (int)theirs[k];
+    for (OuterEdge<Real> &e : between.edge) {
+      e.vertex       = (int)mine[e.vertex];
+      e.other.vertex = called[{e.other.rank, e.other.vertex}];
+    }
+    std::stable_sort(between.edge.begin(), between.edge.end(), [](const OuterEdge<Real> &a, const OuterEdge<Real> &b) { return a.vertex < b.vertex; });
   }
 
   bool Finish(const Rules &rules, Lattice *lattice)
   {
-    hsc::Build(std::move(graph), matrix.n ? &matrix : nullptr, lattice, rules, h);
+    hsc::Build(std::move(graph), unlike ? &matrix : nullptr, lattice, rules, h);
     graph  = Graph<Real>();
     matrix = Graph<Real>();
     if (reordered) {
@@ -353,7 +484,7 @@ private:
       h.place = std::move(place);
       number.clear();
     }
-    return h.nd <= maxdense && cycle.Factor(h);
+    return DirectSize(h) <= maxdense && cycle.Factor(h);
   }
 
   Hierarchy<Real>        h;
@@ -361,9 +492,13 @@ private:
   Graph<Real>            graph, matrix; /* while they are made */
   Array<int>             number;
   std::vector<Coupling>  coupling;
-  std::vector<PetscReal> diagonal, work, factors, product;
+  Between<Real>          between;
+  const Outside         *outside = nullptr; /* while the hierarchy is built */
+  Outside                exchange = Outside();
+  std::vector<PetscReal> diagonal, work, factors, product, fixed, ghosts;
   double                 scale     = 1.0;
-  bool                   reordered = false, clamped = false;
+  bool                   reordered = false, clamped = false, unlike = false; /* the matrix has entries that are no edges of the graph */
+  bool                   coupled = false, outercoupled = false;
   const int              together;
   bool                   current = false; /* the device has the hierarchy as it is */
 #if defined(PETLAP_HAVE_CUDA)

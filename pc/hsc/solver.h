@@ -21,18 +21,18 @@ struct Options {
 };
 
 struct LevelReport {
-  int       n;
-  long long nnz, ncut;
+  long long n, nnz, ncut; /* of all ranks */
   bool      smooth;
+  int       nranks; /* that the level is spread over */
 };
 
 struct Report {
-  std::vector<LevelReport> level;                        /* the last one is that of the dense solver */
+  std::vector<LevelReport> level;                        /* the last one is that of the dense solver; all numbers are sums over the ranks */
   double                   operators = 0.0, grids = 0.0; /* sums over the levels beside the finest */
   double                   stored    = 0.0;              /* numbers of all matrices that a cycle reads */
-  size_t                   memory    = 0;                /* bytes */
+  double                   memory    = 0.0;              /* bytes */
   bool                     reordered = false, clamped = false, scaled = false;
-  int                      nclamped = 0, ncoupling = 0;
+  long long                nclamped = 0, ncoupling = 0;
 };
 
 struct DeviceReport {
@@ -51,16 +51,16 @@ public:
   /* together: see DeviceCycle */
   static std::unique_ptr<Solver> Create(bool single, int together = 4096);
   virtual ~Solver() = default;
-  /* lattice may be null and is used up */
-  virtual Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry) = 0;
+  /* lattice may be null and is used up. With outside, A is the part of the rows whose columns are on this rank too, and everything that is not const below is collective, as is GetReport(). */
+  virtual Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry, const Outside *outside = nullptr) = 0;
   /* For A + diag(t), or A - diag(t) where A is the negative of a Laplacian; t is by row or, if null, the same for all; false where the coarsest level is not positive definite */
   virtual bool   Shift(const double t[], double all)                                             = 0;
   virtual void   Apply(const Sweeps &sweeps, bool transpose, const PetscReal b[], PetscReal x[]) = 0;
   virtual Report GetReport() const                                                               = 0;
-  /* Of one cycle: operations, and bytes that it reads or writes when nothing stays in a cache */
+  /* Of one cycle, on this rank: operations, and bytes that it reads or writes when nothing stays in a cache */
   virtual double Flops(const Sweeps &sweeps) const = 0;
   virtual double Bytes(const Sweeps &sweeps) const = 0;
-  /* For the eigensolver, while the hierarchy stays as it is; null where rows of the matrix fix other unknowns and where it was scaled */
+  /* For the eigensolver, while the hierarchy stays as it is; null where rows of the matrix fix other unknowns, where it was scaled, and on several ranks */
   virtual std::unique_ptr<EigenLevels> Levels() = 0;
 
   /* The device, where petlap has one. Both return a cudaError_t; Upload() does nothing where the device has what these sweeps need, and frees what it had where it fails. */

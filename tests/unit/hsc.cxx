@@ -150,6 +150,7 @@ static void Level1(int seed, double theta, bool compensate, Coloring coloring)
   Survey                survey = Inspect(sparse.rows, sparse.diagonal.data());
   Graph<Real>           g;
   std::vector<Coupling> coupling;
+  Between<Real>         between;
   Asymmetry             asymmetry;
   Workspace<Real>       work;
   Array<int>            index;
@@ -159,7 +160,7 @@ static void Level1(int seed, double theta, bool compensate, Coloring coloring)
   const double          precision = sizeof(Real) == 4 ? 1e-5 : 1e-13;
 
   survey.scale = 1.0;
-  Expect(survey.problem == Survey::NONE && MakeGraph(sparse.rows, survey, g, coupling, asymmetry), "no graph", seed, survey.problem);
+  Expect(survey.problem == Survey::NONE && MakeGraph(sparse.rows, nullptr, survey, g, coupling, between, asymmetry), "no graph", seed, survey.problem);
   const Dense before = Matrix(g, &plain);
   double      error  = 0.0;
   for (int i = 0; i < g.n; i++) {
