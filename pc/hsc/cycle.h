@@ -46,13 +46,13 @@ private:
   void Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, Real r[], Real x[]);
   void Smooth(const Hierarchy<Real> &h, int l, const Sweeps &s, bool pre, bool begun, Real r[], Real x[]);
 
-  std::vector<int>         gamma;             /* visits of the level below each, for every visit of its own */
-  std::vector<Array<Real>> right, left, rest; /* of the levels, as far as a cycle needs them */
-  Array<Real>              x, scratch;
-  double                   down = 1.0; /* what right-hand sides are multiplied by */
-  Array<double>            factor, z;
-  std::vector<int>         idle; /* vertices of the coarsest level without an equation */
-  std::unique_ptr<Cycle<Real>>   below; /* of the levels that have moved to this rank */
+  std::vector<int>             gamma;             /* visits of the level below each, for every visit of its own */
+  std::vector<Array<Real>>     right, left, rest; /* of the levels, as far as a cycle needs them */
+  Array<Real>                  x, scratch;
+  double                       down = 1.0; /* what right-hand sides are multiplied by */
+  Array<double>                factor, z;
+  std::vector<int>             idle;  /* vertices of the coarsest level without an equation */
+  std::unique_ptr<Cycle<Real>> below; /* of the levels that have moved to this rank */
 };
 
 /* out = r - A x with the matrix of the level before edges were cut, as far as it is on this rank */

@@ -227,7 +227,7 @@ static PetscErrorCode PCHSCGetRows(Mat B, PCHSCRows *rows)
     PetscCall(PCHSCGetRowsSeq(B, PETSC_FALSE, &rows->own));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  rows->there       = &rows->outside;
+  rows->there        = &rows->outside;
   rows->outside.comm = PetscObjectComm((PetscObject)B);
   PetscCall(MatMPIAIJGetSeqAIJ(B, &rows->diagonal, &rows->off, &rows->outside.ghost));
   PetscCall(PCHSCGetRowsSeq(rows->diagonal, PETSC_FALSE, &rows->own));
@@ -352,7 +352,7 @@ static PetscErrorCode PCHSCGetLattice(PC pc, Mat P, PetscInt n, Lattice &lattice
                " rows: leave the option out",
                dim, dof, M * N, m);
     PetscCall(DMDAGetCorners(dm, &xs, &ys, nullptr, &xm, &ym, nullptr));
-    PetscCheck(xm * ym == n, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "This process has %" PetscInt_FMT " rows of the matrix and %" PetscInt_FMT " points of the DMDA: create the matrix by DMCreateMatrix(), or leave -pc_hsc_geometry out", n, xm *ym);
+    PetscCheck(xm * ym == n, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "This process has %" PetscInt_FMT " rows of the matrix and %" PetscInt_FMT " points of the DMDA: create the matrix by DMCreateMatrix(), or leave -pc_hsc_geometry out", n, xm * ym);
     for (PetscInt i = 0; i < n; i++) {
       lattice.x[i] = (int)(xs + i % xm);
       lattice.y[i] = (int)(ys + i / xm);
@@ -539,8 +539,8 @@ static PetscErrorCode PCHSCPrepare(PC pc, Vec b)
 
     PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)pc), &size));
     if (size > 1) {
-      PetscCheck(hsc->backend != PETLAP_BACKEND_CUDA, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "A hierarchy that is spread over %d processes works on the host: use -pc_hsc_backend host or auto, or one process for each device with -pc_type bjacobi -sub_pc_type hsc",
-                 (int)size);
+      PetscCheck(hsc->backend != PETLAP_BACKEND_CUDA, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP,
+                 "A hierarchy that is spread over %d processes works on the host: use -pc_hsc_backend host or auto, or one process for each device with -pc_type bjacobi -sub_pc_type hsc", (int)size);
       PetscFunctionReturn(PETSC_SUCCESS);
     }
     PetscCall(BackendHolds(b ? nullptr : pc->pmat, b, &there));

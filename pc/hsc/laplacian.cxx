@@ -154,7 +154,7 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
   }
   if (settled()) return s;
   if (outside) {
-    double sums[9] = {(double)nplus, (double)nminus, (double)ndplus, (double)ndminus, (double)s.nempty, (double)s.nalone, total, lack[0], lack[1]}, all[9];
+    double sums[9]  = {(double)nplus, (double)nminus, (double)ndplus, (double)ndminus, (double)s.nempty, (double)s.nalone, total, lack[0], lack[1]}, all[9];
     double mosts[3] = {most, dmost, -least}, both[3];
 
     CommunicateMPI(MPI_Allreduce(sums, all, 9, MPI_DOUBLE, MPI_SUM, outside->comm));
@@ -195,7 +195,7 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
 template <typename Real>
 static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Array<bool> &alone, const std::vector<double> &ghostalone, double scale, Graph<Real> &g, std::vector<Coupling> &coupling, Between<Real> &between, Asymmetry &asymmetry)
 {
-  const int          n = (int)A.n;
+  const int          n      = (int)A.n;
   const PetscSFNode *remote = nullptr;
   Array<int>         cursor; /* the next entry of a row's upper part that waits for its counterpart */
   int                m = 0, lm = 0;
@@ -371,7 +371,7 @@ static bool CheckBetween(const Outside *outside, double scale, const std::vector
       if (from[k] == to[q]) list = &theirs[k];
     }
     for (PetscInt k = begin[q]; good && k < begin[q + 1]; k++, at++) {
-      const OuterEdge<Real> &e = edge[order[k]];
+      const OuterEdge<Real> &e    = edge[order[k]];
       const bool             have = list && at < list->size();
 
       if (have && (*list)[at].theirs == e.vertex && (*list)[at].mine == e.other.vertex) {
@@ -465,9 +465,9 @@ static void Compensate(const Graph<Real> &g, MPI_Comm comm, const std::vector<Ou
     for (int k = begin[x]; k < begin[x + 1]; k++) visit(n + ghost[k], m + k);
   };
   auto others = [&](int k, auto &&visit) { /* of the ghost at the end of an edge */
-    for (int q = next[ghost[k]]; q < next[ghost[k] + 1]; q++) {
-      if (around[q] != k) visit(outer[around[q]].vertex, m + around[q]);
-    }
+                                           for (int q = next[ghost[k]]; q < next[ghost[k] + 1]; q++) {
+                                             if (around[q] != k) visit(outer[around[q]].vertex, m + around[q]);
+                                           }
   };
   auto positive = [&](int e) { return e < m ? w[e] > 0 : outer[e - m].weight > 0; };
   auto lessen   = [&](int e, Real part) {
@@ -635,10 +635,10 @@ void Renumber(const Graph<Real> &g, const Array<int> &number, Graph<Real> &out)
   FillLower(out);
 }
 
-#define INSTANTIATE(Real)                                                                                     \
+#define INSTANTIATE(Real)                                                                                                                       \
   template bool MakeGraph(const Rows &, const Outside *, const Survey &, Graph<Real> &, std::vector<Coupling> &, Between<Real> &, Asymmetry &); \
-  template void RemoveNegative(const Graph<Real> &, Positive, Graph<Real> &, MPI_Comm, std::vector<OuterEdge<Real>> &); \
-  template void BreadthFirst(const Graph<Real> &, Array<int> &);                                              \
+  template void RemoveNegative(const Graph<Real> &, Positive, Graph<Real> &, MPI_Comm, std::vector<OuterEdge<Real>> &);                         \
+  template void BreadthFirst(const Graph<Real> &, Array<int> &);                                                                                \
   template void Renumber(const Graph<Real> &, const Array<int> &, Graph<Real> &);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -356,7 +356,7 @@ void Merge<Real>::Join(const Graph<Real> &g, const Lattice *lattice, const Ranks
     sizes[groupof[r]] += numbers[r];
   }
   CommunicateMPI(MPI_Comm_split(comm, groupof[rank], rank, &group));
-  first = RankOf(group) == 0;
+  first           = RankOf(group) == 0;
   MPI_Comm firsts = MPI_COMM_NULL;
   if (ngroups > 1) CommunicateMPI(MPI_Comm_split(comm, first ? 0 : MPI_UNDEFINED, rank, &firsts));
 

@@ -89,9 +89,9 @@ public:
   /* The ghosts' values of x start to travel: from here to End() the border's entries of x must not change */
   void Begin(const Real x[]);
   /* r = what Keep() saw + the ghosts' values times the weights, on the border; finest tells which weights */
-  void End(bool finest, Real r[]);
-  void Keep(const Real r[]);
-  void Restore(Real r[]) const;
+  void   End(bool finest, Real r[]);
+  void   Keep(const Real r[]);
+  void   Restore(Real r[]) const;
   size_t Memory() const;
   double Entries() const /* edges to other ranks */
   {
@@ -119,7 +119,7 @@ template <typename Real>
 struct Merge {
   MPI_Comm                         group = MPI_COMM_NULL; /* of the ranks that become one, which is the first of them */
   bool                             first = false;
-  int                              n     = 0; /* vertices of this rank */
+  int                              n     = 0;     /* vertices of this rank */
   std::vector<int>                 count, offset; /* on the first rank: vertices of each, and where they begin */
   Array<Real>                      values;
   std::unique_ptr<Hierarchy<Real>> h; /* there */

@@ -493,7 +493,7 @@ private:
   Array<int>             number;
   std::vector<Coupling>  coupling;
   Between<Real>          between;
-  const Outside         *outside = nullptr; /* while the hierarchy is built */
+  const Outside         *outside  = nullptr; /* while the hierarchy is built */
   Outside                exchange = Outside();
   std::vector<PetscReal> diagonal, work, factors, product, fixed, ghosts;
   double                 scale     = 1.0;

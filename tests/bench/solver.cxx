@@ -10,6 +10,7 @@
 
 #define CG     "-ksp_type cg -ksp_norm_type unpreconditioned "
 #define DIRECT "-ksp_type preonly -pc_type cholesky -pc_factor_mat_solver_type "
+#define LU     "-ksp_type preonly -pc_type lu -pc_factor_mat_solver_type "
 #define STRONG CG "-pc_type hypre -pc_hypre_boomeramg_interp_type ext+i -pc_hypre_boomeramg_coarsen_type HMIS -pc_hypre_boomeramg_P_max 4 -pc_hypre_boomeramg_strong_threshold "
 /* A small threshold that falls from level to level, and no aggressive coarsening: of ten sets of options the best one for hard coefficients, and little slower than
    the defaults without them. One symmetric sweep needs none of the eigenvalue estimates of Chebyshev smoothing. */
@@ -39,6 +40,10 @@ static const struct {
   {"mg", MG, nullptr, PETSC_FALSE},
   {"cholmod", DIRECT "cholmod", nullptr, PETSC_TRUE},
   {"mumps", DIRECT "mumps", nullptr, PETSC_TRUE},
+  {"schwarzschur", DIRECT "schwarzschur", nullptr, PETSC_TRUE},
+  {"schwarzschurlu", LU "schwarzschur", nullptr, PETSC_TRUE},
+  {"mumpslu", LU "mumps", nullptr, PETSC_TRUE},
+  {"superludist", LU "superlu_dist", nullptr, PETSC_TRUE},
 };
 
 /* What the command line says stays stronger than what a solver's name stands for */

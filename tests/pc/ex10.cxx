@@ -9,6 +9,7 @@ static char help[] = "Solves Laplacians that are spread over processes with hsc 
   -groups k           as many groups of processes, each with the whole problem\n\
   -transpose          the transposed preconditioner is that\n\
   -grow               the diagonal changes between solves\n\
+  -bad                shows what is said about matrices that are wrong on one process\n\
   -show               prints the numbers\n\n";
 
 #include "laplacians.h"
@@ -289,10 +290,82 @@ static PetscErrorCode Run(MPI_Comm comm, const char split[], const char method[]
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
+static char message[1024];
+
+static PetscErrorCode KeepMessage(MPI_Comm, int, const char *, const char *, PetscErrorCode code, PetscErrorType type, const char *text, void *)
+{
+  if (type == PETSC_ERROR_INITIAL) (void)!PetscStrncpy(message, text, sizeof(message));
+  return code;
+}
+
+/* All processes must learn of what one of them has */
+static PetscErrorCode Bad(MPI_Comm comm, const PetscInt size[])
+{
+  const char *const kinds[] = {"none", "value", "pattern", "row", "nan", "zero", "sign", "positive", "device", "dense"};
+  PetscMPIInt       nranks;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(comm, &nranks));
+  for (const char *kind : kinds) {
+    Laplacian             laplacian;
+    Mat                   S, A;
+    KSP                   ksp;
+    std::vector<PetscInt> number;
+    PetscInt              n, end;
+    PetscErrorCode        code;
+    int                   codes[2];
+
+    PetscCall(laplacian.Make(NULL));
+    PetscCall(laplacian.Assemble(&S));
+    PetscCall(MatGetSize(S, &n, NULL));
+    end = (nranks - 1) * n / nranks; /* first row of the last process, which is coupled to one of the process before */
+    while (end * nranks / n != nranks - 1) end++;
+    const PetscInt up  = end - size[0];
+    auto           set = [&](PetscInt i, PetscInt j, PetscScalar v) -> PetscErrorCode {
+      PetscFunctionBeginUser;
+      PetscCall(MatSetValue(S, i, j, v, INSERT_VALUES));
+      PetscCall(MatAssemblyBegin(S, MAT_FINAL_ASSEMBLY));
+      PetscCall(MatAssemblyEnd(S, MAT_FINAL_ASSEMBLY));
+      PetscFunctionReturn((PetscErrorCode)0);
+    };
+    PetscCall(MatSetOption(S, MAT_NEW_NONZERO_ALLOCATION_ERR, PETSC_FALSE));
+    if (!strcmp(kind, "value")) PetscCall(set(end, up, -1.5));
+    if (!strcmp(kind, "pattern")) PetscCall(set(end, up, 0.0));
+    if (!strcmp(kind, "row")) PetscCall(set(end, 0, -1.0));
+    if (!strcmp(kind, "nan")) PetscCall(set(end, up, std::nan("")));
+    if (!strcmp(kind, "zero")) PetscCall(set(end, end, 0.0));
+    if (!strcmp(kind, "sign")) PetscCall(set(end, end, -4.0));
+    if (!strcmp(kind, "positive")) {
+      PetscCall(set(end, up, 0.5));
+      PetscCall(set(up, end, 0.5));
+      PetscCall(PetscOptionsSetValue(NULL, "-pc_hsc_positive", "error"));
+    }
+    if (!strcmp(kind, "device")) PetscCall(PetscOptionsSetValue(NULL, "-pc_hsc_backend", "cuda"));
+    if (!strcmp(kind, "dense")) PetscCall(PetscOptionsSetValue(NULL, "-pc_hsc_max_levels", "0"));
+    PetscCall(Spread(comm, S, "even", size, number, &A));
+    message[0] = 0;
+    PetscCall(PetscPushErrorHandler(KeepMessage, NULL));
+    code = MakeKSP(A, KSPFCG, size, number, &ksp);
+    if (code == 0) code = KSPSetUp(ksp);
+    PetscCall(PetscPopErrorHandler());
+    codes[0] = (int)code;
+    codes[1] = -(int)code;
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, codes, 2, MPI_INT, MPI_MAX, comm));
+    PetscCall(PetscPrintf(comm, "%s: %s%s\n", kind, code == 0 ? "no error" : message, codes[0] == -codes[1] ? "" : ", and not on all processes"));
+    PetscCall(PetscOptionsClearValue(NULL, "-pc_hsc_positive"));
+    PetscCall(PetscOptionsClearValue(NULL, "-pc_hsc_backend"));
+    PetscCall(PetscOptionsClearValue(NULL, "-pc_hsc_max_levels"));
+    PetscCall(KSPDestroy(&ksp));
+    PetscCall(MatDestroy(&S));
+    PetscCall(MatDestroy(&A));
+  }
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
 int main(int argc, char **argv)
 {
   PetscInt    size[3] = {20, 20, 1}, nsize = 3, nmethod = 8, nsplit = 8, groups = 1;
-  PetscBool   has, hassplit;
+  PetscBool   has, hassplit, bad;
   PetscMPIInt rank;
   char       *method[8], *split[8];
   MPI_Comm    comm;
@@ -313,7 +386,9 @@ int main(int argc, char **argv)
   }
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCallMPI(MPI_Comm_split(PETSC_COMM_WORLD, rank % (PetscMPIInt)groups, rank, &comm));
-  for (PetscInt s = 0; s < nsplit; s++) {
+  PetscCall(PetscOptionsHasName(NULL, NULL, "-bad", &bad));
+  if (bad) PetscCall(Bad(comm, size));
+  for (PetscInt s = 0; s < nsplit && !bad; s++) {
     for (PetscInt m = 0; m < nmethod; m++) PetscCall(Run(comm, split[s], method[m], size));
   }
   for (PetscInt m = 0; m < nmethod; m++) PetscCall(PetscFree(method[m]));
@@ -331,8 +406,81 @@ int main(int argc, char **argv)
 
   testset:
     output_file: output/ex1_1.out
-    args: -malloc_dump -pc_hsc_direct_size 20
+    args: -malloc_dump -pc_hsc_direct_size 30
     test:
-      suffix: ranks
+      suffix: grid
+      nsize: {{1 2 3 4 7 8}}
+      args: -n 60,60 -methods fcg,cg -split even,boxes,empty
+    test:
+      suffix: agglomerate
+      nsize: 8
+      args: -n 70,60 -kind mesh -split boxes,random -pc_hsc_agglomerate {{0 2}} -methods fcg,psdo,gmres
+    # rows on one process alone, on every second one, more processes than rows
+    test:
+      suffix: split
+      nsize: 4
+      args: -n 41,42 -kind {{grid mesh}} -boundary neumann -nullspace -split first,last,empty,uneven,one
+    test:
+      suffix: few
+      nsize: 7
+      args: -kind path -n {{0 1 2 5}} -methods fcg,cg
+    test:
+      suffix: graphs
+      nsize: 3
+      args: -kind {{nine star hub tree random}} -n 50,49 -split even,random
+    test:
+      suffix: space
+      nsize: 4
+      args: -kind space -n 13,14,15 -split even,boxes -methods fcg,cg
+    test:
+      suffix: components
+      nsize: 3
+      args: -components 7 -n 12,25 -isolated 5 -alone 5 -split even,random -methods fcg,cg
+    test:
+      suffix: identity
+      nsize: 3
+      args: -n 40,40 -identity {{rows columns}} -zeros -methods gmres,psdo -split boxes,empty
+    test:
+      suffix: weights
+      nsize: 4
+      args: -n 70,50 -kind {{grid mesh}} -weights {{jump span}} -methods fcg,cg -split boxes
+    test:
+      suffix: positive
+      nsize: 3
+      args: -kind q1 -n 50,50 -eps 0.1 -pc_hsc_positive {{compensate drop lump}} -methods cg -split even,boxes
+    test:
+      suffix: scaled
+      nsize: 3
+      args: -n 40,40 -scaled -split boxes,empty -more 6
+    test:
+      suffix: cycle
+      nsize: 4
+      args: -n 60,60 -negative -transpose -split boxes,empty -pc_hsc_cycle {{v w}} -pc_hsc_smoother {{gs jacobi}} -pc_hsc_pre {{0 1}} -pc_hsc_post 2 -methods fgmres
+    test:
+      suffix: options
+      nsize: 3
+      args: -n 50,51 -kind mesh -shuffle -split even -pc_hsc_precision {{single double}} -pc_hsc_coloring {{greedy paper}} -pc_hsc_reorder {{none bfs}}
+    test:
+      suffix: geometry
+      nsize: 4
+      args: -n 61,62 -coordinates -pc_hsc_geometry -split boxes,first -weights {{one span}}
+    test:
+      suffix: grow
+      nsize: 3
+      args: -n 60,60 -grow -split boxes,empty -pc_hsc_reuse {{none shift all}}
+    test:
+      suffix: groups
+      nsize: 7
+      args: -n 40,40 -groups 2 -split even,empty
+    test:
+      suffix: type
+      nsize: 2
+      args: -n 30,31 -type {{mpisbaij mpibaij mpiaijperm}}
+
+  testset:
+    args: -malloc_dump -n 160,150 -bad
+    test:
+      suffix: bad
+      nsize: 3
 
 TEST*/
