@@ -298,7 +298,7 @@ bool Factor(Small &a)
 
 class Iteration {
 public:
-  Iteration(EigenProblem &problem, const EigenSettings &settings, Block &X) : problem(problem), s(settings), X(X), n(X.rows()), m(settings.block), np(Panels(m)), kernels(FindEigenKernels()) {}
+  Iteration(EigenProblem &problem, const EigenSettings &settings, Block &X) : problem(problem), s(settings), X(X), n(X.rows()), m(settings.block), np(Panels(m)), kernels(FindEigenKernels()), seed(settings.seed) {}
 
   EigenResult Run()
   {
@@ -353,6 +353,7 @@ private:
   {
     g.assign((size_t)A.padded() * B.padded(), 0.0);
     for (int first = 0; first < n; first += CHUNK) kernels.gram(first, std::min(n, first + CHUNK), (int)A.panel.size(), A.panel.data(), (int)B.panel.size(), B.panel.data(), g.data());
+    problem.Sum((int)g.size(), g.data());
   }
 
   /* The vectors of out become combinations of those of in, among which they may be. touched(first, last) sees rows that have just been made. */
@@ -478,6 +479,7 @@ private:
     Put(C, all, 0, np, c);
     std::vector<double> sums(np * PANEL, 0.0);
     Combine(all, c, all.panel, &images, images.panel, [&](int first, int last) { Residuals(first, last, sums.data()); });
+    problem.Sum((int)sums.size(), sums.data());
     for (int j = 0; j < m; j++) norm[j] = std::sqrt(sums[j]);
   }
 
@@ -591,6 +593,7 @@ private:
       mine.add(W, left);
       g.assign((size_t)after.padded() * mine.padded(), 0.0);
       Combine(basis, c, out, [&](int first, int last) { kernels.gram(first, last, (int)after.panel.size(), after.panel.data(), (int)mine.panel.size(), mine.panel.data(), g.data()); });
+      problem.Sum((int)g.size(), g.data());
       nW = left;
     }
 
@@ -726,6 +729,7 @@ private:
     std::copy_n(values.begin(), m, theta.begin());
     std::vector<double> sums(np * PANEL, 0.0);
     Combine(basis, c, targets(X, P), &images, targets(AX, AP), [&](int first, int last) { Residuals(first, last, sums.data()); });
+    problem.Sum((int)sums.size(), sums.data());
     for (int j = 0; j < m; j++) norm[j] = std::sqrt(sums[j]);
     nP = newP;
     return true;
@@ -741,7 +745,7 @@ private:
   Small                HP;
   std::vector<double>  theta, norm;
   bool                 broken = false;
-  unsigned long long   seed   = 1;
+  unsigned long long   seed;
   EigenResult          result;
 };
 

@@ -66,6 +66,8 @@ public:
   virtual void Precondition(int np, double *const x[], double *const y[]) = 0;
   /* Takes what is known out of the vectors */
   virtual void Project(int np, double *const x[]) = 0;
+  /* Where the rows of vectors are spread over ranks: sums over all of them, the same on each */
+  virtual void Sum(int, double[]) {}
 };
 
 struct EigenSettings {
@@ -75,6 +77,8 @@ struct EigenSettings {
   double floor  = 0.0;  /* residuals that cannot be seen for rounding errors */
   int    maxit  = 100;
   double loose  = 0.0; /* tolerance of the vectors beyond the wanted ones */
+
+  unsigned long long seed = 1; /* of random numbers, another one for every rank */
   /* (iteration, wanted vectors that have converged, eigenvalues, norms of residuals); false stops */
   std::function<bool(int, int, const double[], const double[])> monitor;
 };

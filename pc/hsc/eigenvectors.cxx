@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <numeric>
 
 #if !defined(PETSC_USE_COMPLEX)
@@ -73,6 +74,8 @@ static PetscErrorCode PCHSCEigenTry(PC pc, Body body)
     body();
   } catch (const std::bad_alloc &) {
     SETERRQ(PetscObjectComm((PetscObject)pc), PETSC_ERR_MEM, "Out of memory while eigenvectors were computed: ask for fewer of them, lower -pc_hsc_eigen_guard, or use -pc_hsc_precision single");
+  } catch (const CommunicationError &failed) {
+    SETERRQ(PETSC_COMM_SELF, failed.code, "Communication failed while eigenvectors were computed");
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -80,8 +83,10 @@ static PetscErrorCode PCHSCEigenTry(PC pc, Body body)
 /* The operator of the preconditioner; an error is kept until there is someone to return it to */
 class PCHSCProblem : public EigenProblem {
 public:
-  PCHSCProblem(PC pc, const PCHSCInside &inside, PetscInt n) : pc(pc), solver(inside.solver), sweeps(inside.sweeps), sign(inside.sign), n((int)n)
+  PCHSCProblem(PC pc, const PCHSCInside &inside, PetscInt n) : pc(pc), solver(inside.solver), sweeps(inside.sweeps), sign(inside.sign), n((int)n), comm(PetscObjectComm((PetscObject)pc))
   {
+    CommunicateMPI(MPI_Comm_rank(comm, &rank));
+    CommunicateMPI(MPI_Comm_size(comm, &size));
     /* Blocks of vectors go through the usual cycle at once, and through all others one after the other */
     levels = solver->Levels();
     plain  = levels && !sweeps.jacobi && sweeps.pre == 0 && sweeps.gamma == 1;
@@ -119,15 +124,41 @@ public:
 
   void Project(int np, double *const x[]) override
   {
-    if (parts.part.empty()) return;
+    if (!special) return;
     for (int p = 0; p < np; p++) ProjectOut(x[p]);
+  }
+
+  void Sum(int count, double values[]) override
+  {
+    if (size > 1) CommunicateMPI(MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, MPI_SUM, comm));
+  }
+
+  /* Of all processes, one after the other */
+  std::vector<double> Gather(const std::vector<double> &mine) const
+  {
+    std::vector<int> count(size), begin(size + 1, 0);
+    const int        m = (int)mine.size();
+
+    if (size == 1) return mine;
+    CommunicateMPI(MPI_Allgather(const_cast<int *>(&m), 1, MPI_INT, count.data(), 1, MPI_INT, comm));
+    for (int r = 0; r < size; r++) begin[r + 1] = begin[r] + count[r];
+    std::vector<double> all(begin[size]);
+    CommunicateMPI(MPI_Allgatherv(const_cast<double *>(mine.data()), m, MPI_DOUBLE, all.data(), count.data(), begin.data(), MPI_DOUBLE, comm));
+    return all;
+  }
+
+  unsigned long long Seed(unsigned long long seed) const
+  {
+    return seed + 0x9e3779b97f4a7c15ull * (unsigned long long)rank;
   }
 
   PC                           pc;
   Solver                      *solver;
   std::unique_ptr<EigenLevels> levels;
   const Sweeps                 sweeps;
-  const int                    sign, n;
+  const int                    sign, n; /* n: rows of this process */
+  const MPI_Comm               comm;
+  int                          rank = 0, size = 1;
   bool                         plain;
   Parts                        parts;
   const PetscInt              *ia = nullptr, *ja = nullptr;
@@ -164,7 +195,7 @@ private:
     PetscFunctionReturn(PETSC_SUCCESS);
   }
 
-  void ProjectOut(double *x) const
+  void ProjectOut(double *x)
   {
     std::vector<double> sum((size_t)parts.nnull * PANEL, 0.0);
 
@@ -176,6 +207,7 @@ private:
         if (p == Parts::ALONE) x[(size_t)i * PANEL + j] = 0.0;
       }
     }
+    Sum((int)sum.size(), sum.data());
     for (int p = 0; p < parts.nnull; p++) {
       for (int j = 0; j < PANEL; j++) sum[(size_t)p * PANEL + j] /= count[p];
     }
@@ -189,100 +221,168 @@ private:
 
 public:
   std::vector<double> count, diagonal; /* unknowns of the parts; the diagonal where an unknown stands alone */
-  std::vector<int>    alone;
-  int                 nparts = 0; /* connected parts of more than one unknown */
-  int                 nfree  = 0; /* unknowns that do not stand alone */
-  double              norm   = 0.0;
+  std::vector<int>    alone;           /* of this process */
+  int                 nparts  = 0;     /* connected parts of more than one unknown */
+  int                 nfree   = 0;     /* unknowns that do not stand alone */
+  double              norm    = 0.0;
+  bool                special = false; /* there are such or null vectors, on some process */
 };
 
 /* What is known of the eigenvectors: connected parts whose rows sum to zero, and unknowns without neighbours */
-static PetscErrorCode PCHSCFindParts(PCHSCProblem &p, const PetscInt ia[], const PetscInt ja[], const PetscReal a[], const PetscScalar sums[])
+static void PCHSCFindParts(PCHSCProblem &p, const PCHSCRows &rows, const PetscScalar sums[])
 {
-  const int         n = p.n;
-  std::vector<int>  root(n), number(n, -1);
-  std::vector<char> singular(n, 1), single(n, 1);
-
-  PetscFunctionBegin;
-  std::iota(root.begin(), root.end(), 0);
+  const int                n     = p.n;
+  const Outside           *there = rows.there;
+  const double             start = there ? (double)there->start : 0.0;
+  std::vector<int>         root(n);
+  std::vector<char>        singular(n, 1), single(n, 1);
+  std::vector<double>      label(n), mine(n), theirs(there ? there->nghost : 0), known;
+  std::map<double, double> parts; /* by label: number of unknowns, or 0 where some row does not sum to zero */
+  std::map<double, int>    number;
+  auto                     ForRow = [&](int i, auto &&own, auto &&other) {
+    for (PetscInt k = rows.own.ia[i]; k < rows.own.ia[i + 1]; k++) own((int)rows.own.ja[k], (double)rows.own.a[k]);
+    for (PetscInt k = there ? there->rows.ia[i] : 0; there && k < there->rows.ia[i + 1]; k++) other((int)there->rows.ja[k], (double)there->rows.a[k]);
+  };
   auto find = [&](int i) {
     while (root[i] != i) i = root[i] = root[root[i]];
     return i;
   };
+
+  std::iota(root.begin(), root.end(), 0);
   p.diagonal.assign(n, 0.0);
   for (int i = 0; i < n; i++) {
-    for (PetscInt k = ia[i]; k < ia[i + 1]; k++) {
-      if (a[k] == 0.0 || ja[k] == i) continue;
-      const int r = find(i), s = find((int)ja[k]);
+    ForRow(
+      i,
+      [&](int j, double v) {
+        if (v == 0.0 || j == i) return;
+        const int r = find(i), s = find(j);
 
-      /* The smaller number is the root, so that the paths stay short where numbers are close */
-      root[std::max(r, s)] = std::min(r, s);
-      single[i] = single[ja[k]] = 0;
+        /* The smaller number is the root, so that the paths stay short where numbers are close */
+        root[std::max(r, s)] = std::min(r, s);
+        single[i] = single[j] = 0;
+      },
+      [&](int, double v) {
+        if (v != 0.0) single[i] = 0;
+      });
+  }
+  /* Parts have the lowest row of theirs as their label, which goes from process to process until all know it */
+  for (int i = 0; i < n; i++) label[i] = start + i;
+  for (double changed = there ? 1.0 : 0.0; changed > 0.0; changed = there->Most(changed)) {
+    for (int i = 0; i < n; i++) mine[i] = label[find(i)];
+    there->Fetch(mine.data(), theirs.data());
+    changed = 0.0;
+    for (int i = 0; i < n; i++) {
+      ForRow(
+        i, [](int, double) {},
+        [&](int j, double v) {
+          double &l = label[find(i)];
+
+          if (v == 0.0 || theirs[j] >= l) return;
+          l       = theirs[j];
+          changed = 1.0;
+        });
     }
   }
   for (int i = 0; i < n; i++) {
-    double sum = 0.0, size = 0.0;
+    double sum = 0.0, size = 0.0, entries = 0.0;
 
-    for (PetscInt k = ia[i]; k < ia[i + 1]; k++) {
-      sum += a[k];
-      size += std::abs(a[k]);
-      if (ja[k] == i) p.diagonal[i] = a[k];
-    }
+    ForRow(
+      i,
+      [&](int j, double v) {
+        sum += v;
+        size += std::abs(v);
+        entries++;
+        if (j == i) p.diagonal[i] = v;
+      },
+      [&](int, double v) {
+        sum += v;
+        size += std::abs(v);
+        entries++;
+      });
     if (sums) sum = sums[i];
     p.norm = std::max(p.norm, size);
     /* The diagonal was added up of the others */
-    if (!(std::abs(sum) <= (4.0 + (double)(ia[i + 1] - ia[i])) * PETSC_MACHINE_EPSILON * size)) singular[find(i)] = 0;
+    if (!(std::abs(sum) <= (4.0 + entries) * PETSC_MACHINE_EPSILON * size)) singular[find(i)] = 0;
+  }
+  if (there) p.norm = there->Most(p.norm);
+  std::vector<double> members(n, 0.0);
+  for (int i = 0; i < n; i++) members[find(i)]++;
+  for (int i = 0; i < n; i++) {
+    if (single[i] || find(i) != i) continue;
+    known.push_back(label[i]);
+    known.push_back(singular[i] ? members[i] : 0.0);
+  }
+  known = p.Gather(known);
+  for (size_t k = 0; k < known.size(); k += 2) {
+    auto found = parts.find(known[k]);
+
+    if (found == parts.end())
+      parts[known[k]] = known[k + 1];
+    else
+      found->second = found->second > 0.0 && known[k + 1] > 0.0 ? found->second + known[k + 1] : 0.0;
+  }
+  p.nparts = (int)parts.size();
+  for (const auto &part : parts) {
+    if (part.second == 0.0) continue;
+    number[part.first] = p.parts.nnull++;
+    p.count.push_back(part.second);
   }
   p.parts.part.assign(n, Parts::REGULAR);
   for (int i = 0; i < n; i++) {
-    const int r = find(i);
-
     if (single[i]) {
       p.parts.part[i] = Parts::ALONE;
       p.alone.push_back(i);
-      continue;
-    }
-    p.nparts += r == i;
-    if (singular[r]) {
-      if (number[r] < 0) {
-        number[r] = p.parts.nnull++;
-        p.count.push_back(0.0);
-      }
-      p.parts.part[i] = number[r];
-      p.count[number[r]] += 1.0;
+    } else {
+      auto found = number.find(label[find(i)]);
+
+      if (found != number.end()) p.parts.part[i] = found->second;
     }
   }
-  p.nfree = n - (int)p.alone.size();
-  if (p.parts.nnull == 0 && p.alone.empty()) p.parts.part.clear();
-  PetscFunctionReturn(PETSC_SUCCESS);
+  double counts[2] = {(double)(n - (int)p.alone.size()), (double)p.alone.size()};
+  p.Sum(2, counts);
+  p.nfree   = (int)counts[0];
+  p.special = p.parts.nnull > 0 || counts[1] > 0.0;
+  if (!p.special) p.parts.part.clear();
 }
 
-/* All eigenvectors but those that are known, by a dense matrix, for small problems. The block X receives as many as it has room for. */
+/* All eigenvectors but those that are known, by a dense matrix on every process, for small problems. The block X receives as many as it has room for. */
 static bool PCHSCDense(PCHSCProblem &p, int wanted, Block &X, std::vector<double> &values)
 {
-  std::vector<int> row;
-  const int        m = p.nfree;
-  Block            e(p.n, 1), y(p.n, 1);
+  std::vector<int>    row; /* of this process, the first of which is number first of all */
+  std::vector<double> counts(p.size, 0.0);
+  const int           m     = p.nfree;
+  int                 first = 0;
+  Block               e(p.n, 1), y(p.n, 1);
 
   for (int i = 0; i < p.n; i++) {
     if (p.parts.part.empty() || p.parts.part[i] != Parts::ALONE) row.push_back(i);
   }
-  std::vector<double> A((size_t)m * m);
+  counts[p.rank] = (double)row.size();
+  p.Sum(p.size, counts.data());
+  for (int r = 0; r < p.rank; r++) first += (int)counts[r];
+  std::vector<double> A((size_t)m * m, 0.0), part(m, 0.0);
+  for (size_t i = 0; i < row.size(); i++) part[first + i] = p.parts.part.empty() ? Parts::REGULAR : p.parts.part[row[i]];
+  p.Sum(m, part.data());
   for (int j = 0; j < m; j += PANEL) {
     const int width = std::min((int)PANEL, m - j);
+    auto      unit  = [&](double value) {
+      for (int c = 0; c < width; c++) {
+        if (j + c >= first && j + c < first + (int)row.size()) e.at(row[j + c - first], c) = value;
+      }
+    };
 
-    for (int c = 0; c < width; c++) e.at(row[j + c], c) = 1.0;
+    unit(1.0);
     p.Product(1, e.data(), y.data());
     for (int c = 0; c < width; c++) {
-      for (int i = 0; i < m; i++) A[(size_t)(j + c) * m + i] = y.at(row[i], c);
-      e.at(row[j + c], c) = 0.0;
+      for (size_t i = 0; i < row.size(); i++) A[(size_t)(j + c) * m + first + i] = y.at(row[i], c);
     }
+    unit(0.0);
+    p.Sum(width * m, A.data() + (size_t)j * m);
   }
   /* Null vectors move to the other end of the spectrum */
   for (int i = 0; i < m; i++) {
     for (int j = 0; j < m; j++) {
-      const int part = p.parts.part.empty() ? Parts::REGULAR : p.parts.part[row[i]];
-
-      if (part >= 0 && part == p.parts.part[row[j]]) A[(size_t)i * m + j] += 4.0 * p.norm / p.count[part];
+      if (part[i] >= 0 && part[i] == part[j]) A[(size_t)i * m + j] += 4.0 * p.norm / p.count[(int)part[i]];
     }
   }
   for (int i = 0; i < m; i++) {
@@ -291,7 +391,7 @@ static bool PCHSCDense(PCHSCProblem &p, int wanted, Block &X, std::vector<double
   values.resize(m);
   if (!DenseEigen(m, A.data(), values.data())) return false;
   for (int j = 0; j < wanted; j++) {
-    for (int i = 0; i < m; i++) X.at(row[i], j) = A[(size_t)j * m + i];
+    for (size_t i = 0; i < row.size(); i++) X.at(row[i], j) = A[(size_t)j * m + first + i];
   }
   return true;
 }
@@ -305,8 +405,8 @@ static void PCHSCDisturb(PCHSCProblem &p, bool many, double size, Block &X)
 {
   const int           np = many ? X.panels() : 1, m = X.panels() * PANEL;
   Block               Z(p.n, np);
-  std::vector<double> norm(np * PANEL, 0.0);
-  unsigned long long  seed = 42;
+  std::vector<double> norm(np * PANEL, 0.0), square(m, 0.0);
+  unsigned long long  seed = p.Seed(42), common = 43;
 
   for (int j = 0; j < np * PANEL; j++) RandomColumn(Z, j, seed);
   for (int pass = 0; pass < 2; pass++) {
@@ -316,18 +416,22 @@ static void PCHSCDisturb(PCHSCProblem &p, bool many, double size, Block &X)
   p.Project(np, Z.data());
   for (int j = 0; j < np * PANEL; j++) {
     for (int i = 0; i < p.n; i++) norm[j] += Z.at(i, j) * Z.at(i, j);
-    norm[j] = std::sqrt(norm[j]);
   }
+  p.Sum(np * PANEL, norm.data());
+  for (double &x : norm) x = std::sqrt(x);
   for (int j = 0; j < m; j++) {
-    double factor[PANEL], square = 0.0;
+    for (int i = 0; i < p.n; i++) square[j] += X.at(i, j) * X.at(i, j);
+  }
+  p.Sum(m, square.data());
+  for (int j = 0; j < m; j++) {
+    double factor[PANEL];
     int    at = many ? j : 0;
 
-    for (int i = 0; i < p.n; i++) square += X.at(i, j) * X.at(i, j);
     for (int c = 0; c < PANEL; c++) {
-      seed      = seed * 6364136223846793005ull + 1442695040888963407ull;
-      factor[c] = (double)(seed >> 11) / (double)(1ull << 52) - 1.0;
+      common    = common * 6364136223846793005ull + 1442695040888963407ull;
+      factor[c] = (double)(common >> 11) / (double)(1ull << 52) - 1.0;
       if (many) factor[c] = c == 0;
-      if (at + c < np * PANEL && norm[at + c] > 0.0) factor[c] *= size * (square > 0.0 ? std::sqrt(square) : 1.0) / norm[at + c];
+      if (at + c < np * PANEL && norm[at + c] > 0.0) factor[c] *= size * (square[j] > 0.0 ? std::sqrt(square[j]) : 1.0) / norm[at + c];
     }
     for (int i = 0; i < p.n; i++) {
       double sum = 0.0;
@@ -347,61 +451,63 @@ static void PCHSCResiduals(PCHSCProblem &p, int wanted, Block &X, const std::vec
   norms.assign(wanted, 0.0);
   for (int j = 0; j < wanted; j++) {
     for (int i = 0; i < p.n; i++) norms[j] += (Y.at(i, j) - values[j] * X.at(i, j)) * (Y.at(i, j) - values[j] * X.at(i, j));
-    norms[j] = std::sqrt(norms[j]);
   }
+  p.Sum(wanted, norms.data());
+  for (double &norm : norms) norm = std::sqrt(norm);
 }
 
 static PetscErrorCode PCHSCEigenvectors(PC pc, PetscInt k, PetscBool initial, PetscReal values[], Vec vectors[], PetscReal residuals[], PetscInt *nconv)
 {
-  PCHSCInside      inside;
-  Mat              B;
-  PetscInt         n;
-  const PetscInt  *ia, *ja;
-  PetscBool        done;
-  const PetscReal *a;
-  Vec              ones = nullptr, sums = nullptr;
-  const MPI_Comm   comm = PetscObjectComm((PetscObject)pc);
+  PCHSCInside    inside;
+  Mat            B;
+  PetscInt       n, m, start;
+  PCHSCRows      rows;
+  Report         report;
+  Vec            ones = nullptr, sums = nullptr;
+  const MPI_Comm comm = PetscObjectComm((PetscObject)pc);
 
   PetscFunctionBegin;
   PetscCall(PCSetUp(pc));
   PetscCall(PCHSCGetInside(pc, &inside));
   PCHSCEigen &eigen = *inside.eigen;
   PetscCall(MatGetSize(pc->mat, &n, nullptr));
+  PetscCall(MatGetLocalSize(pc->mat, &m, nullptr));
+  PetscCall(MatGetOwnershipRange(pc->mat, &start, nullptr));
   PetscCheck(k >= 1 && k <= n, comm, PETSC_ERR_ARG_OUTOFRANGE, "%" PetscInt_FMT " eigenvectors were asked for and the matrix has %" PetscInt_FMT " rows: ask for at least one and at most as many as there are rows", k, n);
   for (PetscInt j = 0; vectors && j < k; j++) {
     PetscInt size;
 
     PetscValidHeaderSpecific(vectors[j], VEC_CLASSID, 5);
     PetscCall(VecGetLocalSize(vectors[j], &size));
-    PetscCheck(size == n, comm, PETSC_ERR_ARG_SIZ, "Vector %" PetscInt_FMT " has %" PetscInt_FMT " entries and the matrix has %" PetscInt_FMT " rows: make the vectors by MatCreateVecs() and VecDuplicateVecs()", j, size, n);
+    PetscCheck(size == m, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "Vector %" PetscInt_FMT " has %" PetscInt_FMT " entries and the matrix has %" PetscInt_FMT " rows: make the vectors by MatCreateVecs() and VecDuplicateVecs()", j, size, m);
   }
   PetscCheck(!pc->failedreason, comm, PETSC_ERR_NOT_CONVERGED, "The hierarchy has no positive definite coarsest level: the matrix is too far from a Laplacian for PCHSC, see -pc_hsc_positive and -info");
-  PetscCheck(inside.solver->GetReport().ncoupling == 0, comm, PETSC_ERR_ARG_WRONG, "The matrix is not symmetric: rows with nothing but a diagonal have columns with %lld other entries. Use MatZeroRowsColumns() in place of MatZeroRows()",
-             inside.solver->GetReport().ncoupling);
+  PetscCall(PCHSCEigenTry(pc, [&] { report = inside.solver->GetReport(); }));
+  PetscCheck(report.ncoupling == 0, comm, PETSC_ERR_ARG_WRONG, "The matrix is not symmetric: rows with nothing but a diagonal have columns with %lld other entries. Use MatZeroRowsColumns() in place of MatZeroRows()", report.ncoupling);
   PetscCall(PetscLogEventBegin(PC_HSCEigen, pc, nullptr, nullptr, nullptr));
   PetscCall(PCHSCGetAIJ(pc, pc->pmat, &B));
-  PCHSCProblem problem(pc, inside, n);
+  PCHSCProblem problem(pc, inside, m);
   PetscCall(MatCreateVecs(pc->mat, &problem.in, &problem.out));
   if (pc->mat != pc->pmat) {
     PetscCall(VecDuplicate(problem.in, &ones));
     PetscCall(VecDuplicate(problem.in, &sums));
   }
-  PetscCall(MatGetRowIJ(B, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
-  PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The rows of a matrix of type %s cannot be had", ((PetscObject)B)->type_name);
-  PetscCall(MatSeqAIJGetArrayRead(B, &a));
+  PetscCall(PCHSCGetRows(B, &rows));
   if (pc->mat != pc->pmat) {
     const PetscScalar *s;
 
     PetscCall(VecSet(ones, 1.0));
     PetscCall(MatMult(pc->mat, ones, sums));
     PetscCall(VecGetArrayRead(sums, &s));
-    PetscCall(PCHSCEigenTry(pc, [&] { (void)PCHSCFindParts(problem, ia, ja, a, s); }));
+    PetscCall(PCHSCEigenTry(pc, [&] { PCHSCFindParts(problem, rows, s); }));
     PetscCall(VecRestoreArrayRead(sums, &s));
   } else {
-    problem.ia = ia;
-    problem.ja = ja;
-    problem.a  = a;
-    PetscCall(PCHSCEigenTry(pc, [&] { (void)PCHSCFindParts(problem, ia, ja, a, nullptr); }));
+    if (!rows.there) {
+      problem.ia = rows.own.ia;
+      problem.ja = rows.own.ja;
+      problem.a  = rows.own.a;
+    }
+    PetscCall(PCHSCEigenTry(pc, [&] { PCHSCFindParts(problem, rows, nullptr); }));
   }
 
   /* Null vectors and unknowns that stand alone need no iteration; what is known besides cannot be lower than any of these */
@@ -423,6 +529,7 @@ static PetscErrorCode PCHSCEigenvectors(PC pc, PetscInt k, PetscBool initial, Pe
     settings.floor  = 8.0 * PETSC_MACHINE_EPSILON * problem.norm;
     settings.maxit  = initial ? 0 : (int)PetscMin(eigen.maxit, 1000000);
     settings.loose  = 1.0;
+    settings.seed   = problem.Seed(1);
     if (eigen.monitor && !initial) {
       settings.monitor = [&](int it, int nconverged, const double value[], const double norm[]) {
         const int j = std::min(nconverged, wanted - 1);
@@ -459,14 +566,22 @@ static PetscErrorCode PCHSCEigenvectors(PC pc, PetscInt k, PetscBool initial, Pe
   /* In ascending order, whatever they come from */
   struct Pair {
     double value, residual;
-    int    number; /* column of X, -1 - null vector, or INT_MAX - unknown that stands alone */
-    bool   good;
+    enum { NULLVECTOR, ALONE, COMPUTED } kind;
+    PetscInt number; /* of the null vector, row that stands alone, or column of X */
+    bool     good;
   };
   std::vector<Pair> pairs;
   PetscCall(PCHSCEigenTry(pc, [&] {
-    for (int i = 0; i < nnull; i++) pairs.push_back({0.0, 0.0, -1 - i, true});
-    for (int i : problem.alone) pairs.push_back({problem.sign * problem.diagonal[i], 0.0, INT_MAX - i, true});
-    for (int j = 0; j < wanted; j++) pairs.push_back({lambda[j], norms[j], j, j < converged});
+    std::vector<double> alone;
+
+    for (int i : problem.alone) {
+      alone.push_back((double)(start + i));
+      alone.push_back(problem.sign * problem.diagonal[i]);
+    }
+    alone = problem.Gather(alone);
+    for (int i = 0; i < nnull; i++) pairs.push_back({0.0, 0.0, Pair::NULLVECTOR, i, true});
+    for (size_t i = 0; i < alone.size(); i += 2) pairs.push_back({alone[i + 1], 0.0, Pair::ALONE, (PetscInt)alone[i], true});
+    for (int j = 0; j < wanted; j++) pairs.push_back({lambda[j], norms[j], Pair::COMPUTED, j, j < converged});
     std::stable_sort(pairs.begin(), pairs.end(), [](const Pair &x, const Pair &y) { return x.value < y.value; });
   }));
   PetscInt count = 0;
@@ -480,21 +595,19 @@ static PetscErrorCode PCHSCEigenvectors(PC pc, PetscInt k, PetscBool initial, Pe
     if (!vectors) continue;
     PetscCall(VecGetArrayWrite(vectors[j], &x));
     for (int i = 0; i < problem.n; i++) {
-      if (pair.number < 0)
-        x[i] = problem.parts.part[i] == -1 - pair.number ? 1.0 / std::sqrt(problem.count[-1 - pair.number]) : 0.0;
-      else if (pair.number > INT_MAX - problem.n)
-        x[i] = i == INT_MAX - pair.number ? 1.0 : 0.0;
+      if (pair.kind == Pair::NULLVECTOR)
+        x[i] = problem.parts.part[i] == pair.number ? 1.0 / std::sqrt(problem.count[pair.number]) : 0.0;
+      else if (pair.kind == Pair::ALONE)
+        x[i] = start + i == pair.number ? 1.0 : 0.0;
       else
-        x[i] = X.at(i, pair.number);
+        x[i] = X.at(i, (int)pair.number);
     }
     PetscCall(VecRestoreArrayWrite(vectors[j], &x));
   }
   if (nconv) *nconv = count;
   if (!initial)
-    PetscCall(
-      PetscInfo(pc, "%" PetscInt_FMT " of %" PetscInt_FMT " eigenvectors converged after %" PetscInt_FMT " iterations; %d are constant on a part of the graph, %d unknowns stand alone\n", count, k, eigen.its, nnull, (int)problem.alone.size()));
-  PetscCall(MatSeqAIJRestoreArrayRead(B, &a));
-  PetscCall(MatRestoreRowIJ(B, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+    PetscCall(PetscInfo(pc, "%" PetscInt_FMT " of %" PetscInt_FMT " eigenvectors converged after %" PetscInt_FMT " iterations; %d are constant on a part of the graph, %d unknowns stand alone\n", count, k, eigen.its, nnull, (int)(n - problem.nfree)));
+  PetscCall(PCHSCRestoreRows(&rows));
   PetscCall(VecDestroy(&problem.in));
   PetscCall(VecDestroy(&problem.out));
   PetscCall(VecDestroy(&ones));

@@ -25,9 +25,19 @@ struct PCHSCInside {
   PCHSCEigen          *eigen;
 };
 
+/* The rows of this process */
+struct PCHSCRows {
+  petlap::hsc::Rows     own;
+  petlap::hsc::Outside  outside; /* what of them belongs to other processes */
+  petlap::hsc::Outside *there;   /* that, or null on one process */
+  Mat                   diagonal, off;
+};
+
 PETSC_INTERN PetscErrorCode PCHSCGetInside(PC, PCHSCInside *);
-/* The matrix of the preconditioner as a SeqAIJ matrix, for the caller to destroy */
+/* The matrix of the preconditioner as an AIJ matrix, for the caller to destroy, and its rows */
 PETSC_INTERN PetscErrorCode PCHSCGetAIJ(PC, Mat, Mat *);
+PETSC_INTERN PetscErrorCode PCHSCGetRows(Mat, PCHSCRows *);
+PETSC_INTERN PetscErrorCode PCHSCRestoreRows(PCHSCRows *);
 PETSC_INTERN PetscErrorCode PCHSCEigenSetFromOptions(PC, PCHSCEigen *, CompatOptionItems);
 PETSC_INTERN PetscErrorCode PCHSCEigenCreate(PCHSCEigen *);
 PETSC_INTERN PetscErrorCode PCHSCEigenDestroy(PCHSCEigen *);

@@ -187,14 +187,6 @@ PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The rows of this process */
-typedef struct {
-  Rows     own;
-  Outside  outside; /* what of them belongs to other processes */
-  Outside *there;   /* that, or null on one process */
-  Mat      diagonal, off;
-} PCHSCRows;
-
 static PetscErrorCode PCHSCGetRowsSeq(Mat B, PetscBool restore, Rows *rows)
 {
   PetscBool        done;
@@ -214,7 +206,7 @@ static PetscErrorCode PCHSCGetRowsSeq(Mat B, PetscBool restore, Rows *rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCHSCGetRows(Mat B, PCHSCRows *rows)
+PetscErrorCode PCHSCGetRows(Mat B, PCHSCRows *rows)
 {
   PetscBool   mpiaij;
   PetscLayout layout;
@@ -241,7 +233,7 @@ static PetscErrorCode PCHSCGetRows(Mat B, PCHSCRows *rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCHSCRestoreRows(PCHSCRows *rows)
+PetscErrorCode PCHSCRestoreRows(PCHSCRows *rows)
 {
   PetscFunctionBegin;
   PetscCall(PCHSCGetRowsSeq(rows->diagonal, PETSC_TRUE, &rows->own));

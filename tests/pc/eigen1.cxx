@@ -1,5 +1,5 @@
 static char help[] = "Lowest eigenvectors by PCHSCComputeEigenvectors() of Laplacians whose spectrum is known, or small enough for Jacobi's method: values, residuals as they\n\
-are reported, orthonormal vectors. -matrix (grid|random|parts|weak|alone|mesh), -nx, -ny, -neumann, -negative, -normalize (the diagonal is one), -shift (of the matrix), -other (the operator is a shell), -k, -tol.\n\n";
+are reported, orthonormal vectors. -matrix (grid|random|parts|weak|alone|mesh), -nx, -ny, -neumann, -negative, -normalize (the diagonal is one), -shift (of the matrix), -other (the operator is a shell), -empty (a process has no rows), -k, -tol.\n\n";
 
 #include <petlap.h>
 #include <petsc/private/petscimpl.h>
@@ -41,6 +41,37 @@ static PetscErrorCode Laplacian(PetscInt n, const std::vector<Edge> &edges, cons
   for (PetscInt i = 0; i < n; i++) PetscCall(MatSetValue(*A, i, i, factor * diagonal[i], ADD_VALUES));
   PetscCall(MatAssemblyBegin(*A, MAT_FINAL_ASSEMBLY));
   PetscCall(MatAssemblyEnd(*A, MAT_FINAL_ASSEMBLY));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
+/* The same matrix on all processes, with as many rows as another one, or with none on the first and the last one */
+static PetscErrorCode Spread(PetscBool empty, Mat *A)
+{
+  Mat         B;
+  PetscInt    n, m = PETSC_DECIDE, start, end;
+  PetscMPIInt rank, size;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  PetscCall(MatGetSize(*A, &n, nullptr));
+  if (empty) m = rank == 0 || (rank == size - 1 && size > 2) ? 0 : rank == 1 ? n - n / PetscMax(1, size - 2) * PetscMax(0, size - 3) : n / PetscMax(1, size - 2);
+  PetscCall(MatCreateAIJ(PETSC_COMM_WORLD, m, m, n, n, 10, nullptr, 10, nullptr, &B));
+  PetscCall(MatSetOption(B, MAT_NEW_NONZERO_ALLOCATION_ERR, PETSC_FALSE));
+  PetscCall(MatGetOwnershipRange(B, &start, &end));
+  for (PetscInt i = start; i < end; i++) {
+    PetscInt           k;
+    const PetscInt    *col;
+    const PetscScalar *v;
+
+    PetscCall(MatGetRow(*A, i, &k, &col, &v));
+    PetscCall(MatSetValues(B, 1, &i, k, col, v, INSERT_VALUES));
+    PetscCall(MatRestoreRow(*A, i, &k, &col, &v));
+  }
+  PetscCall(MatAssemblyBegin(B, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyEnd(B, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatDestroy(A));
+  *A = B;
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
@@ -109,8 +140,9 @@ int main(int argc, char **argv)
   Vec                   *x, r;
   PetscInt               nx = 32, ny = 0, n, k = 5, nconv = 0, its;
   PetscReal              tol = 1e-8, shift = 0.0, norm, scale;
-  PetscBool              neumann = PETSC_FALSE, negative = PETSC_FALSE, other = PETSC_FALSE, known = PETSC_FALSE, start = PETSC_FALSE, normalize = PETSC_FALSE, good = PETSC_TRUE;
+  PetscBool              neumann = PETSC_FALSE, negative = PETSC_FALSE, other = PETSC_FALSE, known = PETSC_FALSE, start = PETSC_FALSE, empty = PETSC_FALSE, normalize = PETSC_FALSE, good = PETSC_TRUE;
   char                   kind[32] = "grid";
+  PetscMPIInt            size;
   std::vector<Edge>      edges;
   std::vector<PetscReal> excess, exact, values, residuals;
 
@@ -125,6 +157,7 @@ int main(int argc, char **argv)
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-neumann", &neumann, nullptr));
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-negative", &negative, nullptr));
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-other", &other, nullptr));
+  PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-empty", &empty, nullptr));
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-start", &start, nullptr));
   PetscCall(PetscOptionsGetBool(nullptr, nullptr, "-normalize", &normalize, nullptr));
   PetscCall(PetscOptionsGetString(nullptr, nullptr, "-matrix", kind, sizeof(kind), nullptr));
@@ -201,12 +234,17 @@ int main(int argc, char **argv)
       for (PetscReal &v : exact) v = -v;
   }
   std::sort(exact.begin(), exact.end());
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  if (size > 1) PetscCall(Spread(empty, &A));
   if (other) {
-    PetscCall(MatCreateShell(PETSC_COMM_SELF, n, n, n, n, A, &S));
+    PetscInt m;
+
+    PetscCall(MatGetLocalSize(A, &m, nullptr));
+    PetscCall(MatCreateShell(PETSC_COMM_WORLD, m, m, n, n, A, &S));
     PetscCall(MatShellSetOperation(S, MATOP_MULT, (void (*)(void))Multiply));
   }
 
-  PetscCall(PCCreate(PETSC_COMM_SELF, &pc));
+  PetscCall(PCCreate(PETSC_COMM_WORLD, &pc));
   PetscCall(PCSetType(pc, PCHSC));
   PetscCall(PCSetOperators(pc, other ? S : A, A));
   PetscCall(PCHSCSetEigenTolerances(pc, tol, PETSC_DEFAULT));
@@ -227,7 +265,7 @@ int main(int argc, char **argv)
       /* A first guess */
       if (std::abs(PetscRealPart(dot) - exact[j]) > 0.5 * exact[j] + 1e-14) {
         good = PETSC_FALSE;
-        PetscCall(PetscPrintf(PETSC_COMM_SELF, "Rayleigh quotient %" PetscInt_FMT " is %g and the eigenvalue %g\n", j, (double)PetscRealPart(dot), (double)exact[j]));
+        PetscCall(PetscPrintf(PETSC_COMM_WORLD, "Rayleigh quotient %" PetscInt_FMT " is %g and the eigenvalue %g\n", j, (double)PetscRealPart(dot), (double)exact[j]));
       }
     }
     nconv = k;
@@ -248,7 +286,7 @@ int main(int argc, char **argv)
       PetscCall(VecNorm(r, NORM_2, &norm));
       if (std::abs(values[j] - want) > tol * std::abs(want) + 1e-13 * scale || std::abs(norm - residuals[j]) > 1e-3 * norm + 1e-14 * scale || norm > tol * std::abs(values[j]) + 1e-14 * scale) {
         good = PETSC_FALSE;
-        PetscCall(PetscPrintf(PETSC_COMM_SELF, "eigenvalue %" PetscInt_FMT " is %.15g and not %.15g, residual %g is reported as %g\n", j, (double)values[j], (double)want, (double)norm, (double)residuals[j]));
+        PetscCall(PetscPrintf(PETSC_COMM_WORLD, "eigenvalue %" PetscInt_FMT " is %.15g and not %.15g, residual %g is reported as %g\n", j, (double)values[j], (double)want, (double)norm, (double)residuals[j]));
       }
     }
   }
@@ -259,12 +297,12 @@ int main(int argc, char **argv)
       PetscCall(VecDot(x[i], x[j], &dot));
       if (PetscAbsScalar(dot - (i == j ? 1.0 : 0.0)) > 1e-11) {
         good = PETSC_FALSE;
-        PetscCall(PetscPrintf(PETSC_COMM_SELF, "vectors %" PetscInt_FMT " and %" PetscInt_FMT " have the product %.15g\n", i, j, (double)PetscRealPart(dot)));
+        PetscCall(PetscPrintf(PETSC_COMM_WORLD, "vectors %" PetscInt_FMT " and %" PetscInt_FMT " have the product %.15g\n", i, j, (double)PetscRealPart(dot)));
       }
     }
   }
   PetscCall(PCHSCGetEigenIterationNumber(pc, &its));
-  PetscCall(PetscPrintf(PETSC_COMM_SELF, "%s, %s eigenvectors: %s\n", its > 60 ? "many iterations" : "few iterations", nconv == k ? "all" : "not all", good ? "right" : "wrong"));
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s, %s eigenvectors: %s\n", its > 60 ? "many iterations" : "few iterations", nconv == k ? "all" : "not all", good ? "right" : "wrong"));
   PetscCall(PetscInfo(pc, "%" PetscInt_FMT " iterations\n", its));
   PetscCall(VecDestroyVecs(PetscMax(k, 1), &x));
   PetscCall(VecDestroy(&r));
@@ -320,6 +358,30 @@ int main(int argc, char **argv)
     test:
       suffix: start
       args: -nx 64 -neumann {{0 1}} -k {{1 5}} -start
+
+  testset:
+    output_file: output/eigen1_right.out
+    args: -malloc_dump
+    test:
+      suffix: ranks
+      nsize: {{2 4}}
+      args: -nx 40 -neumann {{0 1}} -empty {{0 1}} -k 5
+    test:
+      suffix: ranks_parts
+      nsize: 3
+      args: -matrix parts -nx 40 -k {{8 60}}
+    test:
+      suffix: ranks_other
+      nsize: 2
+      args: -nx 40 -other -negative -neumann {{0 1}} -k 4
+    test:
+      suffix: ranks_random
+      nsize: 3
+      args: -matrix random -nx 200 -neumann {{0 1}} -k 4 -pc_hsc_direct_size 20
+    test:
+      suffix: ranks_all
+      nsize: 4
+      args: -nx {{1 2 7}} -neumann {{0 1}} -k -1
 
   test:
     suffix: stop

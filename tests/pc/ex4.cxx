@@ -237,10 +237,6 @@ int main(int argc, char **argv)
 
   testset:
     test:
-      suffix: processes
-      nsize: 2
-      filter: grep error
-    test:
       suffix: view
       args: -kind mesh -n 40,40 -boundary neumann -ksp_view
       filter: sed -n -E "/PC Object/,/linear system/p" | sed -E -e "s,[0-9]+ levels.*,some levels," -e "/(level [0-9]|memory)/d" -e "/linear system/d"
