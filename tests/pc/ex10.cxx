@@ -267,7 +267,7 @@ static PetscErrorCode Run(MPI_Comm comm, const char split[], const char method[]
   /* To the last bit, with a hierarchy of its own */
   PetscCall(MakeKSP(A, method, size, number, &again));
   PetscCall(Solve(laplacian, again, A, number, split, &itsagain, y));
-  if (itsagain != its || memcmp(x.data(), y.data(), x.size() * sizeof(PetscScalar))) PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s, %s: not the same when it is repeated\n", split, method));
+  if (itsagain != its || (n > 0 && memcmp(x.data(), y.data(), x.size() * sizeof(PetscScalar)))) PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s, %s: not the same when it is repeated\n", split, method));
   PetscCall(KSPDestroy(&again));
   if (grow) {
     grown = laplacian;
