@@ -1,6 +1,7 @@
 static char help[] = "Set-up and solve of one system on all processes of the program, with the messages that they take.\n\
   -bench_family lap5|lap9|jump5|lap7|cd5   matrix on a DMDA: homogeneous with 5, 9 or 7 points, 5 points with a random coefficient of 1e-2 to 1 in every point, convection and diffusion\n\
   -bench_n n           points along a side\n\
+  -bench_file FILE     in place of these: the matrix of a file of PETSc, with a right-hand side in its range\n\
   -bench_solver NAME   what is measured: a name of solver.cxx\n\
   -bench_runs <3>      repetitions\n\n";
 
@@ -180,12 +181,13 @@ static PetscErrorCode Measure(Mat A, Vec b, PetscInt runs)
 
 int main(int argc, char **argv)
 {
-  char           family[32] = "lap5", solver[64] = "hsc";
+  char           family[32] = "lap5", solver[64] = "hsc", file[PETSC_MAX_PATH_LEN];
   PetscInt       n = 100, runs = 3, start, end;
   PetscMPIInt    size;
-  DM             da;
+  DM             da = nullptr;
   Mat            A;
   Vec            b;
+  PetscBool      given;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
@@ -194,26 +196,45 @@ int main(int argc, char **argv)
   PetscCall(PetscOptionsGetString(nullptr, nullptr, "-bench_solver", solver, sizeof(solver), nullptr));
   PetscCall(PetscOptionsGetInt(nullptr, nullptr, "-bench_n", &n, nullptr));
   PetscCall(PetscOptionsGetInt(nullptr, nullptr, "-bench_runs", &runs, nullptr));
+  PetscCall(PetscOptionsGetString(nullptr, nullptr, "-bench_file", file, sizeof(file), &given));
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   const PetscBool solid = (PetscBool)!std::strcmp(family, "lap7");
-  PetscCheck(solid || !std::strcmp(family, "lap5") || !std::strcmp(family, "lap9") || !std::strcmp(family, "jump5") || !std::strcmp(family, "cd5"), PETSC_COMM_WORLD, PETSC_ERR_ARG_WRONG, "Unknown family %s: take lap5, lap9, jump5, lap7 or cd5",
-             family);
+  PetscCheck(given || solid || !std::strcmp(family, "lap5") || !std::strcmp(family, "lap9") || !std::strcmp(family, "jump5") || !std::strcmp(family, "cd5"), PETSC_COMM_WORLD, PETSC_ERR_ARG_WRONG,
+             "Unknown family %s: take lap5, lap9, jump5, lap7 or cd5", family);
   PetscCall(PetscLogDefaultBegin());
   BenchKeepErrors();
   PetscCall(BenchSolverChoose(solver, solid, PETSC_FALSE));
-  if (solid)
-    PetscCall(DMDACreate3d(PETSC_COMM_WORLD, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, n, n, n, PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE, 1, 1, nullptr, nullptr, nullptr, &da));
-  else
-    PetscCall(DMDACreate2d(PETSC_COMM_WORLD, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, !std::strcmp(family, "lap9") ? DMDA_STENCIL_BOX : DMDA_STENCIL_STAR, n, n, PETSC_DECIDE, PETSC_DECIDE, 1, 1, nullptr, nullptr, &da));
-  PetscCall(DMSetFromOptions(da));
-  PetscCall(DMSetUp(da));
-  PetscCall(DMCreateMatrix(da, &A));
-  PetscCall(Fill(family, solid ? 3 : 2, da, A));
+  if (given) {
+    PetscViewer viewer;
+
+    PetscCall(PetscViewerBinaryOpen(PETSC_COMM_WORLD, file, FILE_MODE_READ, &viewer));
+    PetscCall(MatCreate(PETSC_COMM_WORLD, &A));
+    PetscCall(MatSetType(A, MATAIJ));
+    PetscCall(MatLoad(A, viewer));
+    PetscCall(PetscViewerDestroy(&viewer));
+  } else {
+    if (solid)
+      PetscCall(DMDACreate3d(PETSC_COMM_WORLD, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, n, n, n, PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE, 1, 1, nullptr, nullptr, nullptr, &da));
+    else
+      PetscCall(DMDACreate2d(PETSC_COMM_WORLD, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, !std::strcmp(family, "lap9") ? DMDA_STENCIL_BOX : DMDA_STENCIL_STAR, n, n, PETSC_DECIDE, PETSC_DECIDE, 1, 1, nullptr, nullptr, &da));
+    PetscCall(DMSetFromOptions(da));
+    PetscCall(DMSetUp(da));
+    PetscCall(DMCreateMatrix(da, &A));
+    PetscCall(Fill(family, solid ? 3 : 2, da, A));
+  }
   PetscCall(MatCreateVecs(A, nullptr, &b));
   PetscCall(VecGetOwnershipRange(b, &start, &end));
   for (PetscInt i = start; i < end; i++) PetscCall(VecSetValue(b, i, Random(i, 2) - 0.5, INSERT_VALUES));
   PetscCall(VecAssemblyBegin(b));
   PetscCall(VecAssemblyEnd(b));
+  if (given) {
+    Vec x;
+
+    PetscCall(VecDuplicate(b, &x));
+    PetscCall(VecCopy(b, x));
+    PetscCall(MatMult(A, x, b));
+    PetscCall(VecDestroy(&x));
+  }
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "processes %d\n", (int)size));
   code = Measure(A, b, runs);
   PetscCall(BenchPrintStatus(code));

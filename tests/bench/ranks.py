@@ -148,6 +148,32 @@ def part_messages(part):
     table()
 
 
+def part_iterations(part):
+    """The problems of the part hsc on more and more processes, by blocks of rows"""
+    table, processes = part.table, [int(p) for p in words("BENCH_PROCESSES", "1,2,4,8,16")]
+    table("Iterations of hsc with fcg to a relative residual of 1e-8, rows dealt to processes in blocks; limit: those of one process and three.")
+    table(f"{'problem':>12s} {'n':>5s} {'unknowns':>9s} | " + " ".join(f"{p:5d}" for p in processes) + " | most over one")
+    folder = os.path.join(part.options.build, "bench_ranks")
+    os.makedirs(folder, exist_ok=True)
+    cases = [("lap5", 512), ("neumann", 512), ("darcy4", 512), ("epd1.8:40", 512), ("color", 512), ("lap7n", 64), ("fem27", 40), ("mesh1", 512), ("meshd", 512), ("cotan", 512)]
+    for family, n in cases:
+        file = os.path.join(folder, re.sub(r"\W", "_", family) + f"_{n}.petsc")
+        if not os.path.exists(file):
+            mesh = os.path.join(part.options.build, f"bench_{family}_{n}.petsc")
+            made = part.runner("bench_hsc", ["-bench_family", family, "-bench_n", str(n), "-bench_solver", "hsc", "-bench_picture", part.options.picture, "-bench_mesh", mesh, "-ksp_view_mat", f"binary:{file}"], 1)
+            if made.get("status") != "ok":
+                table(f"{family:>12s} {n:5d}           | {made.get('status', 'nothing')}")
+                continue
+        its = []
+        for p in processes:
+            run = part.run((family, n, "hsc", p), "-bench_file", file, "-bench_runs", "1", "-ksp_rtol", "1e-8")
+            its.append(run.get("iterations") if run.get("status") == "ok" else None)
+        rows = next((row["rows"] for row in reversed(part.rows) if isinstance(row.get("rows"), float)), 0)
+        most = max((i for i in its if i), default=0) - (its[0] or 0)
+        table(f"{family:>12s} {n:5d} {rows:9.0f} | " + " ".join(cell(i, ".0f", 5) for i in its) + f" | {most:+.0f}")
+    table()
+
+
 def stages(side, processes):
     """What the code does with a square of side x side vertices on every process: (processes, vertices of a process, of its border, whether it moves) of every level"""
     total, ranks, found = float(side) ** 2 * processes, processes, []
@@ -204,17 +230,18 @@ def part_projection(part):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=["speed", "messages", "projection"])
+    parser.add_argument("part", choices=["speed", "iterations", "messages", "projection"])
     parser.add_argument("--build", required=True)
     parser.add_argument("--out", required=True, help="results without their suffix")
     parser.add_argument("--machine", default="")
+    parser.add_argument("--picture", default="")
     parser.add_argument("--rounds", type=int, default=int(environment("BENCH_ROUNDS", "3")))
     options = parser.parse_args()
     os.makedirs(os.path.dirname(options.out) or ".", exist_ok=True)
     part = Ranks(options, Table(options.out + ".txt"), Runner(options.build, "600"))
     if options.machine:
         part.table(options.machine)
-    {"speed": part_speed, "messages": part_messages, "projection": part_projection}[options.part](part)
+    {"speed": part_speed, "iterations": part_iterations, "messages": part_messages, "projection": part_projection}[options.part](part)
     part.keep(options.out + ".csv")
 
 
