@@ -136,6 +136,19 @@ void    FactorDestroy(Factor *factor);
 int FactorNumeric(Factor *factor, const FactorValues *values, double norm);
 /* x and b are n x nrhs, column-major, and may be the same. Returns 0, or 3 out of memory. */
 int FactorSolve(Factor *factor, FactorTranspose trans, int nrhs, const PetscScalar *b, ptrdiff_t ldb, PetscScalar *x, ptrdiff_t ldx);
+/*
+  The same in two halves, for a plan whose root is a front with a ring, which belongs to a larger tree. b holds scalars and x numbers of the factors' type; both are read and
+  written at the points of the subtree only, counted as the plan counts them. Between the halves, x must not be touched. The first half leaves in ring (r x nrhs, of the factors'
+  type) what the ring receives, and the second expects the ring's solution there. Nothing is conjugated on the way out.
+*/
+int  FactorForward(Factor *factor, FactorTranspose trans, int nrhs, const PetscScalar *b, ptrdiff_t ldb, void *x, ptrdiff_t ldx, void **ring);
+void FactorBackward(Factor *factor);
+/* After FactorNumeric(), what the root leaves to its ring: r x r without gaps, of the factors' type; the lower triangle unless the mode is LU */
+const void *FactorContribution(const Factor *factor);
+/* Gives back what only a factorization needs, the contribution block with it */
+void FactorRelease(Factor *factor);
+/* Pivots below tiny are replaced, in a matrix whose largest entry is norm */
+void FactorPivots(bool single, double norm, double *tiny, double *replacement);
 /* Whether rows that see the same surroundings hold the same numbers; else the first row that differs */
 bool                 FactorIsConstant(const Plan *plan, const FactorValues *values, PetscInt *row);
 FactorInfo           FactorGetInfo(const Factor *factor);
