@@ -221,7 +221,7 @@ struct Panels {
     const FrontRanksOptions &o = F->o;
     const int                c = F->Start(k), w = F->Width(k), rows = F->f - c;
     const View               view = F->BlockOfS(k);
-    int                      failed, replaced = 0, *p = &F->pivot[c];
+    int                      failed, replaced = 0, *p = F->pivot.data() + c;
 
     if (o.cholesky) {
       failed = F->dense->cholesky(w, rows, F->At(view, c, 0), view.ld, F->work);
@@ -258,7 +258,7 @@ struct Panels {
     for (int j = 0; j < n; j += CHUNK_COLS) {
       const int cols = std::min(n - j, (int)CHUNK_COLS);
 
-      F->dense->exchange(w, cols, F->At(view, c, j), f, &F->pivot[c], true);
+      F->dense->exchange(w, cols, F->At(view, c, j), f, F->pivot.data() + c, true);
       F->dense->trsm(false, FACTOR_PLAIN, true, w, cols, panel.p, panel.ld, F->At(view, c, j), f, F->work);
       for (int i = c + w; i < f; i += CHUNK_ROWS) {
         F->dense->gemm(false, std::min(f - i, (int)CHUNK_ROWS), cols, w, FACTOR_PLAIN, F->At(panel, i - c, 0), panel.ld, FACTOR_PLAIN, F->At(view, c, j), f, F->At(view, i, j), f, F->work);
@@ -319,7 +319,7 @@ struct Panels {
       if (size > 1) {
         Wait(k);
         memcpy(found, SlotOf(k).data, sizeof(found));
-        if (!F->o.cholesky) memcpy(&F->pivot[c], SlotOf(k).data + 2 * sizeof(int), w * sizeof(int));
+        if (!F->o.cholesky) memcpy(F->pivot.data() + c, SlotOf(k).data + 2 * sizeof(int), w * sizeof(int));
       }
       failed = found[0];
       if (failed) {
@@ -634,7 +634,7 @@ struct Vectors {
     for (int t = 0; t < F->nblock; t++) {
       const int k = forward ? t : F->nblock - 1 - t, c = F->Start(k);
 
-      F->dense->exchange(F->Width(k), n, Row(c), v.ld, &F->pivot[c], forward);
+      F->dense->exchange(F->Width(k), n, Row(c), v.ld, F->pivot.data() + c, forward);
     }
   }
 
@@ -837,7 +837,7 @@ int FrontRanksFactor(FrontRanks *F, double *replaced, double *ratio)
   for (int k = F->rank; k < F->nblock && !F->o.cholesky; k += F->size) {
     const View view = F->BlockOfS(k);
 
-    for (int next = k + 1; next < F->nblock; next++) F->dense->exchange(F->Width(next), F->Width(k), F->At(view, F->Start(next), 0), view.ld, &F->pivot[F->Start(next)], true);
+    for (int next = k + 1; next < F->nblock; next++) F->dense->exchange(F->Width(next), F->Width(k), F->At(view, F->Start(next), 0), view.ld, F->pivot.data() + F->Start(next), true);
   }
   *replaced = P.replaced;
   if (F->o.cholesky) {
