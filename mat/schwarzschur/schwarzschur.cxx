@@ -490,8 +490,8 @@ static PetscErrorCode MatSchwarzSchurCreateRanks(Mat F)
   const double need = ss->memory > 0 ? info.bytes : info.used, limit = ss->memory > 0 ? ss->memory * 1e6 : SCHWARZSCHUR_MEMORY * info.room;
   ss->laid = (PetscBool)(need <= limit);
   PetscCheck(ss->laid, PetscObjectComm((PetscObject)F), PETSC_ERR_MEM,
-             "The factors of this grid need %.1f MB on one %s and the limit is %.1f MB (-mat_schwarzschur_memory_limit; by default a part of what the machine has): use %s%smore processes on more machines, a smaller grid, or an iterative method",
-             need * 1e-6, ss->memory > 0 ? "process" : "machine", limit * 1e-6, ss->single ? "" : "-mat_schwarzschur_precision single, ", ss->used == FACTOR_LU ? "-pc_type cholesky if the matrix is symmetric, " : "");
+             "The factors of this grid need %.1f MB on one %s and the limit is %.1f MB (-mat_schwarzschur_memory_limit; by default a part of what the machine has): use %s%smore processes%s, a smaller grid, or an iterative method", need * 1e-6,
+             ss->memory > 0 ? "process" : "machine", limit * 1e-6, ss->single ? "" : "-mat_schwarzschur_precision single, ", ss->used == FACTOR_LU ? "-pc_type cholesky if the matrix is symmetric, " : "", ss->memory > 0 ? "" : " on more machines");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -560,7 +560,7 @@ static PetscErrorCode MatSchwarzSchurCreateFactor(Mat F, Mat A)
   (void)A;
   PetscCheck(need <= limit && !refused, PETSC_COMM_SELF, PETSC_ERR_MEM,
              "The factors of this grid need %s%.1f MB and the limit is %.1f MB (-mat_schwarzschur_memory_limit; by default a part of what the %s has): use %s%s, a smaller grid, or an iterative method", refused ? "more than " : "", need * 1e-6,
-             limit * 1e-6, ss->ondevice ? "device" : "machine", ss->single ? "" : "-mat_schwarzschur_precision single, ", ss->used == FACTOR_LU ? "-pc_type cholesky if the matrix is symmetric" : "more processes with -pc_type bjacobi or asm");
+             limit * 1e-6, ss->ondevice ? "device" : "machine", ss->single ? "" : "-mat_schwarzschur_precision single, ", ss->used == FACTOR_LU ? "-pc_type cholesky if the matrix is symmetric" : "more processes");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

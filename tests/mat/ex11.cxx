@@ -387,3 +387,15 @@ int main(int argc, char **argv)
   PetscCall(PetscFinalize());
   return 0;
 }
+
+/*TEST
+
+  testset:
+    requires: petlap
+    output_file: output/ex11_1.out
+    test:
+      suffix: 1
+      nsize: {{1 2 4 7}}
+      args: -n 40,37 -layout dmda
+
+TEST*/
