@@ -18,6 +18,7 @@ const double SMALL = 1. / 8;
 
 struct Map : public TreeMap {
   std::vector<TreeNode> nodes;
+  std::vector<int>      shared;
 };
 
 double FrontFlops(const Plan *plan, int cls)
@@ -78,6 +79,65 @@ public:
   }
 };
 
+/* When each rank is done, in flops that it has done or waited for */
+class Clocks {
+  std::vector<double> clock;
+
+public:
+  explicit Clocks(int size) : clock(size, 0.0) {}
+
+  double Start(const TreeNode &n) const
+  {
+    return *std::max_element(clock.begin() + n.first, clock.begin() + n.last);
+  }
+  void Do(const TreeNode &n)
+  {
+    const double end = Start(n) + n.flops / (n.last - n.first);
+
+    std::fill(clock.begin() + n.first, clock.begin() + n.last, end);
+  }
+  double End() const
+  {
+    return *std::max_element(clock.begin(), clock.end());
+  }
+};
+
+/* Always the front that can begin first, and of those the one with most work between it and the root */
+void Order(const TreeMap *map, std::vector<int> &order)
+{
+  Clocks              clocks(map->size);
+  std::vector<double> above(map->nnode, 0.0);
+  std::vector<int>    waits(map->nnode, 0), ready;
+
+  for (int i = map->nnode - 1; i >= 0; i--) {
+    const TreeNode &n = map->node[i];
+
+    if (n.parent >= 0) above[i] = above[n.parent];
+    above[i] += n.local ? 0 : n.flops / (n.last - n.first);
+    if (n.local) clocks.Do(n);
+    for (int k = 0; k < n.nchild; k++) waits[i] += !map->node[n.child[k]].local;
+    if (!n.local && !waits[i]) ready.push_back(i);
+  }
+  while (!ready.empty()) {
+    size_t best  = 0;
+    double start = clocks.Start(map->node[ready[0]]);
+
+    for (size_t k = 1; k < ready.size(); k++) {
+      const double s = clocks.Start(map->node[ready[k]]);
+
+      if (s > start || (s == start && above[ready[k]] <= above[ready[best]])) continue;
+      best  = k;
+      start = s;
+    }
+    const int i = ready[best];
+    ready.erase(ready.begin() + (ptrdiff_t)best);
+    order.push_back(i);
+    clocks.Do(map->node[i]);
+    const int parent = map->node[i].parent;
+    if (parent >= 0 && --waits[parent] == 0) ready.push_back(parent);
+  }
+}
+
 } // namespace
 
 TreeMap *TreeMapCreate(const Plan *plan, int size)
@@ -89,6 +149,9 @@ TreeMap *TreeMapCreate(const Plan *plan, int size)
     map->size  = size;
     map->nnode = (int)map->nodes.size();
     map->node  = map->nodes.data();
+    Order(map.get(), map->shared);
+    map->nshared = (int)map->shared.size();
+    map->order   = map->shared.data();
     return map.release();
   } catch (const std::exception &) {
     return nullptr;
@@ -117,36 +180,28 @@ std::vector<int> Levels(const TreeMap *map)
 TreeMapCount TreeMapCounts(const Plan *plan, const TreeMap *map)
 {
   const std::vector<int> level = Levels(map);
-  std::vector<double>    clock(map->size, 0.0), busy(map->size, 0.0); /* of each rank, in flops */
+  std::vector<double>    busy(map->size, 0.0); /* of each rank, in flops */
+  Clocks                 clocks(map->size);
   TreeMapCount           n;
 
   (void)plan;
   memset(&n, 0, sizeof(n));
-  for (int pass = 0; pass < 2; pass++) {
-    for (int i = 0; i < map->nnode; i++) {
-      const TreeNode &t     = map->node[i];
-      const double    share = t.flops / (t.last - t.first);
-      double          start = 0;
+  for (int i = 0; i < map->nnode; i++) {
+    const TreeNode &t = map->node[i];
 
-      if (t.local != !pass) continue;
-      n.total += t.flops;
-      if (t.local) {
-        n.nlocal++;
-      } else {
-        n.nfront++;
-        n.levels = std::max(n.levels, level[i] + 1);
-      }
-      for (int p = t.first; p < t.last; p++) start = std::max(start, clock[p]);
-      for (int p = t.first; p < t.last; p++) {
-        clock[p] = start + share;
-        busy[p] += share;
-      }
+    n.total += t.flops;
+    for (int p = t.first; p < t.last; p++) busy[p] += t.flops / (t.last - t.first);
+    if (t.local) {
+      n.nlocal++;
+      clocks.Do(t);
+    } else {
+      n.nfront++;
+      n.levels = std::max(n.levels, level[i] + 1);
     }
   }
-  for (int p = 0; p < map->size; p++) {
-    n.path    = std::max(n.path, clock[p]);
-    n.largest = std::max(n.largest, busy[p]);
-  }
+  for (int k = 0; k < map->nshared; k++) clocks.Do(map->node[map->order[k]]);
+  n.path    = clocks.End();
+  n.largest = *std::max_element(busy.begin(), busy.end());
   return n;
 }
 

@@ -18,10 +18,15 @@ struct TreeNode {
   double   flops;       /* of the front, or of the whole subtree, without use of symmetry */
 };
 
-/* Nodes are in postorder, the root is the last */
+/*
+  Nodes are in postorder, the root is the last. All ranks work on shared fronts in the same order, so nobody waits for somebody who waits for him. A rank at the end of an interval is often also
+  in the next one; in postorder, the fronts of a level would then wait for each other from left to right, so the order is the one in which fronts can begin.
+*/
 struct TreeMap {
   int       size, nnode;
   TreeNode *node;
+  int       nshared;
+  int      *order; /* the shared fronts, children before parents */
 };
 
 /* The operations by which the longest chain of fronts that wait for each other takes, and who does most; all without use of symmetry */

@@ -130,7 +130,7 @@ struct TreeRanks {
   int                  rank = 0;
 
   std::vector<std::unique_ptr<Subtree>> subtree;
-  std::vector<std::unique_ptr<Shared>>  shared;              /* in the order of the tree */
+  std::vector<std::unique_ptr<Shared>>  shared;              /* in the order of the map */
   std::vector<int>                      subtreeof, sharedof; /* of each node, or -1 */
   std::vector<PetscInt>                 needs, owns;
 
@@ -295,11 +295,12 @@ void LayOut(TreeRanks *t)
   for (int i = 0; i < t->map->nnode; i++) {
     const TreeNode &n = t->map->node[i];
 
-    if (t->rank < n.first || t->rank >= n.last) continue;
-    if (n.local)
-      AddSubtree(t, i);
-    else
-      AddShared(t, i);
+    if (n.local && t->rank == n.first) AddSubtree(t, i);
+  }
+  for (int k = 0; k < t->map->nshared; k++) {
+    const TreeNode &n = t->map->node[t->map->order[k]];
+
+    if (t->rank >= n.first && t->rank < n.last) AddShared(t, t->map->order[k]);
   }
   std::sort(t->needs.begin(), t->needs.end());
   t->needs.erase(std::unique(t->needs.begin(), t->needs.end()), t->needs.end());

@@ -341,7 +341,6 @@ int main(int argc, char **argv)
     if (cholesky) PetscCall(MatSetOption(A, MAT_SPD, PETSC_TRUE));
   } else if (!strcmp(p.kind, "indefinite"))
     PetscCall(MatSetOption(A, MAT_SYMMETRIC, PETSC_TRUE));
-  if (strcmp(p.kind, "random")) PetscCall(MatSetOption(A, MAT_SYMMETRY_ETERNAL, PETSC_TRUE));
   PetscCall(MatCreateVecs(A, &x, &b));
   PetscCall(VecDuplicate(x, &y));
   PetscCall(VecSetRandom(b, nullptr));
@@ -394,8 +393,92 @@ int main(int argc, char **argv)
     requires: petlap
     output_file: output/ex11_1.out
     test:
-      suffix: 1
-      nsize: {{1 2 4 7}}
-      args: -n 40,37 -layout dmda
+      suffix: uneven
+      nsize: 4
+      args: -n 40,37 -layout dmda -lx 25,15 -ly 7,30 -kind random
+    test:
+      suffix: lu
+      nsize: {{1 3 8}}
+      args: -n 40,37 -kind random
+    test:
+      suffix: star
+      nsize: {{2 7}}
+      args: -n 61,64 -star -cholesky
+    test:
+      suffix: symmetric
+      nsize: 3
+      args: -n 50,45 -kind indefinite -layout uneven
+    test:
+      suffix: space
+      nsize: 4
+      args: -n 9,10,11 -star -kind random -layout uneven
+    test:
+      suffix: space_spd
+      nsize: 4
+      args: -n 11,10,9 -cholesky -layout dmda -lx 8,3 -ly 4,6 -lz 9
+    test:
+      suffix: dof
+      nsize: 3
+      args: -n 21,17 -dof 2 -layout dmda -kind random
+    test:
+      suffix: dof_spd
+      nsize: 2
+      args: -n 21,17 -dof 3 -cholesky -layout uneven -hint
+    test:
+      suffix: width
+      nsize: 4
+      args: -n 31,33 -width 2 -kind random -layout dmda
+    test:
+      suffix: periodic
+      nsize: 4
+      args: -n 24,20 -periodic 1,0 -layout dmda -kind random
+    test:
+      suffix: torus
+      nsize: 3
+      args: -n 24,20 -periodic 1,1
+    test:
+      suffix: octahedral
+      nsize: 3
+      args: -n 20,20 -frame -mat_schwarzschur_topology octahedral -kind random
+    test:
+      suffix: octahedral_spd
+      nsize: 4
+      args: -n 20,20 -frame -mat_schwarzschur_topology octahedral -cholesky -layout dmda
+    test:
+      suffix: octahedral_symmetric
+      nsize: 2
+      args: -n 20,20 -frame -mat_schwarzschur_topology octahedral -kind indefinite
+    test:
+      suffix: gap
+      nsize: 3
+      args: -n 40,41 -gap -kind random -hint
+    test:
+      suffix: single
+      nsize: 2
+      args: -n 50,40 -mat_schwarzschur_precision single -layout dmda
+    test:
+      suffix: single_lu
+      nsize: 3
+      args: -n 50,40 -mat_schwarzschur_precision single -kind random
+    test:
+      suffix: lines
+      nsize: 8
+      args: -n 3,4 -hint
+    test:
+      suffix: line
+      nsize: 4
+      args: -n 200
+    test:
+      suffix: last
+      nsize: 3
+      args: -n 40,30 -layout last -kind random
+    test:
+      suffix: threads
+      nsize: 2
+      args: -n 100,120 -mat_schwarzschur_threads 2
+    test:
+      suffix: unrefined
+      nsize: 3
+      args: -n 40,37 -cholesky -mat_schwarzschur_refine 0 -again 0
 
 TEST*/

@@ -54,6 +54,7 @@ if have ex2; then
       check "lu on $n processes" 0 'Norm of error [0-9.]+e-1[0-9] iterations 1$' launch $n $e $direct
       check "cholesky on $n processes" 0 'Norm of error [0-9.]+e-1[0-9] iterations 1$' launch $n $e -ksp_type preonly -pc_type cholesky -pc_factor_mat_solver_type schwarzschur
     done
+    check "blocks of two processes each" 0 'iterations [0-9]+$' launch 4 $e -ksp_type gmres -pc_type bjacobi -pc_bjacobi_blocks 2 -sub_pc_type lu -sub_pc_factor_mat_solver_type schwarzschur
     check "-ksp_view shows the ranks" 0 'ranks: 3, [0-9]+ subtrees of one rank each, [0-9]+ fronts shared by several' launch 3 $e $direct -ksp_view
   fi
 fi
