@@ -956,7 +956,7 @@ static PetscErrorCode PatternOfDistributed(Mat A, const StructuredGridNumbering 
 {
   Mat             block[2];
   const PetscInt *columns, *ia[2], *ja[2];
-  PetscInt        n, first, ncolumns, *natural;
+  PetscInt        n, first, ncolumns, *natural, *own;
   PetscBool       done[2];
   PetscMPIInt     rank;
 
@@ -969,19 +969,20 @@ static PetscErrorCode PatternOfDistributed(Mat A, const StructuredGridNumbering 
     PetscCheck(done[k], PETSC_COMM_SELF, PETSC_ERR_SUP, "The matrix does not give its rows: use -mat_type aij");
   }
   PetscCall(MatGetSize(block[1], nullptr, &ncolumns));
-  PetscCall(PetscMalloc1(ncolumns, &natural));
+  PetscCall(PetscMalloc2(ncolumns, &natural, n, &own));
+  for (PetscInt k = 0; k < n; k++) own[k] = StructuredGridNumberingNatural(numbering, pattern->size, first + k);
   for (PetscInt k = 0; k < ncolumns; k++) natural[k] = StructuredGridNumberingNatural(numbering, pattern->size, columns[k]);
   PetscCall(PetscMalloc2(n + 1, i, ia[0][n] + ia[1][n], j));
   (*i)[0] = 0;
   for (PetscInt row = 0; row < n; row++) {
     PetscInt *to = *j + (*i)[row];
 
-    for (PetscInt k = ia[0][row]; k < ia[0][row + 1]; k++) *to++ = StructuredGridNumberingNatural(numbering, pattern->size, first + ja[0][k]);
+    for (PetscInt k = ia[0][row]; k < ia[0][row + 1]; k++) *to++ = own[ja[0][k]];
     for (PetscInt k = ia[1][row]; k < ia[1][row + 1]; k++) *to++ = natural[ja[1][k]];
     (*i)[row + 1] = (PetscInt)(to - *j);
-    std::sort(*j + (*i)[row], to);
+    if (!std::is_sorted(*j + (*i)[row], to)) std::sort(*j + (*i)[row], to);
   }
-  PetscCall(PetscFree(natural));
+  PetscCall(PetscFree2(natural, own));
   for (int k = 0; k < 2; k++) PetscCall(MatRestoreRowIJ(block[k], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia[k], &ja[k], &done[k]));
   PetscCall(MatGetLocalSize(A, &n, nullptr));
   pattern->nrun = 1;

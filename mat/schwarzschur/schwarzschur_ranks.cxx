@@ -116,8 +116,8 @@ static PetscErrorCode RanksFindSlots(SchwarzSchurRanks *r, Mat A)
   Mat                                        block[2];
   const PetscInt                            *columns;
   PetscInt                                   first;
-  std::vector<PetscInt>                      linear(plan->nstencil), pairs;
-  std::vector<std::pair<PetscInt, PetscInt>> frame; /* its points, and their positions in the root's front */
+  std::vector<PetscInt>                      linear(plan->nstencil), pairs, natural[2]; /* numbers of the columns of both blocks */
+  std::vector<std::pair<PetscInt, PetscInt>> frame;                                     /* its points, and their positions in the root's front */
   std::vector<GlueValue>                     glue;
   bool                                       distinct = true;
 
@@ -138,6 +138,13 @@ static PetscErrorCode RanksFindSlots(SchwarzSchurRanks *r, Mat A)
   PetscCall(MatGetOwnershipRange(A, &first, nullptr));
   PetscCall(MatMPIAIJGetSeqAIJ(A, &block[0], &block[1], &columns));
   for (int b = 0; b < 2; b++) {
+    PetscInt n;
+
+    PetscCall(MatGetSize(block[b], nullptr, &n));
+    natural[b].resize((size_t)n);
+    for (PetscInt j = 0; j < n; j++) natural[b][(size_t)j] = StructuredGridNumberingNatural(&r->numbering, r->size, b ? columns[j] : first + j);
+  }
+  for (int b = 0; b < 2; b++) {
     PetscInt        n;
     const PetscInt *ia, *ja;
     PetscBool       done;
@@ -146,12 +153,12 @@ static PetscErrorCode RanksFindSlots(SchwarzSchurRanks *r, Mat A)
     PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The pattern of the matrix cannot be read: convert it with -mat_type aij");
     PetscCall(PetscMalloc1(ia[n], &r->slot[b]));
     for (PetscInt i = 0; i < n; i++) {
-      const PetscInt row = StructuredGridNumberingNatural(&r->numbering, r->size, first + i), p = row / dof, c[3] = {p % g.size[0], p / g.size[0] % g.size[1], p / g.size[0] / g.size[1]};
+      const PetscInt row = natural[0][(size_t)i], p = row / dof, c[3] = {p % g.size[0], p / g.size[0] % g.size[1], p / g.size[0] / g.size[1]};
       bool           inner = distinct;
 
       for (int d = 0; d < g.dim; d++) inner = inner && c[d] >= g.width && c[d] < g.size[d] - g.width;
       for (PetscInt e = ia[i]; e < ia[i + 1]; e++) {
-        const PetscInt column = StructuredGridNumberingNatural(&r->numbering, r->size, b ? columns[ja[e]] : first + ja[e]), q = column / dof;
+        const PetscInt column = natural[b][(size_t)ja[e]], q = column / dof;
         int            k;
 
         if (inner) {

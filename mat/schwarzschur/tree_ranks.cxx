@@ -314,14 +314,19 @@ void LayOut(TreeRanks *t)
     if ((double)t->needs.size() * dof * K > (double)PETSC_MAX_INT) throw std::bad_alloc();
     if (!s->start.Reserve(((double)(s->hi - s->lo) * dof + 1) * sizeof(PetscInt))) throw std::bad_alloc();
     PetscInt  *start = s->start.As<PetscInt>();
-    const auto set   = [&](PetscInt p) {
-      for (int a = 0; a < dof; a++) start[(p - s->lo) * dof + a] = (PetscInt)((index(p) * dof + a) * K);
+    const auto set   = [&](PetscInt p, size_t at) {
+      for (int a = 0; a < dof; a++) start[(p - s->lo) * dof + a] = (PetscInt)((at * dof + a) * K);
     };
-    for (PetscInt p : s->point) set(p);
+    /* Both are ascending */
+    size_t at = s->point.empty() ? 0 : index(s->point.front());
+    for (PetscInt p : s->point) {
+      while (t->needs[at] != p) at++;
+      set(p, at);
+    }
     if (t->options.mode == FACTOR_LU) {
       const PlanClass &root = s->cls.back();
 
-      for (int i = root.m; i < root.m + root.r; i++) set(s->plan.rootorigin + root.offset[i]);
+      for (int i = root.m; i < root.m + root.r; i++) set(s->plan.rootorigin + root.offset[i], index(s->plan.rootorigin + root.offset[i]));
     }
     options.mode      = t->options.mode;
     options.single    = t->options.single;
