@@ -1680,8 +1680,12 @@ static PetscErrorCode MatSchwarzSchurGetRefine_SchwarzSchur(Mat F, PetscInt *ste
   Level: beginner
 
   Notes:
-  Works on `MATSEQAIJ`: one process, the diagonal blocks of `PCBJACOBI` and `PCASM`, the coarse level of `PCMG`. Every entry of the matrix must
+  Works on `MATSEQAIJ` and `MATMPIAIJ`, on the diagonal blocks of `PCBJACOBI` and `PCASM`, and on the coarse level of `PCMG`. Every entry of the matrix must
   couple grid points at most three apart in each direction. Rows may lack any part of the stencil.
+
+  The rows of a matrix that is spread over processes are numbered as its `DMDA` does it, box by box, or in natural order, in blocks of any size. Error texts that are about the grid
+  count rows in natural order. The tree of boxes is dealt to processes by the work in it: each eliminates boxes of its own, and the fronts above are shared by columns, with the exchanges of rows and the
+  refinement of one process. There is neither a batch nor a device then, and -mat_schwarzschur_memory_limit counts for each process.
 
   The grid is cut into boxes, recursively; the fronts of the boxes are dense and of few shapes. A box is eliminated as soon as it is complete, with
   exchanges of rows inside its separator only, so what remains of it is the Dirichlet-to-Neumann matrix of its boundary (section 3 and appendix C
