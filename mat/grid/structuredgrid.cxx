@@ -779,10 +779,10 @@ static PetscErrorCode StructuredGridGetDMDA(Mat A, DM dm, DM *da)
   PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)A), &size));
   PetscCall(MatGetDM(A, &candidates[0]));
   for (int c = 0; c < 2 && !*da; c++) {
-    PetscBool      isda, differs, any;
+    PetscBool      isda;
     PetscMPIInt    nproc;
     Shape          s;
-    PetscInt       width, lo[3], points[3];
+    PetscInt       width, lo[3], points[3], differs, any;
     DMBoundaryType boundary[3];
 
     if (!candidates[c]) continue;
@@ -801,8 +801,8 @@ static PetscErrorCode StructuredGridGetDMDA(Mat A, DM dm, DM *da)
     if (size > 1) {
       PetscCall(DMDAGetCorners(candidates[c], &lo[0], &lo[1], &lo[2], &points[0], &points[1], &points[2]));
       for (PetscInt a = s.dim; a < 3; a++) points[a] = 1;
-      differs = (PetscBool)(points[0] * points[1] * points[2] * s.dof != local);
-      CompatCallAllreduce(&differs, &any, 1, MPIU_BOOL, MPI_LOR, PetscObjectComm((PetscObject)A));
+      differs = points[0] * points[1] * points[2] * s.dof != local;
+      CompatCallAllreduce(&differs, &any, 1, MPIU_INT, MPI_MAX, PetscObjectComm((PetscObject)A));
       if (any) {
         PetscCall(PetscInfo(A, "The DMDA is ignored: its points are not dealt to processes as the rows of the matrix are\n"));
         continue;

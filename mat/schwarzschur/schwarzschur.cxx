@@ -701,6 +701,8 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
   F->ops->lufactornumeric       = F->factortype == MAT_FACTOR_LU ? MatFactorNumeric_SchwarzSchur : nullptr;
   F->ops->choleskyfactornumeric = F->factortype == MAT_FACTOR_CHOLESKY ? MatFactorNumeric_SchwarzSchur : nullptr;
   if (distributed) {
+    PetscCall(BackendHolds(A, nullptr, &ss->held));
+    if (ss->held) PetscCall(PetscInfo(F, "The matrix is spread over processes, and so its values are copied to the host and factored there\n"));
     ss->ondevice = ss->held = ss->compare = PETSC_FALSE;
     ss->local                             = A->rmap->n;
     PetscCall(SchwarzSchurRanksCreate(A, &ss->hints, ss->plan, &ss->ranks));

@@ -479,7 +479,7 @@ struct Messages {
   }
   void Wait()
   {
-    MPI_Waitall((int)request.size(), request.data(), MPI_STATUSES_IGNORE);
+    (void)MPI_Waitall((int)request.size(), request.data(), MPI_STATUSES_IGNORE);
     request.clear();
   }
 };
