@@ -490,19 +490,19 @@ struct Vectors {
         }
       }
       F->dense->trsm(up, FACTOR_PLAIN, !up && !o.cholesky, w, n, F->At(L, c, 0), L.ld, Row(c), v.ld, F->work);
-      if (up) {
-        const int next = (int)std::max((int64_t)0, c - (int64_t)(size - 1) * F->block);
+      /* The next block is waited for by all */
+      int end = up ? c : c + w;
+      for (int s = t + 1; s < t + size && s < nblock; s++) {
+        const int next = F->Start(block(s));
 
-        Below(k, L, next, c);
-        give(t + 1, t + size);
-        Below(k, L, 0, next);
-      } else {
-        const int next = (int)std::min((int64_t)o.m, c + (int64_t)size * F->block);
-
-        Below(k, L, c + w, next);
-        give(t + 1, t + size);
-        Below(k, L, next, F->f);
+        end = up ? next : next + F->Width(block(s));
+        Below(k, L, next, next + F->Width(block(s)));
+        give(s, s + 1);
       }
+      if (up)
+        Below(k, L, 0, end);
+      else
+        Below(k, L, end, F->f);
     }
     if (size == 1) return;
     F->Message(MPI_Waitall(nsend, send, MPI_STATUSES_IGNORE));
