@@ -159,7 +159,7 @@ struct Panels {
   FrontRanks *F;
   Slot        slot[SLOTS];
   int         head;   /* entries that the integers take */
-  int         own[3]; /* the integers where nothing is sent */
+  int         own[2]; /* the first of the integers, where nothing is sent */
   double      least = INFINITY, most = 0, replaced = 0;
 
   Slot &SlotOf(int k)
@@ -319,7 +319,7 @@ struct Panels {
       if (size > 1) {
         Wait(k);
         memcpy(found, SlotOf(k).data, sizeof(found));
-        if (!F->o.cholesky) memcpy(F->pivot.data() + c, SlotOf(k).data + 2 * sizeof(int), w * sizeof(int));
+        if (!F->o.cholesky && !F->Own(k)) memcpy(F->pivot.data() + c, SlotOf(k).data + 2 * sizeof(int), w * sizeof(int));
       }
       failed = found[0];
       if (failed) {
@@ -819,9 +819,8 @@ int FrontRanksFactor(FrontRanks *F, double *replaced, double *ratio)
   *ratio    = 1;
   F->failed = 0;
   if (!F->o.m) return FRONT_RANKS_GOOD;
-  P.F     = F;
-  P.least = INFINITY;
-  P.head  = (int)((ints * sizeof(int) + F->scalar - 1) / F->scalar);
+  P.F    = F;
+  P.head = (int)((ints * sizeof(int) + F->scalar - 1) / F->scalar);
   if (F->size > 1) {
     for (Slot &s : P.slot) {
       s.data = (char *)Allocate(P.head + (double)F->f * std::min(F->block, F->o.m), F->scalar);
