@@ -201,11 +201,16 @@ struct Panels {
     F->Message(MPI_Wait(&s.receive, MPI_STATUS_IGNORE));
     Forward(k);
   }
+  /* While something else is done: large messages need both sides to look after them */
   void Poll(int k)
   {
-    if (F->size == 1 || k >= F->nblock || F->Own(k) || SlotOf(k).here) return;
     int flag = 0;
 
+    if (F->size == 1) return;
+    if (k >= F->nblock || F->Own(k) || SlotOf(k).here) {
+      Progress(F);
+      return;
+    }
     F->Message(MPI_Test(&SlotOf(k).receive, &flag, MPI_STATUS_IGNORE));
     if (flag) Forward(k);
   }
