@@ -159,7 +159,7 @@ struct Panels {
   FrontRanks *F;
   Slot        slot[SLOTS];
   int         head;   /* entries that the integers take */
-  int         own[3]; /* the integers where nothing is sent */
+  int         own[2]; /* the first of the integers, where nothing is sent */
   double      least = INFINITY, most = 0, replaced = 0;
 
   Slot &SlotOf(int k)
@@ -201,11 +201,16 @@ struct Panels {
     F->Message(MPI_Wait(&s.receive, MPI_STATUS_IGNORE));
     Forward(k);
   }
+  /* While something else is done: large messages need both sides to look after them */
   void Poll(int k)
   {
-    if (F->size == 1 || k >= F->nblock || F->Own(k) || SlotOf(k).here) return;
     int flag = 0;
 
+    if (F->size == 1) return;
+    if (k >= F->nblock || F->Own(k) || SlotOf(k).here) {
+      Progress(F);
+      return;
+    }
     F->Message(MPI_Test(&SlotOf(k).receive, &flag, MPI_STATUS_IGNORE));
     if (flag) Forward(k);
   }
@@ -319,7 +324,7 @@ struct Panels {
       if (size > 1) {
         Wait(k);
         memcpy(found, SlotOf(k).data, sizeof(found));
-        if (!F->o.cholesky) memcpy(F->pivot.data() + c, SlotOf(k).data + 2 * sizeof(int), w * sizeof(int));
+        if (!F->o.cholesky && !F->Own(k)) memcpy(F->pivot.data() + c, SlotOf(k).data + 2 * sizeof(int), w * sizeof(int));
       }
       failed = found[0];
       if (failed) {
@@ -490,19 +495,19 @@ struct Vectors {
         }
       }
       F->dense->trsm(up, FACTOR_PLAIN, !up && !o.cholesky, w, n, F->At(L, c, 0), L.ld, Row(c), v.ld, F->work);
-      if (up) {
-        const int next = (int)std::max((int64_t)0, c - (int64_t)(size - 1) * F->block);
+      /* The next block is waited for by all */
+      int end = up ? c : c + w;
+      for (int s = t + 1; s < t + size && s < nblock; s++) {
+        const int next = F->Start(block(s));
 
-        Below(k, L, next, c);
-        give(t + 1, t + size);
-        Below(k, L, 0, next);
-      } else {
-        const int next = (int)std::min((int64_t)o.m, c + (int64_t)size * F->block);
-
-        Below(k, L, c + w, next);
-        give(t + 1, t + size);
-        Below(k, L, next, F->f);
+        end = up ? next : next + F->Width(block(s));
+        Below(k, L, next, next + F->Width(block(s)));
+        give(s, s + 1);
       }
+      if (up)
+        Below(k, L, 0, end);
+      else
+        Below(k, L, end, F->f);
     }
     if (size == 1) return;
     F->Message(MPI_Waitall(nsend, send, MPI_STATUSES_IGNORE));
@@ -819,9 +824,8 @@ int FrontRanksFactor(FrontRanks *F, double *replaced, double *ratio)
   *ratio    = 1;
   F->failed = 0;
   if (!F->o.m) return FRONT_RANKS_GOOD;
-  P.F     = F;
-  P.least = INFINITY;
-  P.head  = (int)((ints * sizeof(int) + F->scalar - 1) / F->scalar);
+  P.F    = F;
+  P.head = (int)((ints * sizeof(int) + F->scalar - 1) / F->scalar);
   if (F->size > 1) {
     for (Slot &s : P.slot) {
       s.data = (char *)Allocate(P.head + (double)F->f * std::min(F->block, F->o.m), F->scalar);

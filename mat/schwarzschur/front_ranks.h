@@ -8,7 +8,7 @@
   A right-hand side reaches a front as shares: every rank has a vector, and their sum is meant. So sums over ranks are only made where a block of S is solved for, and what the
   ring receives stays in shares for the next front. Sums are made in the order of the ranks: the same ranks find the same bits in every run.
 
-  No rank may leave out a call that is marked collective. Those return the same value on all ranks.
+  No rank may leave out a call that is marked collective. Those return the same value on all ranks. Messages have the tags 1 to 3.
 */
 #pragma once
 

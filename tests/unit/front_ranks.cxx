@@ -185,7 +185,7 @@ void Equal(const Shape &s, int nrhs, ptrdiff_t ld, const std::vector<T> &v, cons
   for (int q = 0; q < nrhs; q++) {
     std::vector<T> first(v.begin() + q * ld, v.begin() + q * ld + s.m), mine = first;
 
-    if (size_ > 1) MPI_Bcast(first.data(), (int)(s.m * sizeof(T)), MPI_BYTE, 0, PETSC_COMM_WORLD);
+    if (size_ > 1 && MPI_Bcast(first.data(), (int)(s.m * sizeof(T)), MPI_BYTE, 0, PETSC_COMM_WORLD)) Fail("message");
     if (!Same(first, mine)) Fail("not the same on all ranks, " + what);
     for (ptrdiff_t i = s.m + s.r; i < ld; i++) {
       if (v[i + q * ld] != T(7)) Fail("overwritten, " + what);
@@ -243,7 +243,7 @@ void Solves(FrontRanks *F, const Shape &s, const Array &A, FactorTranspose trans
     for (int i = 0; i < r; i++) part[i + (size_t)k * r] = (Exact)v[m + i + k * ld];
   }
   got = part;
-  if (size_ > 1 && r) MPI_Allreduce(part.data(), got.data(), (int)(part.size() * sizeof(Exact) / sizeof(double)), MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);
+  if (size_ > 1 && r && MPI_Allreduce(part.data(), got.data(), (int)(part.size() * sizeof(Exact) / sizeof(double)), MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD)) Fail("message");
   for (size_t i = 0; i < got.size(); i++) Near(got[i], ring[i], bound, "ring, " + what);
 
   for (int k = 0; k < nrhs; k++) {
