@@ -1687,7 +1687,7 @@ static PetscErrorCode MatSchwarzSchurGetRefine_SchwarzSchur(Mat F, PetscInt *ste
 
   The rows of a matrix that is spread over processes are numbered as its `DMDA` does it, box by box, or in natural order, in blocks of any size. Error texts that are about the grid
   count rows in natural order. The tree of boxes is dealt to processes by the work in it: each eliminates boxes of its own, and the fronts above are shared by columns, with the exchanges of rows and the
-  refinement of one process. There is neither a batch nor a device then, and -mat_schwarzschur_memory_limit counts for each process.
+  refinement of one process; those of symmetric indefinite matrices are factored by LU. There is neither a batch nor a device then, and -mat_schwarzschur_memory_limit counts for each process.
 
   The grid is cut into boxes, recursively; the fronts of the boxes are dense and of few shapes. A box is eliminated as soon as it is complete, with
   exchanges of rows inside its separator only, so what remains of it is the Dirichlet-to-Neumann matrix of its boundary (section 3 and appendix C

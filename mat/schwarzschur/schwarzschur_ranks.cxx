@@ -272,7 +272,7 @@ static PetscErrorCode RanksUpdateInfo(SchwarzSchurRanks *r, PetscBool memory)
   if (!memory) PetscFunctionReturn(PETSC_SUCCESS);
   map = TreeMapCreate(r->plan, r->size);
   PetscCheck(map, PETSC_COMM_SELF, PETSC_ERR_MEM, "Out of memory while the fronts were laid out");
-  const TreeMapCount count = TreeMapCounts(r->plan, map);
+  const TreeMapCount count = TreeMapCounts(map);
   TreeMapDestroy(map);
   r->info.nlocal = count.nlocal;
   r->info.nfront = count.nfront;

@@ -17,8 +17,8 @@ const double SNAP = 0.1;
 const double SMALL = 1. / 8;
 
 struct Map : public TreeMap {
-  std::vector<TreeNode> nodes;
-  std::vector<int>      shared;
+  std::vector<TreeMapNode> nodes;
+  std::vector<int>         shared;
 };
 
 double FrontFlops(const Plan *plan, int cls)
@@ -29,13 +29,13 @@ double FrontFlops(const Plan *plan, int cls)
 }
 
 class Mapper {
-  const Plan            *plan;
-  int                    size;
-  std::vector<TreeNode> &nodes;
-  std::vector<double>    below; /* flops of the subtree of each class */
+  const Plan               *plan;
+  int                       size;
+  std::vector<TreeMapNode> &nodes;
+  std::vector<double>       below; /* flops of the subtree of each class */
 
 public:
-  Mapper(const Plan *p, int s, std::vector<TreeNode> &n) : plan(p), size(s), nodes(n), below(p->nclass)
+  Mapper(const Plan *p, int s, std::vector<TreeMapNode> &n) : plan(p), size(s), nodes(n), below(p->nclass)
   {
     for (int i = 0; i < plan->nclass; i++) {
       below[i] = FrontFlops(plan, i);
@@ -47,7 +47,7 @@ public:
   int Node(int cls, PetscInt origin, double a, double b)
   {
     const PlanClass &c = plan->cls[cls];
-    TreeNode         n;
+    TreeMapNode      n;
 
     memset(&n, 0, sizeof(n));
     n.cls    = cls;
@@ -86,11 +86,11 @@ class Clocks {
 public:
   explicit Clocks(int size) : clock(size, 0.0) {}
 
-  double Start(const TreeNode &n) const
+  double Start(const TreeMapNode &n) const
   {
     return *std::max_element(clock.begin() + n.first, clock.begin() + n.last);
   }
-  void Do(const TreeNode &n)
+  void Do(const TreeMapNode &n)
   {
     const double end = Start(n) + n.flops / (n.last - n.first);
 
@@ -110,7 +110,7 @@ void Order(const TreeMap *map, std::vector<int> &order)
   std::vector<int>    waits(map->nnode, 0), ready;
 
   for (int i = map->nnode - 1; i >= 0; i--) {
-    const TreeNode &n = map->node[i];
+    const TreeMapNode &n = map->node[i];
 
     if (n.parent >= 0) above[i] = above[n.parent];
     above[i] += n.local ? 0 : n.flops / (n.last - n.first);
@@ -177,17 +177,16 @@ std::vector<int> Levels(const TreeMap *map)
 
 } // namespace
 
-TreeMapCount TreeMapCounts(const Plan *plan, const TreeMap *map)
+TreeMapCount TreeMapCounts(const TreeMap *map)
 {
   const std::vector<int> level = Levels(map);
   std::vector<double>    busy(map->size, 0.0); /* of each rank, in flops */
   Clocks                 clocks(map->size);
   TreeMapCount           n;
 
-  (void)plan;
   memset(&n, 0, sizeof(n));
   for (int i = 0; i < map->nnode; i++) {
-    const TreeNode &t = map->node[i];
+    const TreeMapNode &t = map->node[i];
 
     n.total += t.flops;
     for (int p = t.first; p < t.last; p++) busy[p] += t.flops / (t.last - t.first);
@@ -211,10 +210,10 @@ void TreeMapLevels(const Plan *plan, const TreeMap *map, int columns, TreeMapLev
   const double           d  = plan->grid.dof;
 
   for (int i = 0; i < map->nnode; i++) {
-    const TreeNode  &t = map->node[i];
-    const PlanClass &c = plan->cls[t.cls];
-    const double     m = d * c.m, r = d * c.r, f = m + r;
-    const int        p = t.last - t.first;
+    const TreeMapNode &t = map->node[i];
+    const PlanClass   &c = plan->cls[t.cls];
+    const double       m = d * c.m, r = d * c.r, f = m + r;
+    const int          p = t.last - t.first;
 
     if (t.local) continue;
     TreeMapLevel &l = level[of[i]];
@@ -228,8 +227,8 @@ void TreeMapLevels(const Plan *plan, const TreeMap *map, int columns, TreeMapLev
     l.panels += panels * (p - 1);
     l.panel_entries += (m * f - m * (m - 1) / 2) * (p - 1);
     for (int k = 0; k < t.nchild; k++) {
-      const TreeNode &child = map->node[t.child[k]];
-      const double    rk = d * plan->cls[child.cls].r, pk = child.last - child.first;
+      const TreeMapNode &child = map->node[t.child[k]];
+      const double       rk = d * plan->cls[child.cls].r, pk = child.last - child.first;
 
       /* Every rank of the child has something for every one of the parent, but not for itself */
       l.blocks += pk * p - pk;

@@ -10,7 +10,7 @@
 #include "mat/schwarzschur/plan.h"
 
 /* A front that several ranks share, or the root of a subtree that one rank eliminates */
-struct TreeNode {
+struct TreeMapNode {
   int      cls, parent, nchild, child[2];
   PetscInt origin;
   int      first, last; /* its ranks are first..last - 1 */
@@ -23,10 +23,10 @@ struct TreeNode {
   in the next one; in postorder, the fronts of a level would then wait for each other from left to right, so the order is the one in which fronts can begin.
 */
 struct TreeMap {
-  int       size, nnode;
-  TreeNode *node;
-  int       nshared;
-  int      *order; /* the shared fronts, children before parents */
+  int          size, nnode;
+  TreeMapNode *node;
+  int          nshared;
+  int         *order; /* the shared fronts, children before parents */
 };
 
 /* The operations by which the longest chain of fronts that wait for each other takes, and who does most; all without use of symmetry */
@@ -49,6 +49,6 @@ struct TreeMapLevel {
 /* A pure function of its arguments. Null when memory runs out. */
 TreeMap     *TreeMapCreate(const Plan *plan, int size);
 void         TreeMapDestroy(TreeMap *map);
-TreeMapCount TreeMapCounts(const Plan *plan, const TreeMap *map);
+TreeMapCount TreeMapCounts(const TreeMap *map);
 /* Fills level[0 .. levels - 1], the root's first; columns is the number of columns of a panel */
 void TreeMapLevels(const Plan *plan, const TreeMap *map, int columns, TreeMapLevel level[]);

@@ -157,7 +157,7 @@ const PlanClass &ClassOf(const TreeRanks *t, int node)
   return t->plan->cls[t->map->node[node].cls];
 }
 
-int Size(const TreeNode &n)
+int Size(const TreeMapNode &n)
 {
   return n.last - n.first;
 }
@@ -182,7 +182,7 @@ void SubtreePoints(const Plan *plan, int cls, PetscInt origin, std::vector<Petsc
 
 void AddSubtree(TreeRanks *t, int node)
 {
-  const TreeNode          &n = t->map->node[node];
+  const TreeMapNode       &n = t->map->node[node];
   std::unique_ptr<Subtree> s(new Subtree());
   std::vector<int>         number(t->plan->nclass, -1);
   const PlanClass         &root = t->plan->cls[n.cls];
@@ -235,12 +235,12 @@ void AddSubtree(TreeRanks *t, int node)
 template <class Put>
 void ForEntries(const TreeRanks *t, int node, Put put)
 {
-  const TreeNode   &n   = t->map->node[node];
-  const PlanClass  &c   = ClassOf(t, node);
-  const int         dof = Dof(t), f = (c.m + c.r) * dof;
-  const bool        lu = t->options.mode == FACTOR_LU, herm = t->options.hermitian;
-  const size_t      K = (size_t)t->plan->nstencil * dof;
-  std::vector<char> mine(f);
+  const TreeMapNode &n   = t->map->node[node];
+  const PlanClass   &c   = ClassOf(t, node);
+  const int          dof = Dof(t), f = (c.m + c.r) * dof;
+  const bool         lu = t->options.mode == FACTOR_LU, herm = t->options.hermitian;
+  const size_t       K = (size_t)t->plan->nstencil * dof;
+  std::vector<char>  mine(f);
 
   for (int j = 0; j < f; j++) mine[j] = ColumnRank(t, node, j) == t->rank;
   for (int k = 0; k < (lu ? c.nrow : c.nsrow); k++) {
@@ -269,7 +269,7 @@ void ForEntries(const TreeRanks *t, int node, Put put)
 
 void AddShared(TreeRanks *t, int node)
 {
-  const TreeNode         &n = t->map->node[node];
+  const TreeMapNode      &n = t->map->node[node];
   const PlanClass        &c = ClassOf(t, node);
   std::unique_ptr<Shared> s(new Shared());
 
@@ -293,12 +293,12 @@ void LayOut(TreeRanks *t)
   t->subtreeof.assign(t->map->nnode, -1);
   t->sharedof.assign(t->map->nnode, -1);
   for (int i = 0; i < t->map->nnode; i++) {
-    const TreeNode &n = t->map->node[i];
+    const TreeMapNode &n = t->map->node[i];
 
     if (n.local && t->rank == n.first) AddSubtree(t, i);
   }
   for (int k = 0; k < t->map->nshared; k++) {
-    const TreeNode &n = t->map->node[t->map->order[k]];
+    const TreeMapNode &n = t->map->node[t->map->order[k]];
 
     if (t->rank >= n.first && t->rank < n.last) AddShared(t, t->map->order[k]);
   }
@@ -344,15 +344,15 @@ void LayOut(TreeRanks *t)
 /* The communicators of the shared fronts, down the tree; the ranks of a front are among those of its parent */
 void Split(TreeRanks *t, int node)
 {
-  const TreeNode &n = t->map->node[node];
+  const TreeMapNode &n = t->map->node[node];
 
   if (n.local || t->sharedof[node] < 0) return;
   Shared &s = *t->shared[t->sharedof[node]];
   if (n.parent < 0) s.comm = t->comm;
   for (int k = 0; k < n.nchild; k++) {
-    const TreeNode &c    = t->map->node[n.child[k]];
-    const bool      mine = t->rank >= c.first && t->rank < c.last;
-    MPI_Comm        comm = s.comm;
+    const TreeMapNode &c    = t->map->node[n.child[k]];
+    const bool         mine = t->rank >= c.first && t->rank < c.last;
+    MPI_Comm           comm = s.comm;
 
     if (c.local) continue;
     if (Size(c) < Size(n)) MPI_Comm_split(s.comm, mine ? 0 : MPI_UNDEFINED, t->rank, &comm);
@@ -384,17 +384,17 @@ struct Route {
 
   Route(const TreeRanks *t, int n, int k)
   {
-    const TreeNode  &p   = t->map->node[n];
-    const PlanClass &pc  = ClassOf(t, n);
-    const int        dof = Dof(t);
+    const TreeMapNode &p   = t->map->node[n];
+    const PlanClass   &pc  = ClassOf(t, n);
+    const int          dof = Dof(t);
 
-    node                = p.child[k];
-    parent              = n;
-    const TreeNode  &c  = t->map->node[node];
-    const PlanClass &cc = ClassOf(t, node);
-    r                   = cc.r * dof;
-    lower               = t->options.mode == FACTOR_SPD || (t->options.mode == FACTOR_SYMMETRIC && c.local);
-    mirror              = t->options.mode == FACTOR_SYMMETRIC && c.local;
+    node                  = p.child[k];
+    parent                = n;
+    const TreeMapNode &c  = t->map->node[node];
+    const PlanClass   &cc = ClassOf(t, node);
+    r                     = cc.r * dof;
+    lower                 = t->options.mode == FACTOR_SPD || (t->options.mode == FACTOR_SYMMETRIC && c.local);
+    mirror                = t->options.mode == FACTOR_SYMMETRIC && c.local;
     pos.resize(r);
     to.resize(r);
     from.resize(r);
@@ -488,7 +488,7 @@ struct Messages {
 template <class T>
 const T *BlockColumn(const TreeRanks *t, const Route &c, int k)
 {
-  const TreeNode &n = t->map->node[c.node];
+  const TreeMapNode &n = t->map->node[c.node];
 
   if (n.local) {
     const Subtree &s = *t->subtree[t->subtreeof[c.node]];
@@ -527,7 +527,7 @@ struct Exchange {
 
   Exchange(const TreeRanks *t, int n, int k) : route(t, n, k)
   {
-    const TreeNode &p = t->map->node[n], &c = t->map->node[route.node];
+    const TreeMapNode &p = t->map->node[n], &c = t->map->node[route.node];
 
     out.resize(Size(p));
     in.resize(Size(c));
@@ -543,7 +543,7 @@ struct Exchange {
 
   void Begin(const TreeRanks *t, Messages<T> &messages)
   {
-    const TreeNode &p = t->map->node[route.parent], &c = t->map->node[route.node];
+    const TreeMapNode &p = t->map->node[route.parent], &c = t->map->node[route.node];
 
     for (int s = c.first; s < c.last; s++) {
       std::vector<T> &v = in[s - c.first];
@@ -567,7 +567,7 @@ struct Exchange {
   /* In the order of the ranks, so that sums do not depend on who was faster */
   void Add(const TreeRanks *t, FrontRanks *front) const
   {
-    const TreeNode &p = t->map->node[route.parent], &c = t->map->node[route.node];
+    const TreeMapNode &p = t->map->node[route.parent], &c = t->map->node[route.node];
 
     for (int s = c.first; s < c.last; s++) {
       const T *v = in[s - c.first].data();
@@ -611,7 +611,7 @@ void AddEntries(const TreeRanks *t, Shared &s, const PetscScalar *rows, const Pe
 template <class T>
 int FactorShared(TreeRanks *t, Shared &s, const PetscScalar *rows, const PetscScalar *glue, int failed)
 {
-  const TreeNode          &n = t->map->node[s.node];
+  const TreeMapNode       &n = t->map->node[s.node];
   std::vector<Exchange<T>> exchange;
   Messages<T>              messages;
 
@@ -912,10 +912,10 @@ TreeRanksInfo TreeRanksGetInfo(const TreeRanks *t)
     info.own.tasks += of.tasks;
   }
   for (auto &s : t->shared) {
-    const TreeNode  &n = t->map->node[s->node];
-    const PlanClass &c = ClassOf(t, s->node);
-    const double     m = dof * c.m, r = dof * c.r, f = m + r, size = Size(n);
-    double           columns = 0, ring = 0;
+    const TreeMapNode &n = t->map->node[s->node];
+    const PlanClass   &c = ClassOf(t, s->node);
+    const double       m = dof * c.m, r = dof * c.r, f = m + r, size = Size(n);
+    double             columns = 0, ring = 0;
 
     for (int j = 0; j < (int)f; j++) (j < m ? columns : ring) += ColumnRank(t, s->node, j) == t->rank;
     info.own.entries += (t->options.mode == FACTOR_SPD ? m * (m + 1) / 2 + m * r : m * m + 2 * m * r) / size;

@@ -49,7 +49,7 @@ static void Check(const Plan *plan, int size)
   int              roots = 0;
 
   for (int i = 0; i < map->nnode; i++) {
-    const TreeNode &n = map->node[i];
+    const TreeMapNode &n = map->node[i];
 
     Expect(n.first >= 0 && n.first < n.last && n.last <= size, "a front has no ranks", plan, size, i);
     Expect(!n.local || (n.last - n.first == 1 && n.nchild == 0), "a subtree has several ranks", plan, size, i);
@@ -58,13 +58,13 @@ static void Check(const Plan *plan, int size)
       roots++;
       continue;
     }
-    const TreeNode &p = map->node[n.parent];
+    const TreeMapNode &p = map->node[n.parent];
     Expect(n.parent > i && (p.child[0] == i || (p.nchild > 1 && p.child[1] == i)), "a parent is not after its child", plan, size, i);
     Expect(n.first >= p.first && n.last <= p.last, "ranks of a front are not its parent's", plan, size, i);
   }
   std::vector<bool> done(map->nnode, false);
   for (int k = 0; k < map->nshared; k++) {
-    const TreeNode &n = map->node[map->order[k]];
+    const TreeMapNode &n = map->node[map->order[k]];
 
     Expect(!n.local && !done[map->order[k]], "the order has a front twice, or a subtree", plan, size, k);
     for (int i = 0; i < n.nchild; i++) Expect(map->node[n.child[i]].local || done[n.child[i]], "a parent comes before its child", plan, size, k);
@@ -73,7 +73,7 @@ static void Check(const Plan *plan, int size)
   for (int i = 0; i < map->nnode; i++) Expect(map->node[i].local || done[i], "a front is missing in the order", plan, size, i);
   Expect(roots == 1 && map->node[map->nnode - 1].parent < 0, "the root is not the last", plan, size, roots);
   Expect(*std::min_element(times.begin(), times.end()) == 1 && *std::max_element(times.begin(), times.end()) == 1, "a point is not eliminated once", plan, size, 0);
-  const TreeMapCount count = TreeMapCounts(plan, map);
+  const TreeMapCount count = TreeMapCounts(map);
   Expect(count.path >= count.largest * (1 - 1e-12) && count.largest * size >= count.total * (1 - 1e-12), "the counts contradict each other", plan, size, count.path);
   TreeMapDestroy(map);
 }
@@ -81,7 +81,7 @@ static void Check(const Plan *plan, int size)
 static void Balance(const Plan *plan, int size, double most)
 {
   TreeMap           *map   = TreeMapCreate(plan, size);
-  const TreeMapCount count = TreeMapCounts(plan, map);
+  const TreeMapCount count = TreeMapCounts(map);
 
   Expect(count.largest * size <= most * count.total, "the busiest rank does too much", plan, size, count.largest * size / count.total);
   Expect(count.path * size <= 1.25 * most * count.total, "fronts wait for each other", plan, size, count.path * size / count.total);
@@ -96,7 +96,7 @@ static void Table(int dim, PetscInt n, bool levels)
          "panel msgs", "panel MB");
   for (int size = 4; size <= 1024; size *= 2) {
     TreeMap                  *map   = TreeMapCreate(plan, size);
-    const TreeMapCount        count = TreeMapCounts(plan, map);
+    const TreeMapCount        count = TreeMapCounts(map);
     std::vector<TreeMapLevel> level(count.levels);
     TreeMapLevel              sum;
 
