@@ -2,7 +2,9 @@
   Finds the structured grid of a matrix: from options, from its DMDA, or from its sparsity. Whatever the source, every entry is checked.
 */
 #include "mat/grid/structuredgrid.h"
+#include "mat/grid/numbering.h"
 #include "mat/compat/petscversion.h"
+#include <algorithm>
 #include <petscdm.h>
 #include <petscdmda.h>
 #include <petscviewer.h>
@@ -16,9 +18,19 @@
 /* Rows that have refused a guess and are shown to the next guess first */
 #define NREFUSERS 8
 
+/* Rows that follow each other in natural order */
 typedef struct {
-  PetscInt        n;
-  const PetscInt *i, *j;
+  PetscInt first, n, local; /* local: the place of the first among the rows of this process */
+} PatternRun;
+
+/* The rows of this process, in runs of natural order, with natural columns. What is found out is found out by all processes together. */
+typedef struct {
+  MPI_Comm          comm;
+  PetscMPIInt       size;
+  PetscInt          n; /* of all processes */
+  const PetscInt   *i, *j;
+  PetscInt          nrun;
+  const PatternRun *run;
 } Pattern;
 
 /* A grid before it is known whether the matrix fits it */
@@ -57,16 +69,18 @@ static inline void CountCoupling(Fit *fit, PetscInt vector, PetscInt dof, PetscI
   *coupled = 1;
 }
 
-/* Checks and measures the rows of one point. far is how far right of the point, in its list of raw coordinates, a coupling goes. */
-static bool FitPoint(const Pattern *A, const Shape *s, PetscInt limit, PetscInt most, PetscInt p, const PetscInt at[3], Fit *fit, PetscInt *far)
+/* Checks and measures those rows of one point that lie in the run. far is how far right of the point, in its list of raw coordinates, a coupling goes. */
+static bool FitPoint(const Pattern *A, const PatternRun *run, const Shape *s, PetscInt limit, PetscInt most, PetscInt p, const PetscInt at[3], Fit *fit, PetscInt *far)
 {
-  const PetscInt nx = s->size[0], ny = s->size[1], dof = s->dof, side = 2 * limit + 1;
+  const PetscInt nx = s->size[0], ny = s->size[1], dof = s->dof, side = 2 * limit + 1, end = PetscMin((p + 1) * dof, run->first + run->n);
   const bool     frame    = s->frame && OnFrame(s, at);
   PetscInt       previous = -1, vector = 0;
 
   *far = 0;
-  for (PetscInt row = p * dof; row < (p + 1) * dof; row++) {
-    for (PetscInt k = A->i[row]; k < A->i[row + 1]; k++) {
+  for (PetscInt row = PetscMax(p * dof, run->first); row < end; row++) {
+    const PetscInt *i = A->i + run->local + (row - run->first);
+
+    for (PetscInt k = i[0]; k < i[1]; k++) {
       const PetscInt q     = dof == 1 ? A->j[k] : A->j[k] / dof;
       PetscInt       to[3] = {at[0] + (q - p), at[1], at[2]}, delta[3], moved = 0, width = 0;
       bool           wraps[3] = {false, false, false}, outside = false, first;
@@ -129,10 +143,11 @@ static bool FitPoint(const Pattern *A, const Shape *s, PetscInt limit, PetscInt 
   return true;
 }
 
-/* Whether the rows of points p .. p + count - 1 are those of point p - 1 shifted along. All loops run through, so that they vectorise. */
-static inline bool SameStencil(const Pattern *A, PetscInt dof, PetscInt p, PetscInt count)
+/* Whether the rows of points p .. p + count - 1, and those of p - 1, lie in the run and are the same but for a shift. All loops run through, so that they vectorise. */
+static inline bool SameStencil(const Pattern *A, const PatternRun *run, PetscInt dof, PetscInt p, PetscInt count)
 {
-  const PetscInt *i = A->i + p * dof, *j = A->j + i[0], m = i[0] - i[-dof], length = i[count * dof] - i[0];
+  if ((p - 1) * dof < run->first || (p + count) * dof > run->first + run->n) return false;
+  const PetscInt *i = A->i + run->local + (p * dof - run->first), *j = A->j + i[0], m = i[0] - i[-dof], length = i[count * dof] - i[0];
   PetscInt        differs = 0;
 
   for (PetscInt row = 1; row <= count * dof; row++) differs |= (i[row] - i[row - dof]) ^ m;
@@ -141,39 +156,24 @@ static inline bool SameStencil(const Pattern *A, PetscInt dof, PetscInt p, Petsc
   return !differs;
 }
 
-/*
-  Fits the matrix to a grid with a stencil that reaches no further than limit, and stops at the first entry that does not fit. Almost every
-  row has its columns where the row before has them, one point further. Such a row needs no look at coordinates as long as no column passes
-  the end of its line, so only the points at the ends of lines, or beside irregular rows, are looked at one by one.
-*/
-static void FitShape(const Pattern *A, const Shape *s, PetscInt limit, PetscInt most, PetscInt nrefusers, const PetscInt refusers[], Fit *fit)
+/* FitShape() for one run */
+static bool FitRun(const Pattern *A, const PatternRun *run, const Shape *s, PetscInt limit, PetscInt most, Fit *fit)
 {
-  const PetscInt nx = s->size[0], ny = s->size[1], npoints = A->n / s->dof, side = 2 * limit + 1;
-  PetscInt       at[3] = {0, 0, 0}, p = 0, far;
+  const PetscInt nx = s->size[0], ny = s->size[1], end = (run->first + run->n + s->dof - 1) / s->dof;
+  PetscInt       p = run->first / s->dof, at[3] = {p % nx, p / nx % ny, p / nx / ny}, far;
 
-  fit->ok    = PETSC_FALSE;
-  fit->width = fit->nvectors = 0;
-  fit->star                  = PETSC_TRUE;
-  fit->row = fit->column = -1;
-  for (int a = 0; a < 3; a++) fit->wraps[a] = PETSC_FALSE;
-  for (PetscInt v = 0; v < side * side * side; v++) fit->seen[v] = 0;
-  for (PetscInt r = 0; r < nrefusers; r++) {
-    const PetscInt q = refusers[r] / s->dof, where[3] = {q % nx, q / nx % ny, q / nx / ny};
-
-    if (!FitPoint(A, s, limit, most, q, where, fit, &far)) return;
-  }
-  while (p < npoints) {
+  while (p < end) {
     PetscInt last, count = 1;
     bool     same = true;
 
-    if (!FitPoint(A, s, limit, most, p, at, fit, &far)) return;
+    if (!FitPoint(A, run, s, limit, most, p, at, fit, &far)) return false;
     last = s->frame && OnFrame(s, at) ? at[0] : nx - 1 - far;
     p++;
     at[0]++;
     /* Doubling steps up to the first that fails, then halving ones */
-    while (count && at[0] <= last) {
+    while (count && at[0] <= last && p < end) {
       count = PetscMin(count, last - at[0] + 1);
-      if (SameStencil(A, s->dof, p, count)) {
+      if (SameStencil(A, run, s->dof, p, count)) {
         p += count;
         at[0] += count;
         count = same ? PetscMin(2 * count, 128) : count / 2;
@@ -190,7 +190,88 @@ static void FitShape(const Pattern *A, const Shape *s, PetscInt limit, PetscInt 
       }
     }
   }
-  fit->ok = PETSC_TRUE;
+  return true;
+}
+
+/* What the processes have found, put together: the measures of all, and the misfit that comes first */
+static PetscErrorCode FitCombine(const Pattern *A, PetscInt limit, PetscInt most, Fit *fit)
+{
+  const PetscInt side = 2 * limit + 1;
+  PetscInt       mine[8], all[8], where[10], found[10];
+
+  PetscFunctionBegin;
+  if (A->size == 1) PetscFunctionReturn(PETSC_SUCCESS);
+  mine[0] = fit->width;
+  mine[1] = !fit->star;
+  mine[2] = !fit->ok;
+  mine[3] = fit->ok || fit->row < 0 ? -PETSC_MAX_INT : -fit->row;
+  for (int a = 0; a < 3; a++) mine[4 + a] = fit->wraps[a];
+  mine[7] = fit->nvectors > most;
+  CompatCallAllreduce(mine, all, 8, MPIU_INT, MPI_MAX, A->comm);
+  fit->width = all[0];
+  fit->star  = (PetscBool)!all[1];
+  fit->ok    = (PetscBool)!all[2];
+  for (int a = 0; a < 3; a++) fit->wraps[a] = (PetscBool)all[4 + a];
+  if (fit->ok) {
+    CompatCallAllreduce(MPI_IN_PLACE, fit->seen, (PetscMPIInt)(side * side * side), MPI_UNSIGNED_CHAR, MPI_BOR, A->comm);
+    fit->nvectors = 0;
+    for (PetscInt v = 0; v < side * side * side; v++) fit->nvectors += fit->seen[v] != 0;
+    if (fit->nvectors > most) fit->ok = PETSC_FALSE;
+    fit->row = -1;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  for (int k = 0; k < 10; k++) where[k] = PETSC_MIN_INT;
+  if (all[3] == -PETSC_MAX_INT) {
+    fit->row = -1;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (mine[3] == all[3]) {
+    where[0] = fit->column;
+    for (int a = 0; a < 3; a++) {
+      where[1 + a] = fit->from[a];
+      where[4 + a] = fit->to[a];
+      where[7 + a] = fit->delta[a];
+    }
+  }
+  CompatCallAllreduce(where, found, 10, MPIU_INT, MPI_MAX, A->comm);
+  fit->row    = -all[3];
+  fit->column = found[0];
+  for (int a = 0; a < 3; a++) {
+    fit->from[a]  = found[1 + a];
+    fit->to[a]    = found[4 + a];
+    fit->delta[a] = found[7 + a];
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  Fits the matrix to a grid with a stencil that reaches no further than limit, and stops at the first entry that does not fit. Almost every
+  row has its columns where the row before has them, one point further. Such a row needs no look at coordinates as long as no column passes
+  the end of its line, so only the points at the ends of lines, or beside irregular rows, are looked at one by one.
+*/
+static PetscErrorCode FitShape(const Pattern *A, const Shape *s, PetscInt limit, PetscInt most, PetscInt nrefusers, const PetscInt refusers[], Fit *fit)
+{
+  const PetscInt nx = s->size[0], ny = s->size[1], side = 2 * limit + 1;
+  bool           ok = true;
+  PetscInt       far;
+
+  PetscFunctionBegin;
+  fit->width = fit->nvectors = 0;
+  fit->star                  = PETSC_TRUE;
+  fit->row = fit->column = -1;
+  for (int a = 0; a < 3; a++) fit->wraps[a] = PETSC_FALSE;
+  for (PetscInt v = 0; v < side * side * side; v++) fit->seen[v] = 0;
+  for (PetscInt r = 0; r < nrefusers && ok; r++) {
+    const PetscInt q = refusers[r] / s->dof, where[3] = {q % nx, q / nx % ny, q / nx / ny};
+
+    for (PetscInt k = 0; k < A->nrun && ok; k++) {
+      if (refusers[r] >= A->run[k].first && refusers[r] < A->run[k].first + A->run[k].n) ok = FitPoint(A, &A->run[k], s, limit, most, q, where, fit, &far);
+    }
+  }
+  for (PetscInt k = 0; k < A->nrun && ok; k++) ok = FitRun(A, &A->run[k], s, limit, most, fit);
+  fit->ok = (PetscBool)ok;
+  PetscCall(FitCombine(A, limit, most, fit));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* A search for the grid of a pattern: the best so far, and how the guess that went furthest failed */
@@ -227,13 +308,20 @@ static PetscErrorCode CouplingsOfShape(const Pattern *A, const Shape *s, PetscIn
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(side * side * side * s->dof * s->dof, &fit->coupled));
   fit->ncoupled = 0;
-  FitShape(A, s, width, MOST_VECTORS, 0, nullptr, fit);
+  PetscCall(FitShape(A, s, width, MOST_VECTORS, 0, nullptr, fit));
+  if (A->size > 1) {
+    const PetscInt n = side * side * side * s->dof * s->dof;
+
+    CompatCallAllreduce(MPI_IN_PLACE, fit->coupled, (PetscMPIInt)n, MPI_UNSIGNED_CHAR, MPI_BOR, A->comm);
+    fit->ncoupled = 0;
+    for (PetscInt k = 0; k < n; k++) fit->ncoupled += fit->coupled[k];
+  }
   *couplings = fit->ncoupled;
   PetscCall(PetscFree(fit->coupled));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static void SearchConsider(const Pattern *A, PetscInt dof, PetscInt dim, PetscInt nx, PetscInt ny, PetscInt nz, Search *search)
+static PetscErrorCode SearchConsider(const Pattern *A, PetscInt dof, PetscInt dim, PetscInt nx, PetscInt ny, PetscInt nz, Search *search)
 {
   Shape          s     = {dim, {nx, ny, nz}, dof, {PETSC_FALSE, PETSC_FALSE, PETSC_FALSE}, search->frame};
   Fit           *fit   = &search->fit;
@@ -242,12 +330,13 @@ static void SearchConsider(const Pattern *A, PetscInt dof, PetscInt dim, PetscIn
   PetscInt       place = 0;
   bool           fold  = false;
 
+  PetscFunctionBegin;
   /* Two points along an axis, not the last, are a fold whatever the width */
-  if (pair && !search->line) return;
+  if (pair && !search->line) PetscFunctionReturn(PETSC_SUCCESS);
   for (PetscInt a = 0; a < dim; a++) s.wrap[a] = search->wrap[a];
-  FitShape(A, &s, limit, search->found ? search->best_fit.nvectors : MOST_VECTORS, search->inorder ? 0 : search->nrefusers, search->refusers, fit);
+  PetscCall(FitShape(A, &s, limit, search->found ? search->best_fit.nvectors : MOST_VECTORS, search->inorder ? 0 : search->nrefusers, search->refusers, fit));
   if (!fit->ok) {
-    if (fit->row < 0) return;
+    if (fit->row < 0) PetscFunctionReturn(PETSC_SUCCESS);
     if (search->inorder && fit->row > search->nearest_fit.row) {
       search->nearest     = s;
       search->nearest_fit = *fit;
@@ -257,28 +346,29 @@ static void SearchConsider(const Pattern *A, PetscInt dof, PetscInt dim, PetscIn
     if (place == search->nrefusers && place < NREFUSERS) search->nrefusers++;
     for (PetscInt r = PetscMin(place, NREFUSERS - 1); r > 0; r--) search->refusers[r] = search->refusers[r - 1];
     search->refusers[0] = fit->row;
-    return;
+    PetscFunctionReturn(PETSC_SUCCESS);
   }
   /* On an axis as short as the stencil anything fits. One that is longer by a point can be an axis of a smaller grid, folded. */
   for (PetscInt a = 0; a < dim; a++) {
-    if (fit->wraps[a] ? s.size[a] <= 2 * fit->width + 1 : dim > 1 && s.size[a] <= fit->width + (s.frame ? 2 : 0)) return;
+    if (fit->wraps[a] ? s.size[a] <= 2 * fit->width + 1 : dim > 1 && s.size[a] <= fit->width + (s.frame ? 2 : 0)) PetscFunctionReturn(PETSC_SUCCESS);
     if (a < dim - 1 && s.size[a] <= fit->width + 1) fold = true;
   }
   /* On a periodic grid no vector is special to the ends of the axes. A line wound up like a thread has such vectors. */
   for (PetscInt v = 0; v < side * side * side; v++) {
-    if (fit->seen[v] == SEEN_AROUND) return;
+    if (fit->seen[v] == SEEN_AROUND) PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (fold) {
-    if (!search->line || fit->width > 1 || (search->rival && !FitIsBetter(fit, dim, &search->rival_fit, search->rival_shape.dim))) return;
+    if (!search->line || fit->width > 1 || (search->rival && !FitIsBetter(fit, dim, &search->rival_fit, search->rival_shape.dim))) PetscFunctionReturn(PETSC_SUCCESS);
     search->rival       = PETSC_TRUE;
     search->rival_shape = s;
     search->rival_fit   = *fit;
   } else {
-    if (search->found && !FitIsBetter(fit, dim, &search->best_fit, search->best.dim)) return;
+    if (search->found && !FitIsBetter(fit, dim, &search->best_fit, search->best.dim)) PetscFunctionReturn(PETSC_SUCCESS);
     search->found    = PETSC_TRUE;
     search->best     = s;
     search->best_fit = *fit;
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Finds the best of all grids with dof unknowns per point; line: also those of one dimension */
@@ -291,7 +381,7 @@ static PetscErrorCode SearchDof(const Pattern *A, PetscInt dof, PetscBool line, 
   search->found = search->rival = PETSC_FALSE;
   search->line                  = line;
   if (line && !search->frame) {
-    SearchConsider(A, dof, 1, n, 1, 1, search);
+    PetscCall(SearchConsider(A, dof, 1, n, 1, 1, search));
     if (search->found && search->best_fit.width <= 1) {
       if (!search->best_fit.width && n > 1) search->uncoupled = PETSC_TRUE;
       PetscFunctionReturn(PETSC_SUCCESS);
@@ -307,14 +397,14 @@ static PetscErrorCode SearchDof(const Pattern *A, PetscInt dof, PetscBool line, 
   for (PetscInt k = low - 1; k >= 0; k--) {
     if (divisors[k] != n / divisors[k]) divisors[ndivisors++] = n / divisors[k];
   }
-  for (PetscInt k = 1; k < ndivisors - 1; k++) SearchConsider(A, dof, 2, divisors[k], n / divisors[k], 1, search);
+  for (PetscInt k = 1; k < ndivisors - 1; k++) PetscCall(SearchConsider(A, dof, 2, divisors[k], n / divisors[k], 1, search));
   /* What fits a plane with a stencil of width 1 fits no box with fewer vectors */
   if (!search->frame && !(search->found && search->best_fit.width <= 1)) {
     for (PetscInt k = 1; k < ndivisors - 1; k++) {
       const PetscInt rest = n / divisors[k];
 
       for (PetscInt l = 1; l < ndivisors - 1 && divisors[l] < rest; l++) {
-        if (rest % divisors[l] == 0) SearchConsider(A, dof, 3, divisors[k], divisors[l], rest / divisors[l], search);
+        if (rest % divisors[l] == 0) PetscCall(SearchConsider(A, dof, 3, divisors[k], divisors[l], rest / divisors[l], search));
       }
     }
   }
@@ -387,27 +477,35 @@ static PetscErrorCode SearchOtherDofs(const Pattern *A, PetscInt bs, Search *sea
   After how many rows the pattern repeats itself, going by a sample: the unknowns per point where the matrix has no block size. Within a point
   no row repeats the one before it, since both have the same columns there.
 */
-static PetscInt PatternPeriod(const Pattern *A)
+static PetscErrorCode PatternPeriod(const Pattern *A, PetscInt *period)
 {
-  const PetscInt nsamples              = 256;
+  const PetscInt nsamples              = PetscMax(8, 256 / (PetscInt)A->size);
   PetscInt       same[DOF_GUESSES + 1] = {0}, most = 0;
 
-  for (PetscInt sample = 0; sample < nsamples; sample++) {
-    const PetscInt row = (PetscInt)(((PetscInt64)2 * sample + 1) * A->n / (2 * nsamples)), length = A->i[row + 1] - A->i[row];
+  PetscFunctionBegin;
+  *period = 1;
+  for (PetscInt r = 0; r < A->nrun; r++) {
+    const PatternRun *run = &A->run[r];
 
-    for (PetscInt d = 1; d <= DOF_GUESSES && row + d < A->n && length > 1; d++) {
-      const PetscInt *j = A->j + A->i[row], *next = A->j + A->i[row + d];
-      bool            equal = A->i[row + d + 1] - A->i[row + d] == length;
+    for (PetscInt sample = 0; sample < nsamples && run->n; sample++) {
+      const PetscInt row = (PetscInt)(((PetscInt64)2 * sample + 1) * run->n / (2 * nsamples)), *i = A->i + run->local + row, length = i[1] - i[0];
 
-      for (PetscInt k = 0; k < length && equal; k++) equal = next[k] == j[k] + d;
-      if (equal && A->n % d == 0) most = PetscMax(most, ++same[d]);
+      for (PetscInt d = 1; d <= DOF_GUESSES && row + d < run->n && length > 1; d++) {
+        const PetscInt *j = A->j + i[0], *next = A->j + i[d];
+        bool            equal = i[d + 1] - i[d] == length;
+
+        for (PetscInt k = 0; k < length && equal; k++) equal = next[k] == j[k] + d;
+        if (equal && A->n % d == 0) same[d]++;
+      }
     }
   }
-  if (8 * same[1] >= most) return 1;
-  for (PetscInt d = 2; d <= DOF_GUESSES; d++) {
-    if (4 * same[d] >= 3 * most) return d;
+  if (A->size > 1) CompatCallAllreduce(MPI_IN_PLACE, same, DOF_GUESSES + 1, MPIU_INT, MPI_SUM, A->comm);
+  for (PetscInt d = 1; d <= DOF_GUESSES; d++) most = PetscMax(most, same[d]);
+  if (8 * same[1] >= most) PetscFunctionReturn(PETSC_SUCCESS);
+  for (PetscInt d = 2; d <= DOF_GUESSES && *period == 1; d++) {
+    if (4 * same[d] >= 3 * most) *period = d;
   }
-  return 1;
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /*
@@ -421,8 +519,9 @@ static PetscErrorCode SearchGrid(const Pattern *A, PetscInt dof, PetscInt bs, Se
   search->nrefusers       = 0;
   search->nearest_fit.row = -1;
   if (!dof && bs == 1 && !search->frame) {
-    const PetscInt period = PatternPeriod(A);
+    PetscInt period;
 
+    PetscCall(PatternPeriod(A, &period));
     /* A sample of irregular rows can show a multiple of the period */
     for (PetscInt d = 2; d <= period; d++) {
       if (period % d) continue;
@@ -540,41 +639,41 @@ static PetscErrorCode StructuredGridErrorNamed(const Pattern *A, const Shape *s,
   fit = &search->fit;
 
   if (bound < STRUCTURED_GRID_MAX_WIDTH) {
-    FitShape(A, s, STRUCTURED_GRID_MAX_WIDTH, MOST_VECTORS, 0, nullptr, fit);
+    PetscCall(FitShape(A, s, STRUCTURED_GRID_MAX_WIDTH, MOST_VECTORS, 0, nullptr, fit));
     if (fit->ok) {
       const PetscInt width = fit->width;
 
       PetscCall(PetscFree(search));
-      SETERRQ(PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "%s, but the stencil, which reaches %" PetscInt_FMT ", may reach %" PetscInt_FMT " only. %s%s", what, width, bound,
+      SETERRQ(A->comm, PETSC_ERR_ARG_INCOMP, "%s, but the stencil, which reaches %" PetscInt_FMT ", may reach %" PetscInt_FMT " only. %s%s", what, width, bound,
               dmda ? "Create the DMDA with this stencil width, or give the grid with " : "Allow it this width", dmda ? SIZE_OPTION(hints) : "");
     }
   }
   if (!s->frame) {
     for (PetscInt a = 0; a < s->dim; a++) other.wrap[a] = PETSC_TRUE;
-    FitShape(A, &other, STRUCTURED_GRID_MAX_WIDTH, MOST_VECTORS, 0, nullptr, fit);
+    PetscCall(FitShape(A, &other, STRUCTURED_GRID_MAX_WIDTH, MOST_VECTORS, 0, nullptr, fit));
     if (fit->ok) {
       const PetscInt wraps[3] = {fit->wraps[0], fit->wraps[1], fit->wraps[2]};
 
       PetscCall(PetscFree(search));
       PetscCall(SizeText(s->dim, wraps, PETSC_TRUE, sizeof(option), option));
-      SETERRQ(PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "%s. They are near each other only around the end of the axis: the grid is periodic, give %s %s", what, PERIODIC_OPTION(hints), option);
+      SETERRQ(A->comm, PETSC_ERR_ARG_INCOMP, "%s. They are near each other only around the end of the axis: the grid is periodic, give %s %s", what, PERIODIC_OPTION(hints), option);
     }
   }
   PetscCall(SearchByHints(A, hints, bs, search));
   if (search->found && !search->ambiguous) {
     PetscCall(OptionsText(&search->best, &search->best_fit, hints, sizeof(option), option));
     PetscCall(PetscFree(search));
-    SETERRQ(PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "%s. The sparsity fits another grid: give %s", what, option);
+    SETERRQ(A->comm, PETSC_ERR_ARG_INCOMP, "%s. The sparsity fits another grid: give %s", what, option);
   }
-  FitShape(A, s, WIDEST, MOST_VECTORS, 0, nullptr, fit);
+  PetscCall(FitShape(A, s, WIDEST, MOST_VECTORS, 0, nullptr, fit));
   if (fit->ok) {
     const PetscInt width = fit->width;
 
     PetscCall(PetscFree(search));
-    SETERRQ(PETSC_COMM_SELF, PETSC_ERR_SUP, "%s: the stencil has width %" PetscInt_FMT ", and no more than %d is supported. Take a solver that needs no grid", what, width, STRUCTURED_GRID_MAX_WIDTH);
+    SETERRQ(A->comm, PETSC_ERR_SUP, "%s: the stencil has width %" PetscInt_FMT ", and no more than %d is supported. Take a solver that needs no grid", what, width, STRUCTURED_GRID_MAX_WIDTH);
   }
   PetscCall(PetscFree(search));
-  SETERRQ(PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "%s: not a stencil of width <= %d. Give the right grid with %s, or take a solver that needs no grid", what, STRUCTURED_GRID_MAX_WIDTH, SIZE_OPTION(hints));
+  SETERRQ(A->comm, PETSC_ERR_ARG_INCOMP, "%s: not a stencil of width <= %d. Give the right grid with %s, or take a solver that needs no grid", what, STRUCTURED_GRID_MAX_WIDTH, SIZE_OPTION(hints));
 }
 
 /* Says why no grid was found in the sparsity. Always an error. */
@@ -591,8 +690,8 @@ static PetscErrorCode StructuredGridErrorSearch(const Pattern *A, PetscInt bs, c
     PetscCall(SearchByHints(A, &fewer, bs, search));
     if (search->found && !search->ambiguous) {
       PetscCall(OptionsText(&search->best, &search->best_fit, hints, sizeof(option), option));
-      SETERRQ(PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "No grid fits the sparsity with what is given for it by %s%s%s: give %s", hints->dof ? DOF_OPTION(hints) : "", hints->dof && hints->nperiodic ? " and " : "",
-              hints->nperiodic ? PERIODIC_OPTION(hints) : "", option);
+      SETERRQ(A->comm, PETSC_ERR_ARG_INCOMP, "No grid fits the sparsity with what is given for it by %s%s%s: give %s", hints->dof ? DOF_OPTION(hints) : "", hints->dof && hints->nperiodic ? " and " : "", hints->nperiodic ? PERIODIC_OPTION(hints) : "",
+              option);
     }
   }
   for (int a = 0; a < 3; a++) search->periodic[a] = PETSC_FALSE;
@@ -602,10 +701,10 @@ static PetscErrorCode StructuredGridErrorSearch(const Pattern *A, PetscInt bs, c
     const PetscInt width = search->best_fit.width;
     int            axis;
 
-    FitShape(A, &search->best, STRUCTURED_GRID_MAX_WIDTH, MOST_VECTORS, 0, nullptr, fit);
+    PetscCall(FitShape(A, &search->best, STRUCTURED_GRID_MAX_WIDTH, MOST_VECTORS, 0, nullptr, fit));
     axis = MisfitAxis(fit);
     PetscCall(SizeText(search->best.dim, search->best.size, PETSC_FALSE, sizeof(size), size));
-    SETERRQ(PETSC_COMM_SELF, PETSC_ERR_SUP,
+    SETERRQ(A->comm, PETSC_ERR_SUP,
             "The sparsity fits a grid of %s points with a stencil of width %" PetscInt_FMT ", and no more than %d is supported: row %" PetscInt_FMT " couples column %" PetscInt_FMT ", %" PetscInt_FMT
             " apart in %c. Give another grid with %s, or take a solver that needs no grid",
             size, width, STRUCTURED_GRID_MAX_WIDTH, fit->row, fit->column, PetscAbsInt(fit->delta[axis]), "xyz"[axis], SIZE_OPTION(hints));
@@ -614,11 +713,11 @@ static PetscErrorCode StructuredGridErrorSearch(const Pattern *A, PetscInt bs, c
   search->inorder = PETSC_TRUE;
   PetscCall(SearchGrid(A, hints->dof, bs, search));
   fit = &search->nearest_fit;
-  if (fit->row < 0) SETERRQ(PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG, "The sparsity of the matrix does not tell its grid: give it with %s", SIZE_OPTION(hints));
+  if (fit->row < 0) SETERRQ(A->comm, PETSC_ERR_ARG_WRONG, "The sparsity of the matrix does not tell its grid: give it with %s", SIZE_OPTION(hints));
   PetscCall(SizeText(search->nearest.dim, search->nearest.size, PETSC_FALSE, sizeof(size), size));
   PetscCall(CoordinatesText(search->nearest.dim, fit->from, "(", ", ", ")", sizeof(from), from));
   PetscCall(CoordinatesText(search->nearest.dim, fit->to, "(", ", ", ")", sizeof(to), to));
-  SETERRQ(PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG,
+  SETERRQ(A->comm, PETSC_ERR_ARG_WRONG,
           "The matrix is not a stencil of width <= %d on a grid: row %" PetscInt_FMT " couples column %" PetscInt_FMT
           ", which are points %s and %s on the grid of %s points that fits longest. Give the grid with %s if there is one, or take a solver that needs none",
           STRUCTURED_GRID_MAX_WIDTH, fit->row, fit->column, from, to, size, SIZE_OPTION(hints));
@@ -631,17 +730,17 @@ static PetscErrorCode StructuredGridFromSparsity(const Pattern *A, PetscInt bs, 
   Search *search;
 
   PetscFunctionBegin;
-  PetscCheck(!hints->dof || A->n % hints->dof == 0, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "%s %" PetscInt_FMT " does not divide the %" PetscInt_FMT " rows of the matrix", DOF_OPTION(hints), hints->dof, A->n);
+  PetscCheck(!hints->dof || A->n % hints->dof == 0, A->comm, PETSC_ERR_ARG_SIZ, "%s %" PetscInt_FMT " does not divide the %" PetscInt_FMT " rows of the matrix", DOF_OPTION(hints), hints->dof, A->n);
   PetscCall(PetscNew(&search));
   PetscCall(SearchByHints(A, hints, bs, search));
   if (search->uncoupled) {
     PetscCall(PetscFree(search));
-    SETERRQ(PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG, "The matrix couples no two grid points, so its sparsity does not tell the grid: give %s nx,ny", SIZE_OPTION(hints));
+    SETERRQ(A->comm, PETSC_ERR_ARG_WRONG, "The matrix couples no two grid points, so its sparsity does not tell the grid: give %s nx,ny", SIZE_OPTION(hints));
   }
   if (search->ambiguous) {
     PetscCall(SizeText(search->rival_shape.dim, search->rival_shape.size, PETSC_TRUE, sizeof(size), size));
     PetscCall(PetscFree(search));
-    SETERRQ(PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG, "The sparsity does not tell the grid: with so few points along an axis, %s is only one of several that fit. Give the grid with %s, as in %s %s", size, SIZE_OPTION(hints), SIZE_OPTION(hints), size);
+    SETERRQ(A->comm, PETSC_ERR_ARG_WRONG, "The sparsity does not tell the grid: with so few points along an axis, %s is only one of several that fit. Give the grid with %s, as in %s %s", size, SIZE_OPTION(hints), SIZE_OPTION(hints), size);
   }
   if (!search->found) {
     const PetscErrorCode ierr = StructuredGridErrorSearch(A, bs, hints, search);
@@ -666,28 +765,31 @@ static PetscErrorCode DMDAGetShape(DM da, Shape *s, PetscInt *width, DMBoundaryT
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The DMDA that describes the rows of A on one process, or NULL */
+/* The DMDA that describes the rows of A, which are dealt to processes as its points are, or NULL */
 static PetscErrorCode StructuredGridGetDMDA(Mat A, DM dm, DM *da)
 {
-  DM       candidates[2] = {nullptr, dm};
-  PetscInt n;
+  DM          candidates[2] = {nullptr, dm};
+  PetscInt    n, local;
+  PetscMPIInt size;
 
   PetscFunctionBegin;
   *da = nullptr;
   PetscCall(MatGetSize(A, &n, nullptr));
+  PetscCall(MatGetLocalSize(A, &local, nullptr));
+  PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)A), &size));
   PetscCall(MatGetDM(A, &candidates[0]));
   for (int c = 0; c < 2 && !*da; c++) {
     PetscBool      isda;
     PetscMPIInt    nproc;
     Shape          s;
-    PetscInt       width;
+    PetscInt       width, lo[3], points[3], differs, any;
     DMBoundaryType boundary[3];
 
     if (!candidates[c]) continue;
     PetscCall(PetscObjectTypeCompare((PetscObject)candidates[c], DMDA, &isda));
     if (!isda) continue;
     PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)candidates[c]), &nproc));
-    if (nproc > 1) {
+    if (nproc != size) {
       PetscCall(PetscInfo(A, "The DMDA is ignored: it is spread over %d processes\n", (int)nproc));
       continue;
     }
@@ -696,31 +798,41 @@ static PetscErrorCode StructuredGridGetDMDA(Mat A, DM dm, DM *da)
       PetscCall(PetscInfo(A, "The DMDA is ignored: its %" PetscInt_FMT " x %" PetscInt_FMT " x %" PetscInt_FMT " points with %" PetscInt_FMT " unknowns are not the %" PetscInt_FMT " rows of the matrix\n", s.size[0], s.size[1], s.size[2], s.dof, n));
       continue;
     }
+    if (size > 1) {
+      PetscCall(DMDAGetCorners(candidates[c], &lo[0], &lo[1], &lo[2], &points[0], &points[1], &points[2]));
+      for (PetscInt a = s.dim; a < 3; a++) points[a] = 1;
+      differs = points[0] * points[1] * points[2] * s.dof != local;
+      CompatCallAllreduce(&differs, &any, 1, MPIU_INT, MPI_MAX, PetscObjectComm((PetscObject)A));
+      if (any) {
+        PetscCall(PetscInfo(A, "The DMDA is ignored: its points are not dealt to processes as the rows of the matrix are\n"));
+        continue;
+      }
+    }
     *da = candidates[c];
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Takes the shape from the hints. The DMDA, if it has the same points, knows which axes are periodic. */
-static PetscErrorCode StructuredGridFromHints(PetscInt n, const StructuredGridHints *hints, Shape *s)
+static PetscErrorCode StructuredGridFromHints(MPI_Comm comm, PetscInt n, const StructuredGridHints *hints, Shape *s)
 {
   PetscInt points = 1;
   char     size[128];
 
   PetscFunctionBegin;
-  PetscCheck(hints->dim > 0 && hints->dim <= 3, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "%s takes one to three sizes, not %" PetscInt_FMT, SIZE_OPTION(hints), hints->dim);
+  PetscCheck(hints->dim > 0 && hints->dim <= 3, comm, PETSC_ERR_ARG_OUTOFRANGE, "%s takes one to three sizes, not %" PetscInt_FMT, SIZE_OPTION(hints), hints->dim);
   PetscCall(SizeText(hints->dim, hints->size, PETSC_TRUE, sizeof(size), size));
   for (PetscInt a = 0; a < hints->dim; a++) {
-    PetscCheck(hints->size[a] > 0, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "%s %s: there must be at least one point along each axis", SIZE_OPTION(hints), size);
+    PetscCheck(hints->size[a] > 0, comm, PETSC_ERR_ARG_OUTOFRANGE, "%s %s: there must be at least one point along each axis", SIZE_OPTION(hints), size);
     /* Division instead of multiplication, because the product of wrong sizes may overflow */
-    PetscCheck(hints->size[a] <= n / points, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "%s %s has more points than the matrix has rows, which is %" PetscInt_FMT, SIZE_OPTION(hints), size, n);
+    PetscCheck(hints->size[a] <= n / points, comm, PETSC_ERR_ARG_SIZ, "%s %s has more points than the matrix has rows, which is %" PetscInt_FMT, SIZE_OPTION(hints), size, n);
     points *= hints->size[a];
     s->size[a] = hints->size[a];
   }
   s->dim = hints->dim;
   s->dof = hints->dof ? hints->dof : n / points;
-  PetscCheck(s->dof <= n / points && s->dof * points == n, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "%s %s has %" PetscInt_FMT " points, which with %" PetscInt_FMT " unknown%s each are not the %" PetscInt_FMT " rows of the matrix: %s%s%s",
-             SIZE_OPTION(hints), size, points, s->dof, s->dof == 1 ? "" : "s", n, n % points ? "give sizes whose product divides the rows" : "leave ", n % points ? "" : DOF_OPTION(hints), n % points ? "" : " away");
+  PetscCheck(s->dof <= n / points && s->dof * points == n, comm, PETSC_ERR_ARG_SIZ, "%s %s has %" PetscInt_FMT " points, which with %" PetscInt_FMT " unknown%s each are not the %" PetscInt_FMT " rows of the matrix: %s%s%s", SIZE_OPTION(hints), size,
+             points, s->dof, s->dof == 1 ? "" : "s", n, n % points ? "give sizes whose product divides the rows" : "leave ", n % points ? "" : DOF_OPTION(hints), n % points ? "" : " away");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -730,9 +842,10 @@ static PetscErrorCode StructuredGridFromDMDA(DM da, const StructuredGridHints *h
 
   PetscFunctionBegin;
   PetscCall(DMDAGetShape(da, s, bound, boundary));
-  PetscCheck(!hints->dof || hints->dof == s->dof, PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "%s is %" PetscInt_FMT " unknowns per point, but the matrix's DMDA has %" PetscInt_FMT ": leave the option away", DOF_OPTION(hints), hints->dof, s->dof);
+  PetscCheck(!hints->dof || hints->dof == s->dof, PetscObjectComm((PetscObject)da), PETSC_ERR_ARG_INCOMP, "%s is %" PetscInt_FMT " unknowns per point, but the matrix's DMDA has %" PetscInt_FMT ": leave the option away", DOF_OPTION(hints), hints->dof,
+             s->dof);
   for (PetscInt a = 0; a < s->dim; a++) {
-    PetscCheck(boundary[a] == DM_BOUNDARY_NONE || boundary[a] == DM_BOUNDARY_GHOSTED || boundary[a] == DM_BOUNDARY_PERIODIC, PETSC_COMM_SELF, PETSC_ERR_SUP,
+    PetscCheck(boundary[a] == DM_BOUNDARY_NONE || boundary[a] == DM_BOUNDARY_GHOSTED || boundary[a] == DM_BOUNDARY_PERIODIC, PetscObjectComm((PetscObject)da), PETSC_ERR_SUP,
                "The DMDA's boundary type in %c is %s; none, ghosted and periodic are supported. Give the grid with %s to go by the matrix alone", "xyz"[a], DMBoundaryTypes[boundary[a]], SIZE_OPTION(hints));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -746,10 +859,10 @@ static PetscErrorCode StructuredGridFromPattern(Mat mat, const Pattern *A, DM da
 
   PetscFunctionBegin;
   fit.coupled = nullptr;
-  PetscCheck(hints->dof >= 0, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "%s %" PetscInt_FMT ": there must be at least one unknown per point", DOF_OPTION(hints), hints->dof);
+  PetscCheck(hints->dof >= 0, A->comm, PETSC_ERR_ARG_OUTOFRANGE, "%s %" PetscInt_FMT ": there must be at least one unknown per point", DOF_OPTION(hints), hints->dof);
   PetscCall(MatGetBlockSize(mat, &bs));
   if (hints->dim) {
-    PetscCall(StructuredGridFromHints(A->n, hints, &s));
+    PetscCall(StructuredGridFromHints(A->comm, A->n, hints, &s));
     grid->origin = "options";
     if (da && !hints->nperiodic) {
       Shape          known;
@@ -771,19 +884,19 @@ static PetscErrorCode StructuredGridFromPattern(Mat mat, const Pattern *A, DM da
     grid->origin = "sparsity";
   }
   if (hints->nperiodic) {
-    PetscCheck(hints->nperiodic <= s.dim, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "%s is given for %" PetscInt_FMT " axes, but the grid has %" PetscInt_FMT, PERIODIC_OPTION(hints), hints->nperiodic, s.dim);
+    PetscCheck(hints->nperiodic <= s.dim, A->comm, PETSC_ERR_ARG_OUTOFRANGE, "%s is given for %" PetscInt_FMT " axes, but the grid has %" PetscInt_FMT, PERIODIC_OPTION(hints), hints->nperiodic, s.dim);
     for (PetscInt a = 0; a < 3; a++) s.wrap[a] = (PetscBool)(a < hints->nperiodic && hints->periodic[a]);
   }
   if (s.frame) {
-    PetscCheck(s.dim == 2, PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "An octahedral grid has two dimensions, not %" PetscInt_FMT ": give %s nx,ny", s.dim, SIZE_OPTION(hints));
-    PetscCheck(!s.wrap[0] && !s.wrap[1], PETSC_COMM_SELF, PETSC_ERR_ARG_INCOMP, "An octahedral grid is not periodic: its frame is closed already. Give %s 0,0", PERIODIC_OPTION(hints));
+    PetscCheck(s.dim == 2, A->comm, PETSC_ERR_ARG_INCOMP, "An octahedral grid has two dimensions, not %" PetscInt_FMT ": give %s nx,ny", s.dim, SIZE_OPTION(hints));
+    PetscCheck(!s.wrap[0] && !s.wrap[1], A->comm, PETSC_ERR_ARG_INCOMP, "An octahedral grid is not periodic: its frame is closed already. Give %s 0,0", PERIODIC_OPTION(hints));
   }
   if (hints->width > 0) bound = PetscMin(bound, hints->width);
   if (!hints->dim && !da) {
     /* The search has fitted it already, with no bound but its own */
-    if (fit.width > bound) FitShape(A, &s, bound, MOST_VECTORS, 0, nullptr, &fit);
+    if (fit.width > bound) PetscCall(FitShape(A, &s, bound, MOST_VECTORS, 0, nullptr, &fit));
   } else
-    FitShape(A, &s, bound, MOST_VECTORS, 0, nullptr, &fit);
+    PetscCall(FitShape(A, &s, bound, MOST_VECTORS, 0, nullptr, &fit));
   if (!fit.ok) PetscCall(StructuredGridErrorNamed(A, &s, &fit, bound, grid->origin, bs, hints));
 
   grid->dim      = s.dim;
@@ -798,45 +911,165 @@ static PetscErrorCode StructuredGridFromPattern(Mat mat, const Pattern *A, DM da
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Whether the rows are numbered as the DMDA numbers them: without other sizes in the hints */
+static PetscErrorCode StructuredGridKeepsDMDA(DM da, const StructuredGridHints *hints, PetscBool *keeps)
+{
+  Shape          s;
+  PetscInt       width;
+  DMBoundaryType boundary[3];
+
+  PetscFunctionBegin;
+  *keeps = (PetscBool)(da != nullptr);
+  if (!da || !hints->dim) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(DMDAGetShape(da, &s, &width, boundary));
+  for (PetscInt a = 0; a < 3; a++) *keeps = (PetscBool)(*keeps && (a < hints->dim ? hints->size[a] : 1) == s.size[a]);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  StructuredGridGetNumbering - How the rows of a distributed matrix, whose grid StructuredGridDetermine() finds, are numbered
+
+  Collective
+
+  Input Parameters:
++ A     - the matrix
+. dm    - as for StructuredGridDetermine()
+- hints - as for StructuredGridDetermine()
+
+  Output Parameter:
+. numbering - to be given to StructuredGridNumberingDestroy()
+*/
+PetscErrorCode StructuredGridGetNumbering(Mat A, DM dm, const StructuredGridHints *hints, StructuredGridNumbering *numbering)
+{
+  DM        da;
+  PetscBool keeps;
+
+  PetscFunctionBegin;
+  PetscCall(StructuredGridGetDMDA(A, dm, &da));
+  PetscCall(StructuredGridKeepsDMDA(da, hints, &keeps));
+  PetscCall(StructuredGridNumberingCreate(A, keeps ? da : nullptr, numbering));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The rows of this process with natural columns, ascending, and the runs that they form. Nothing of the size of the whole matrix is made. */
+static PetscErrorCode PatternOfDistributed(Mat A, const StructuredGridNumbering *numbering, Pattern *pattern, PetscInt **i, PetscInt **j, PatternRun **run)
+{
+  Mat             block[2];
+  const PetscInt *columns, *ia[2], *ja[2];
+  PetscInt        n, first, ncolumns, *natural, *own;
+  PetscBool       done[2];
+  PetscMPIInt     rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(pattern->comm, &rank));
+  PetscCall(MatGetOwnershipRange(A, &first, nullptr));
+  PetscCall(MatMPIAIJGetSeqAIJ(A, &block[0], &block[1], &columns));
+  for (int k = 0; k < 2; k++) {
+    PetscCall(MatGetRowIJ(block[k], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia[k], &ja[k], &done[k]));
+    PetscCheck(done[k], PETSC_COMM_SELF, PETSC_ERR_SUP, "The matrix does not give its rows: use -mat_type aij");
+  }
+  PetscCall(MatGetSize(block[1], nullptr, &ncolumns));
+  PetscCall(PetscMalloc2(ncolumns, &natural, n, &own));
+  for (PetscInt k = 0; k < n; k++) own[k] = StructuredGridNumberingNatural(numbering, pattern->size, first + k);
+  for (PetscInt k = 0; k < ncolumns; k++) natural[k] = StructuredGridNumberingNatural(numbering, pattern->size, columns[k]);
+  PetscCall(PetscMalloc2(n + 1, i, ia[0][n] + ia[1][n], j));
+  (*i)[0] = 0;
+  for (PetscInt row = 0; row < n; row++) {
+    PetscInt *to = *j + (*i)[row];
+
+    for (PetscInt k = ia[0][row]; k < ia[0][row + 1]; k++) *to++ = own[ja[0][k]];
+    for (PetscInt k = ia[1][row]; k < ia[1][row + 1]; k++) *to++ = natural[ja[1][k]];
+    (*i)[row + 1] = (PetscInt)(to - *j);
+    if (!std::is_sorted(*j + (*i)[row], to)) std::sort(*j + (*i)[row], to);
+  }
+  PetscCall(PetscFree2(natural, own));
+  for (int k = 0; k < 2; k++) PetscCall(MatRestoreRowIJ(block[k], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia[k], &ja[k], &done[k]));
+  PetscCall(MatGetLocalSize(A, &n, nullptr));
+  pattern->nrun = 1;
+  if (numbering->boxes) {
+    PetscInt lo[3], hi[3];
+
+    StructuredGridNumberingBox(numbering, rank, lo, hi);
+    pattern->nrun = (hi[1] - lo[1]) * (hi[2] - lo[2]);
+    PetscCall(PetscMalloc1(pattern->nrun, run));
+    for (PetscInt k = 0; k < pattern->nrun; k++) {
+      const PetscInt y = lo[1] + k % (hi[1] - lo[1]), z = lo[2] + k / (hi[1] - lo[1]), width = hi[0] - lo[0], dof = numbering->dof;
+
+      (*run)[k] = {dof * (lo[0] + numbering->size[0] * (y + numbering->size[1] * z)), dof * width, dof * width * k};
+    }
+  } else {
+    PetscCall(PetscMalloc1(1, run));
+    (*run)[0] = {first, n, 0};
+  }
+  pattern->i   = *i;
+  pattern->j   = *j;
+  pattern->run = *run;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /*
   StructuredGridDetermine - Finds the grid that the rows of a matrix live on, and checks every entry against it
 
-  Not Collective
+  Collective
 
   Input Parameters:
-+ A     - an assembled square matrix on one process, of type seqaij or a type derived from it
++ A     - an assembled square matrix of type seqaij, mpiaij, or a type derived from them. Rows are in natural order, or as the DMDA deals them to processes.
 . dm    - a DMDA that is asked if A has none itself, or NULL
 - hints - what is known of the grid; it comes before any DMDA, and a DMDA before the sparsity
 
   Output Parameter:
 . grid - the grid, with the width, star and periodicity that the pattern of A needs
+
+  Note:
+  Rows and columns in error texts are natural numbers.
 */
 PetscErrorCode StructuredGridDetermine(Mat A, DM dm, const StructuredGridHints *hints, StructuredGrid *grid)
 {
-  PetscInt       m, n;
-  PetscBool      seqaij, assembled, done;
-  DM             da;
-  Pattern        pattern;
-  PetscErrorCode ierr;
+  MPI_Comm                comm = PetscObjectComm((PetscObject)A);
+  PetscInt                m, n, *i = nullptr, *j = nullptr;
+  PetscBool               seqaij, mpiaij, assembled, done, keeps;
+  DM                      da;
+  Pattern                 pattern;
+  PatternRun              whole, *run = nullptr;
+  StructuredGridNumbering numbering;
+  PetscErrorCode          ierr;
 
   PetscFunctionBegin;
   PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATSEQAIJ, &seqaij));
-  if (!seqaij) {
+  PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATMPIAIJ, &mpiaij));
+  if (!seqaij && !mpiaij) {
     MatType type;
 
     PetscCall(MatGetType(A, &type));
-    SETERRQ(PetscObjectComm((PetscObject)A), PETSC_ERR_SUP, "The grid of a matrix of type %s cannot be determined: use -mat_type aij on one process", type ? type : "that is not set");
+    SETERRQ(comm, PETSC_ERR_SUP, "The grid of a matrix of type %s cannot be determined: use -mat_type aij", type ? type : "that is not set");
   }
   PetscCall(MatGetSize(A, &m, &n));
-  PetscCheck(m == n, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "A matrix of %" PetscInt_FMT " rows and %" PetscInt_FMT " columns lives on no grid: it must be square", m, n);
-  PetscCheck(m > 0, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "A matrix without rows lives on no grid: set its sizes");
+  PetscCheck(m == n, comm, PETSC_ERR_ARG_SIZ, "A matrix of %" PetscInt_FMT " rows and %" PetscInt_FMT " columns lives on no grid: it must be square", m, n);
+  PetscCheck(m > 0, comm, PETSC_ERR_ARG_SIZ, "A matrix without rows lives on no grid: set its sizes");
   PetscCall(MatAssembled(A, &assembled));
-  PetscCheck(assembled, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE, "The matrix is not assembled: call MatAssemblyBegin() and MatAssemblyEnd() first");
+  PetscCheck(assembled, comm, PETSC_ERR_ARG_WRONGSTATE, "The matrix is not assembled: call MatAssemblyBegin() and MatAssemblyEnd() first");
   PetscCall(StructuredGridGetDMDA(A, dm, &da));
-  PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &pattern.n, &pattern.i, &pattern.j, &done));
-  PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The matrix does not give its rows: use -mat_type aij");
+  pattern.comm = comm;
+  pattern.n    = m;
+  PetscCallMPI(MPI_Comm_size(comm, &pattern.size));
+  if (mpiaij) {
+    PetscCall(StructuredGridKeepsDMDA(da, hints, &keeps));
+    PetscCall(StructuredGridNumberingCreate(A, keeps ? da : nullptr, &numbering));
+    PetscCall(PatternOfDistributed(A, &numbering, &pattern, &i, &j, &run));
+    PetscCall(StructuredGridNumberingDestroy(&numbering));
+  } else {
+    PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &pattern.i, &pattern.j, &done));
+    PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The matrix does not give its rows: use -mat_type aij");
+    whole        = {0, m, 0};
+    pattern.nrun = 1;
+    pattern.run  = &whole;
+  }
   ierr = StructuredGridFromPattern(A, &pattern, da, hints, grid);
-  PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &pattern.n, &pattern.i, &pattern.j, &done));
+  if (mpiaij) {
+    PetscCall(PetscFree2(i, j));
+    PetscCall(PetscFree(run));
+  } else
+    PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &pattern.i, &pattern.j, &done));
   PetscCall(ierr);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

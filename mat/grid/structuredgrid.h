@@ -5,6 +5,7 @@
 
 #include <petscmat.h>
 #include <petscdmtypes.h>
+#include "mat/grid/numbering.h"
 
 /* Widest stencil that is taken for one: a wider front is no longer small beside what it eliminates */
 #define STRUCTURED_GRID_MAX_WIDTH 3
@@ -38,4 +39,5 @@ typedef struct {
 } StructuredGridHints;
 
 PETSC_INTERN PetscErrorCode StructuredGridDetermine(Mat, DM, const StructuredGridHints *, StructuredGrid *);
+PETSC_INTERN PetscErrorCode StructuredGridGetNumbering(Mat, DM, const StructuredGridHints *, StructuredGridNumbering *);
 PETSC_INTERN PetscErrorCode StructuredGridView(const StructuredGrid *, PetscViewer);

@@ -1337,19 +1337,26 @@ static bool DenseLUColumns(int m, int n, T *A, ptrdiff_t ld, int *ipiv, DensePiv
 }
 
 /*
-  LU factorization of the first m columns of a front with f rows, [W; Y]: W = P^-1 L U with unit L, Y := Y U^-1. Rows are exchanged inside W only: row k with row ipiv[k] >= k,
-  one after the other, as DenseSwapRows() does it. The diagonal entry stays the pivot where it is at least threshold times the largest of its column. A pivot of modulus below
-  tiny is replaced by one of modulus replacement with its sign or phase. Returns how many were, or -1 where a pivot is not finite. For complex entries "largest" and
+  LU factorization of the first n columns of a front with f rows, [W; Y] with m >= n rows in W: W = P^-1 L U with unit L, Y := Y U^-1. Rows are exchanged inside W only: row k with
+  row ipiv[k] >= k, one after the other, as DenseSwapRows() does it. The diagonal entry stays the pivot where it is at least threshold times the largest of its column. A pivot of
+  modulus below tiny is replaced by one of modulus replacement with its sign or phase. Returns how many were, or -1 where a pivot is not finite. For complex entries "largest" and
   "threshold" mean |re| + |im|.
 */
 template <class T>
-static int DenseLU(int m, int f, T *F, ptrdiff_t ld, int *ipiv, double threshold, double tiny, double replacement, T *work)
+static int DenseLUPanel(int m, int n, int f, T *F, ptrdiff_t ld, int *ipiv, double threshold, double tiny, double replacement, T *work)
 {
   DensePivoting rule = {threshold, tiny, replacement, 0};
 
-  if (!DenseLUColumns(m, m, F, ld, ipiv, &rule, work)) return -1;
-  DenseSolveRight(DENSE_N, false, f - m, m, F, ld, F + m, ld, work);
+  if (!DenseLUColumns(m, n, F, ld, ipiv, &rule, work)) return -1;
+  DenseSolveRight(DENSE_N, false, f - m, n, F, ld, F + m, ld, work);
   return rule.replaced;
+}
+
+/* The same where W is square */
+template <class T>
+static int DenseLU(int m, int f, T *F, ptrdiff_t ld, int *ipiv, double threshold, double tiny, double replacement, T *work)
+{
+  return DenseLUPanel(m, m, f, F, ld, ipiv, threshold, tiny, replacement, work);
 }
 
 } // namespace

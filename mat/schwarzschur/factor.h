@@ -97,6 +97,27 @@ struct FactorData {
   void              *x; /* of the type of the factors, ldx = unknowns */
 };
 
+/* A, its transpose, its conjugate transpose */
+enum FactorOp { FACTOR_PLAIN, FACTOR_TRANSPOSED, FACTOR_ADJOINT };
+
+/* The dense kernels (dense.h) for those who do not know the type of the entries. Arrays are column-major, work has worksize entries. */
+struct FactorDense {
+  /* C -= op(A) op(B), C is m x n; with lower, only on and below the diagonal */
+  void (*gemm)(bool lower, int m, int n, int k, FactorOp ta, const void *A, ptrdiff_t lda, FactorOp tb, const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc, void *work);
+  /* B := op(A)^-1 B, B is m x n */
+  void (*trsm)(bool upper, FactorOp t, bool unit, int m, int n, const void *A, ptrdiff_t lda, void *B, ptrdiff_t ldb, void *work);
+  /* Of n columns with f rows, pivots among the first m. Returns how many pivots were replaced, or -1 where one is not finite. */
+  int (*lu)(int m, int n, int f, void *A, ptrdiff_t lda, int *pivot, double threshold, double tiny, double replacement, void *work);
+  /* Of n columns with f rows. Returns 0, 1 where a pivot is not positive, 2 where it is not finite. */
+  int (*cholesky)(int n, int f, void *A, ptrdiff_t lda, void *work);
+  /* Rows k and pivot[k] of B, k < m, one after the other or, if not forward, the last first */
+  void (*exchange)(int m, int n, void *B, ptrdiff_t ldb, const int *pivot, bool forward);
+  /* B += A, m x n */
+  void (*add)(int m, int n, const void *A, ptrdiff_t lda, void *B, ptrdiff_t ldb);
+  /* Lowers least and raises most to the moduli on the diagonal of order m */
+  void (*moduli)(int m, const void *A, ptrdiff_t lda, double *least, double *most);
+};
+
 /* The executors for one type of the factors and one instruction set */
 struct FactorKernels {
   const char *isa;
@@ -106,6 +127,7 @@ struct FactorKernels {
   void (*step)(const FactorData *, const FactorStep *, FactorThread *);
   void (*forward)(const FactorData *, const FactorStep *, FactorThread *);
   void (*backward)(const FactorData *, const FactorStep *, FactorThread *);
+  FactorDense dense;
 };
 
 struct FactorOptions {
@@ -136,6 +158,19 @@ void    FactorDestroy(Factor *factor);
 int FactorNumeric(Factor *factor, const FactorValues *values, double norm);
 /* x and b are n x nrhs, column-major, and may be the same. Returns 0, or 3 out of memory. */
 int FactorSolve(Factor *factor, FactorTranspose trans, int nrhs, const PetscScalar *b, ptrdiff_t ldb, PetscScalar *x, ptrdiff_t ldx);
+/*
+  The same in two halves, for a plan whose root is a front with a ring, which belongs to a larger tree. b holds scalars and x numbers of the factors' type; both are read and
+  written at the points of the subtree only, counted as the plan counts them. Between the halves, x must not be touched. The first half leaves in ring (r x nrhs, of the factors'
+  type) what the ring receives, and the second expects the ring's solution there. Nothing is conjugated on the way out.
+*/
+int  FactorForward(Factor *factor, FactorTranspose trans, int nrhs, const PetscScalar *b, ptrdiff_t ldb, void *x, ptrdiff_t ldx, void **ring);
+void FactorBackward(Factor *factor);
+/* After FactorNumeric(), what the root leaves to its ring: r x r without gaps, of the factors' type; the lower triangle unless the mode is LU */
+const void *FactorContribution(const Factor *factor);
+/* Gives back what only a factorization needs, the contribution block with it */
+void FactorRelease(Factor *factor);
+/* Pivots below tiny are replaced, in a matrix whose largest entry is norm */
+void FactorPivots(bool single, double norm, double *tiny, double *replacement);
 /* Whether rows that see the same surroundings hold the same numbers; else the first row that differs */
 bool                 FactorIsConstant(const Plan *plan, const FactorValues *values, PetscInt *row);
 FactorInfo           FactorGetInfo(const Factor *factor);

@@ -686,15 +686,20 @@ void Drive(Factor *F, StepFunction function, bool down, bool solve)
 
 } // namespace
 
+void FactorPivots(bool single, double norm, double *tiny, double *replacement)
+{
+  *tiny        = (single ? 1e-30 : 1e-40) * norm;
+  *replacement = __builtin_sqrt(single ? FLT_EPSILON : DBL_EPSILON) * norm;
+  if (*tiny == 0) *tiny = single ? FLT_MIN : DBL_MIN;
+}
+
 int FactorNumeric(Factor *F, const FactorValues *values, double norm)
 {
   int failed = 0;
 
   if (!AllocateThreads(F)) return 3;
-  F->data.values      = *values;
-  F->data.tiny        = (F->options.single ? 1e-30 : 1e-40) * norm;
-  F->data.replacement = __builtin_sqrt(F->options.single ? FLT_EPSILON : DBL_EPSILON) * norm;
-  if (F->data.tiny == 0) F->data.tiny = F->options.single ? FLT_MIN : DBL_MIN;
+  F->data.values = *values;
+  FactorPivots(F->options.single, norm, &F->data.tiny, &F->data.replacement);
   for (FactorThread &t : F->thread) {
     t.failed   = 0;
     t.replaced = 0;
@@ -712,6 +717,52 @@ int FactorNumeric(Factor *F, const FactorValues *values, double norm)
   return failed;
 }
 
+/* Where the root of the tree leaves what its ring gets; it comes last, in the first thread's memory if it is the only one */
+static const FactorPlace *RootPlace(const Factor *F)
+{
+  return F->step.back().back().place;
+}
+
+const void *FactorContribution(const Factor *F)
+{
+  const FactorPlace *p    = RootPlace(F);
+  const char        *base = (const char *)(p->shared ? F->data.shared_d : F->thread[0].d);
+
+  return base + p->d * F->kernels->scalar;
+}
+
+void FactorRelease(Factor *F)
+{
+  for (FactorThread &t : F->thread) {
+    free(t.d);
+    free(t.lanes);
+    t.d = t.lanes = nullptr;
+  }
+}
+
+int FactorForward(Factor *F, FactorTranspose trans, int nrhs, const PetscScalar *b, ptrdiff_t ldb, void *x, ptrdiff_t ldx, void **ring)
+{
+  if (!AllocateVectors(F, nrhs)) return 3;
+  F->data.trans = trans;
+  F->data.nrhs  = nrhs;
+  F->data.b     = b;
+  F->data.ldb   = ldb;
+  F->data.x     = x;
+  F->data.ldx   = ldx;
+  Drive(F, F->kernels->forward, false, true);
+  if (ring) {
+    const FactorPlace *p = RootPlace(F);
+
+    *ring = (char *)(p->shared ? F->data.shared_v : F->thread[0].v) + p->v * nrhs * F->kernels->scalar;
+  }
+  return 0;
+}
+
+void FactorBackward(Factor *F)
+{
+  Drive(F, F->kernels->backward, true, true);
+}
+
 int FactorSolve(Factor *F, FactorTranspose trans, int nrhs, const PetscScalar *b, ptrdiff_t ldb, PetscScalar *x, ptrdiff_t ldx)
 {
   const ptrdiff_t n    = (ptrdiff_t)F->plan->npoints * F->plan->grid.dof;
@@ -724,14 +775,8 @@ int FactorSolve(Factor *F, FactorTranspose trans, int nrhs, const PetscScalar *b
     F->x = Allocate((double)n * F->nrhs * (double)F->kernels->scalar);
     if (!F->x) return 3;
   }
-  F->data.trans = trans;
-  F->data.nrhs  = nrhs;
-  F->data.b     = b;
-  F->data.ldb   = ldb;
-  F->data.x     = same ? (void *)x : F->x;
-  F->data.ldx   = same ? ldx : n;
-  Drive(F, F->kernels->forward, false, true);
-  Drive(F, F->kernels->backward, true, true);
+  if (FactorForward(F, trans, nrhs, b, ldb, same ? (void *)x : F->x, same ? ldx : n, nullptr)) return 3;
+  FactorBackward(F);
   for (int q = 0; q < nrhs && (!same || conj); q++) {
     for (ptrdiff_t i = 0; i < n; i++) {
 #if defined(PETSC_USE_COMPLEX)

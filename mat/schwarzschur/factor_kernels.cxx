@@ -872,21 +872,40 @@ void LaneStep(const FactorData *data, const FactorStep *step, FactorThread *thre
 
 /* ---- one front at a time ---- */
 
+/* Moduli on the diagonal */
 template <class T>
-void FrontRatio(int m, const T *W, ptrdiff_t ld, bool squared, FactorThread *thread)
+void Moduli(int m, const T *W, ptrdiff_t ld, double *least, double *most)
 {
-  double least = 0, most = 0;
-
   for (int k = 0; k < m; k++) {
     const Value   v = Widen(W[k + k * ld]);
     const double *p = (const double *)&v;
-    double        s = __builtin_fabs(p[0]) + (sizeof(v) > sizeof(double) ? __builtin_fabs(p[sizeof(v) / sizeof(double) - 1]) : 0);
+    const double  s = __builtin_fabs(p[0]) + (sizeof(v) > sizeof(double) ? __builtin_fabs(p[sizeof(v) / sizeof(double) - 1]) : 0);
 
-    if (squared) s *= s;
-    if (!k || s < least) least = s;
-    if (s > most) most = s;
+    if (s < *least) *least = s;
+    if (s > *most) *most = s;
+  }
+}
+
+template <class T>
+void FrontRatio(int m, const T *W, ptrdiff_t ld, bool squared, FactorThread *thread)
+{
+  double least = __builtin_inf(), most = 0;
+
+  Moduli<T>(m, W, ld, &least, &most);
+  if (squared) {
+    least *= least;
+    most *= most;
   }
   if (least < thread->ratio * most) thread->ratio = least / most;
+}
+
+/* Whether a pivot that Cholesky stopped at is negative or not a number */
+template <class T>
+int CholeskyFailed(const T *F, ptrdiff_t ld, int bad)
+{
+  const Value v = Widen(F[bad + bad * ld]);
+
+  return ((const double *)&v)[0] != ((const double *)&v)[0] ? 2 : 1;
 }
 
 /* What a front leaves: what the children left, minus Y Z, in strips of columns that stay in the cache between the two */
@@ -942,9 +961,7 @@ void FrontStep(const FactorData *data, const FactorStep *step, FactorThread *thr
     const int bad = DenseCholesky<T>(m, f, F, f, work);
 
     if (bad >= 0) {
-      const Value v = Widen(F[bad + (ptrdiff_t)bad * f]);
-
-      thread->failed = ((const double *)&v)[0] != ((const double *)&v)[0] ? 2 : 1;
+      thread->failed = CholeskyFailed<T>(F, f, bad);
       return;
     }
     FrontRatio<T>(m, F, f, true, thread);
@@ -1529,6 +1546,52 @@ void Backward(const FactorData *data, const FactorStep *step, FactorThread *thre
     FrontStepBackward<T>(data, step, thread);
 }
 
+/* ---- the dense kernels, whatever the type ---- */
+
+inline DenseTrans Trans(FactorOp op)
+{
+  return op == FACTOR_PLAIN ? DENSE_N : op == FACTOR_TRANSPOSED ? DENSE_T : DENSE_C;
+}
+
+template <class T>
+struct Dense {
+  static void Gemm(bool lower, int m, int n, int k, FactorOp ta, const void *A, ptrdiff_t lda, FactorOp tb, const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc, void *work)
+  {
+    DenseGemm<T>(lower ? DENSE_LOWER : DENSE_ALL, m, n, k, Trans(ta), (const T *)A, lda, Trans(tb), (const T *)B, ldb, (T *)C, ldc, (T *)work);
+  }
+  static void Trsm(bool upper, FactorOp t, bool unit, int m, int n, const void *A, ptrdiff_t lda, void *B, ptrdiff_t ldb, void *work)
+  {
+    DenseTrsm<T>(upper, Trans(t), unit, m, n, (const T *)A, lda, (T *)B, ldb, (T *)work);
+  }
+  static int LU(int m, int n, int f, void *A, ptrdiff_t lda, int *pivot, double threshold, double tiny, double replacement, void *work)
+  {
+    return DenseLUPanel<T>(m, n, f, (T *)A, lda, pivot, threshold, tiny, replacement, (T *)work);
+  }
+  static int Cholesky(int n, int f, void *A, ptrdiff_t lda, void *work)
+  {
+    const int bad = DenseCholesky<T>(n, f, (T *)A, lda, (T *)work);
+
+    return bad < 0 ? 0 : CholeskyFailed<T>((const T *)A, lda, bad);
+  }
+  static void Exchange(int m, int n, void *B, ptrdiff_t ldb, const int *pivot, bool forward)
+  {
+    DenseSwapRows<T>(m, n, (T *)B, ldb, pivot, forward);
+  }
+  static void Add(int m, int n, const void *A, ptrdiff_t lda, void *B, ptrdiff_t ldb)
+  {
+    for (int j = 0; j < n; j++) {
+      const T *a = (const T *)A + j * lda;
+      T       *b = (T *)B + j * ldb;
+
+      for (int i = 0; i < m; i++) AddTo(b[i], a[i]);
+    }
+  }
+  static void ModuliOf(int m, const void *A, ptrdiff_t lda, double *least, double *most)
+  {
+    Moduli<T>(m, (const T *)A, lda, least, most);
+  }
+};
+
 #if defined(PETSC_USE_COMPLEX)
 typedef DenseComplex<double> Double;
 typedef DenseComplex<float>  Single;
@@ -1545,5 +1608,11 @@ typedef float  Single;
 #define KERNELS_TEXT(isa)  KERNELS_TEXT2(isa)
 
 extern const FactorKernels KERNELS_NAME(PETLAP_ISA)[2];
-const FactorKernels        KERNELS_NAME(PETLAP_ISA)[2] = {{KERNELS_TEXT(PETLAP_ISA), Lanes<Double>::V, sizeof(Double), DenseWorkSize<Double>(), Step<Double>, Forward<Double>, Backward<Double>},
-                                                          {KERNELS_TEXT(PETLAP_ISA), Lanes<Single>::V, sizeof(Single), DenseWorkSize<Single>(), Step<Single>, Forward<Single>, Backward<Single>}};
+#define KERNELS(T)                                                                                                            \
+  {                                                                                                                           \
+    KERNELS_TEXT(PETLAP_ISA), Lanes<T>::V, sizeof(T), DenseWorkSize<T>(), Step<T>, Forward<T>, Backward<T>,                   \
+    {                                                                                                                         \
+      Dense<T>::Gemm, Dense<T>::Trsm, Dense<T>::LU, Dense<T>::Cholesky, Dense<T>::Exchange, Dense<T>::Add, Dense<T>::ModuliOf \
+    }                                                                                                                         \
+  }
+const FactorKernels KERNELS_NAME(PETLAP_ISA)[2] = {KERNELS(Double), KERNELS(Single)};

@@ -10,6 +10,7 @@
 #include <exception>
 #include <map>
 #include <memory>
+#include <new>
 #include <unordered_map>
 #include <vector>
 
@@ -38,8 +39,15 @@ protected:
   Arena             *arena;
   int                s;
   std::map<Key, int> known;
-  std::vector<int>   stamp, position; /* of every point, for the front at hand */
-  int                now = 0;
+  struct Release {
+    void operator()(int *p) const
+    {
+      free(p);
+    }
+  };
+  /* Of every point, for the front at hand. Only points in the front of some class are touched, which are few, so that most of this memory never becomes resident. */
+  std::unique_ptr<int[], Release> stamp, position;
+  int                             now = 0;
 
   /* Index of a point, or -1 outside of the domain */
   PetscInt Index(PetscInt x, PetscInt y, PetscInt z) const
@@ -156,8 +164,9 @@ protected:
 
   void Prepare()
   {
-    stamp.assign(plan->npoints, 0);
-    position.assign(plan->npoints, 0);
+    stamp.reset((int *)calloc((size_t)plan->npoints, sizeof(int)));
+    position.reset((int *)calloc((size_t)plan->npoints, sizeof(int)));
+    if (!stamp || !position) throw std::bad_alloc();
   }
 
   Builder(Plan *p, Arena *a) : grid(p->grid), plan(p), arena(a), s(p->grid.width) {}

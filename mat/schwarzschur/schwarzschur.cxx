@@ -1,5 +1,6 @@
 /*
-  MATSOLVERSCHWARZSCHUR: the structured-grid direct solver as PETSc sees it. The numbers are worked on in factor_host.cxx and factor_cuda.cu.
+  MATSOLVERSCHWARZSCHUR: the structured-grid direct solver as PETSc sees it. The numbers are worked on in factor_host.cxx and factor_cuda.cu, and for
+  matrices that are spread over ranks behind schwarzschur_ranks.h.
 */
 #include "petlap.h"
 #include <petsc/private/matimpl.h>
@@ -7,6 +8,7 @@
 #include "mat/grid/structuredgrid.h"
 #include "mat/schwarzschur/factor.h"
 #include "mat/schwarzschur/factor_cuda.h"
+#include "mat/schwarzschur/schwarzschur_ranks.h"
 #include "mat/compat/backend.h"
 #include <cmath>
 #include <cstring>
@@ -48,19 +50,22 @@ typedef struct {
   PetscBool                profile;
 
   /* What the matrix made of it */
-  StructuredGrid grid;
-  Plan          *plan;
-  Factor       **factor; /* of each grid on the host, or all of them on the device */
-  PetscInt       nfactor;
-  FactorCuda    *cuda;
-  PetscBool      held, ondevice, compare; /* whether A has its values on the device; where the factors are; whether the host's are kept beside them, for -petlap_check */
-  PetscBool      fellback;                /* pivots of the device did not do */
-  PetscBool      timing;                  /* PETSc's clock of the device runs */
-  double         replaced, ratio;         /* of a factorization on the device, as in FactorInfo */
-  FactorMode     used;
-  PetscBool      hermitian, single, indefinite, toosmall, shared; /* not positive definite, single precision did not do: found out by an earlier factorization */
-  PetscInt       nsymbolic, nnumeric;
-  double         nnz;
+  StructuredGrid     grid;
+  Plan              *plan;
+  Factor           **factor; /* of each grid on the host, or all of them on the device */
+  PetscInt           nfactor;
+  FactorCuda        *cuda;
+  SchwarzSchurRanks *ranks;                   /* of a matrix that is spread over ranks; arrays then hold the rows of this one */
+  PetscBool          laid;                    /* whether its factors are laid out */
+  PetscInt           local;                   /* rows of this rank */
+  PetscBool          held, ondevice, compare; /* whether A has its values on the device; where the factors are; whether the host's are kept beside them, for -petlap_check */
+  PetscBool          fellback;                /* pivots of the device did not do */
+  PetscBool          timing;                  /* PETSc's clock of the device runs */
+  double             replaced, ratio;         /* of a factorization on the device, as in FactorInfo */
+  FactorMode         used;
+  PetscBool          hermitian, single, indefinite, toosmall, shared; /* not positive definite, single precision did not do: found out by an earlier factorization */
+  PetscInt           nsymbolic, nnumeric;
+  double             nnz;
 
   /* Refinement needs the matrix as it was factored */
   Mat              A;
@@ -87,7 +92,7 @@ static const char    SchwarzSchurCitation[] = "@inproceedings{wang2025schwarz,\n
                                               "  year      = {2025}\n"
                                               "}\n";
 
-/* ---- The two executors as one. Arrays are where the executor works: in the host's memory, or in the device's. ---- */
+/* ---- The executors as one. Arrays are where the executor works: in the host's memory, or in the device's. ---- */
 
 /* What calls for an executor that does not exist */
 #if defined(PETLAP_HAVE_CUDA)
@@ -106,21 +111,30 @@ static PetscErrorCode MatSchwarzSchurDestroyFactors(Mat_SchwarzSchur *ss)
   FactorCudaDestroy(ss->cuda);
 #endif
   ss->cuda = nullptr;
+  ss->laid = PETSC_FALSE;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscInt MatSchwarzSchurSize(const Mat_SchwarzSchur *ss)
 {
-  return ss->batch * ss->plan->npoints * ss->plan->grid.dof;
+  return ss->ranks ? ss->local : ss->batch * ss->plan->npoints * ss->plan->grid.dof;
 }
 
 static bool MatSchwarzSchurHasFactor(const Mat_SchwarzSchur *ss)
 {
+  if (ss->ranks) return ss->laid;
   return ss->ondevice ? ss->cuda != nullptr : ss->factor != nullptr;
 }
 
+/* Of all ranks together */
 static FactorInfo MatSchwarzSchurGetFactorInfo(const Mat_SchwarzSchur *ss)
 {
+  if (ss->ranks) {
+    SchwarzSchurRanksInfo ranks;
+
+    SchwarzSchurRanksGetInfo(ss->ranks, &ranks);
+    return ranks.total;
+  }
 #if defined(PETLAP_HAVE_CUDA)
   if (ss->ondevice) {
     const FactorCudaInfo cuda = FactorCudaGetInfo(ss->cuda);
@@ -154,12 +168,24 @@ static FactorInfo MatSchwarzSchurGetFactorInfo(const Mat_SchwarzSchur *ss)
   return info;
 }
 
+/* Of this rank */
+static FactorInfo MatSchwarzSchurOwnInfo(const Mat_SchwarzSchur *ss)
+{
+  SchwarzSchurRanksInfo ranks;
+
+  if (!ss->ranks) return MatSchwarzSchurGetFactorInfo(ss);
+  SchwarzSchurRanksGetInfo(ss->ranks, &ranks);
+  return ranks.own;
+}
+
 static PetscErrorCode MatSchwarzSchurSubstitute(Mat_SchwarzSchur *ss, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx)
 {
   const PetscInt n = ss->plan->npoints * ss->plan->grid.dof;
 
   PetscFunctionBegin;
-  if (ss->ondevice) {
+  if (ss->ranks) {
+    PetscCall(SchwarzSchurRanksSolve(ss->ranks, trans, nrhs, b, ldb, x, ldx));
+  } else if (ss->ondevice) {
     SchwarzSchurCuda(FactorCudaSolve(ss->cuda, trans, (int)nrhs, b, ldb, x, ldx));
   } else {
     for (PetscInt k = 0; k < ss->nfactor; k++)
@@ -228,6 +254,7 @@ static PetscErrorCode MatSchwarzSchurReset(Mat_SchwarzSchur *ss)
 {
   PetscFunctionBegin;
   PetscCall(MatSchwarzSchurDestroyFactors(ss));
+  PetscCall(SchwarzSchurRanksDestroy(&ss->ranks));
   ss->id = 0;
   PetscCall(MatDestroy(&ss->A));
   PlanDestroy(ss->plan);
@@ -440,6 +467,34 @@ static PetscErrorCode MatSchwarzSchurChooseMode(Mat F, Mat A)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Lays the factors out over the ranks. Each of them may take -mat_schwarzschur_memory_limit, or all on a machine together a part of what it has. */
+static PetscErrorCode MatSchwarzSchurCreateRanks(Mat F)
+{
+  Mat_SchwarzSchur     *ss = (Mat_SchwarzSchur *)F->data;
+  TreeRanksOptions      options;
+  SchwarzSchurRanksInfo info;
+
+  PetscFunctionBegin;
+  options.comm      = PetscObjectComm((PetscObject)F);
+  options.mode      = ss->used;
+  options.single    = ss->single;
+  options.hermitian = ss->hermitian;
+  options.threads   = (int)ss->threads;
+  options.columns   = 0;
+  options.threshold = ss->threshold;
+  options.isa       = ss->isa[0] ? ss->isa : nullptr;
+  PetscCall(SchwarzSchurRanksLayOut(ss->ranks, &options, &ss->laid));
+  PetscCheck(ss->laid, PetscObjectComm((PetscObject)F), PETSC_ERR_MEM, "Out of memory while the fronts were laid out: use more processes on more machines, or a smaller grid");
+  SchwarzSchurRanksGetInfo(ss->ranks, &info);
+  ss->nnz           = info.total.entries;
+  const double need = ss->memory > 0 ? info.bytes : info.used, limit = ss->memory > 0 ? ss->memory * 1e6 : SCHWARZSCHUR_MEMORY * info.room;
+  ss->laid = (PetscBool)(need <= limit);
+  PetscCheck(ss->laid, PetscObjectComm((PetscObject)F), PETSC_ERR_MEM,
+             "The factors of this grid need %.1f MB on one %s and the limit is %.1f MB (-mat_schwarzschur_memory_limit; by default a part of what the machine has): use %s%smore processes%s, a smaller grid, or an iterative method", need * 1e-6,
+             ss->memory > 0 ? "process" : "machine", limit * 1e-6, ss->single ? "" : "-mat_schwarzschur_precision single, ", ss->used == FACTOR_LU ? "-pc_type cholesky if the matrix is symmetric, " : "", ss->memory > 0 ? "" : " on more machines");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Lays the factors out; an allocation that cannot succeed is refused here, with what would need less */
 static PetscErrorCode MatSchwarzSchurCreateFactor(Mat F, Mat A)
 {
@@ -453,6 +508,10 @@ static PetscErrorCode MatSchwarzSchurCreateFactor(Mat F, Mat A)
 
   PetscFunctionBegin;
   PetscCall(MatSchwarzSchurDestroyFactors(ss));
+  if (ss->ranks) {
+    PetscCall(MatSchwarzSchurCreateRanks(F));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   if (ss->ondevice) SchwarzSchurCuda(FactorCudaMemory(&room));
   limit             = ss->memory > 0 ? ss->memory * 1e6 : SCHWARZSCHUR_MEMORY * room;
   options.mode      = ss->used;
@@ -501,7 +560,7 @@ static PetscErrorCode MatSchwarzSchurCreateFactor(Mat F, Mat A)
   (void)A;
   PetscCheck(need <= limit && !refused, PETSC_COMM_SELF, PETSC_ERR_MEM,
              "The factors of this grid need %s%.1f MB and the limit is %.1f MB (-mat_schwarzschur_memory_limit; by default a part of what the %s has): use %s%s, a smaller grid, or an iterative method", refused ? "more than " : "", need * 1e-6,
-             limit * 1e-6, ss->ondevice ? "device" : "machine", ss->single ? "" : "-mat_schwarzschur_precision single, ", ss->used == FACTOR_LU ? "-pc_type cholesky if the matrix is symmetric" : "more processes with -pc_type bjacobi or asm");
+             limit * 1e-6, ss->ondevice ? "device" : "machine", ss->single ? "" : "-mat_schwarzschur_precision single, ", ss->used == FACTOR_LU ? "-pc_type cholesky if the matrix is symmetric" : "more processes");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -594,7 +653,7 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
   const PetscInt    *ia, *ja;
   const PetscScalar *aa;
   FactorValues       values;
-  PetscBool          done, regular = PETSC_TRUE;
+  PetscBool          done, distributed, regular = PETSC_TRUE;
   PlanGrid           grid;
   Mat                first;
   char               text[256];
@@ -607,6 +666,12 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
   ss->hints.size_option     = "-mat_schwarzschur_grid";
   ss->hints.dof_option      = "-mat_schwarzschur_dof";
   ss->hints.periodic_option = "-mat_schwarzschur_periodic";
+  PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATMPIAIJ, &distributed));
+  PetscCheck(!distributed || ss->batch == 1, PetscObjectComm((PetscObject)A), PETSC_ERR_SUP, "-mat_schwarzschur_batch works on the matrix of one process: leave it out, or give each process grids of its own with -pc_type bjacobi -sub_pc_type %s",
+             F->factortype == MAT_FACTOR_LU ? "lu" : "cholesky");
+  PetscCheck(!distributed || ss->constant != CONSTANT_YES, PetscObjectComm((PetscObject)A), PETSC_ERR_SUP, "-mat_schwarzschur_constant yes works on the matrix of one process: leave it out");
+  PetscCheck(!distributed || ss->backend != PETLAP_BACKEND_CUDA, PetscObjectComm((PetscObject)A), PETSC_ERR_SUP,
+             "-mat_schwarzschur_backend cuda works on the matrix of one process: use -mat_schwarzschur_backend host, or -pc_type bjacobi with schwarzschur on the blocks");
   PetscCall(MatSchwarzSchurFirstGrid(ss, A, &first));
   PetscCall(StructuredGridDetermine(first, nullptr, &ss->hints, &ss->grid));
   PetscCall(MatDestroy(&first));
@@ -626,6 +691,25 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
              "-mat_schwarzschur_separators diagonal is for plane grids that are not periodic, with couplings to the four neighbours only: use auto or straight");
   ss->plan = PlanCreate(&grid, (int)ss->leaf, (int)ss->block, text, sizeof(text));
   PetscCheck(ss->plan, PETSC_COMM_SELF, PETSC_ERR_MEM, "%s", text);
+  ss->indefinite = PETSC_FALSE;
+  ss->toosmall   = PETSC_FALSE;
+  ss->fellback   = PETSC_FALSE;
+  ss->shared     = PETSC_FALSE;
+  ss->single     = (PetscBool)(ss->precision == MATSCHWARZSCHUR_SINGLE);
+  ss->nsymbolic++;
+  PetscCall(MatSchwarzSchurChooseMode(F, A));
+  F->ops->lufactornumeric       = F->factortype == MAT_FACTOR_LU ? MatFactorNumeric_SchwarzSchur : nullptr;
+  F->ops->choleskyfactornumeric = F->factortype == MAT_FACTOR_CHOLESKY ? MatFactorNumeric_SchwarzSchur : nullptr;
+  if (distributed) {
+    PetscCall(BackendHolds(A, nullptr, &ss->held));
+    if (ss->held) PetscCall(PetscInfo(F, "The matrix is spread over processes, and so its values are copied to the host and factored there\n"));
+    ss->ondevice = ss->held = ss->compare = PETSC_FALSE;
+    ss->local                             = A->rmap->n;
+    PetscCall(SchwarzSchurRanksCreate(A, &ss->hints, ss->plan, &ss->ranks));
+    PetscCall(MatSchwarzSchurCreateFactor(F, A));
+    PetscCall(PetscLogEventEnd(MAT_SSSymbolic, F, A, 0, 0));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
   PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The pattern of this %s matrix cannot be read: convert it with -mat_type aij", ((PetscObject)A)->type_name);
   for (PetscInt p = 0; p < n / grid.dof && regular; p++) {
@@ -638,13 +722,6 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
     regular = PETSC_FALSE;
   }
   if (!regular) PetscCall(MatSchwarzSchurFindSlots(ss, n, ia, ja));
-  ss->indefinite = PETSC_FALSE;
-  ss->toosmall   = PETSC_FALSE;
-  ss->fellback   = PETSC_FALSE;
-  ss->shared     = PETSC_FALSE;
-  ss->single     = (PetscBool)(ss->precision == MATSCHWARZSCHUR_SINGLE);
-  ss->nsymbolic++;
-  PetscCall(MatSchwarzSchurChooseMode(F, A));
   PetscCall(BackendHolds(A, nullptr, &ss->held));
   PetscCall(BackendChoose((PetscObject)F, ss->backend, ss->held, "mat_schwarzschur_backend", &ss->ondevice));
   PetscCall(BackendCheck(&ss->compare));
@@ -658,8 +735,6 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
     PetscCall(MatSeqAIJRestoreArrayRead(A, &aa));
   }
   PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
-  F->ops->lufactornumeric       = F->factortype == MAT_FACTOR_LU ? MatFactorNumeric_SchwarzSchur : nullptr;
-  F->ops->choleskyfactornumeric = F->factortype == MAT_FACTOR_CHOLESKY ? MatFactorNumeric_SchwarzSchur : nullptr;
   PetscCall(PetscLogEventEnd(MAT_SSSymbolic, F, A, 0, 0));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -783,12 +858,28 @@ static PetscErrorCode MatSchwarzSchurRunDevice(Mat F, Mat A, int *failed)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The same on ranks */
+static PetscErrorCode MatSchwarzSchurRunRanks(Mat F, Mat A, int *failed)
+{
+  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+
+  PetscFunctionBegin;
+  if (!ss->laid) PetscCall(MatSchwarzSchurCreateFactor(F, A));
+  PetscCall(SchwarzSchurRanksNumeric(ss->ranks, A, &ss->norm, failed));
+  PetscCall(PetscObjectGetId((PetscObject)A, &ss->id));
+  PetscCall(PetscObjectStateGet((PetscObject)A, &ss->state));
+  PetscCheck(*failed < 3, PetscObjectComm((PetscObject)F), PETSC_ERR_MEM, "Out of memory for the factors: use -mat_schwarzschur_precision single, more processes on more machines, or a smaller grid");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode MatSchwarzSchurRun(Mat F, Mat A, int *failed)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
 
   PetscFunctionBegin;
-  if (!ss->ondevice) {
+  if (ss->ranks) {
+    PetscCall(MatSchwarzSchurRunRanks(F, A, failed));
+  } else if (!ss->ondevice) {
     PetscCall(MatSchwarzSchurRunHost(F, A, failed));
   } else {
     const PetscBool outer = ss->timing;
@@ -840,24 +931,35 @@ static PetscErrorCode MatSchwarzSchurZeroPivot(Mat F, Mat A, const char reason[]
   PetscFunctionBegin;
   F->factorerrortype = MAT_FACTOR_NUMERIC_ZEROPIVOT;
   PetscCall(PetscInfo(F, "%s\n", reason));
-  PetscCheck(!F->erroriffailure && !A->erroriffailure, PETSC_COMM_SELF, PETSC_ERR_MAT_LU_ZRPVT, "%s", reason);
+  PetscCheck(!F->erroriffailure && !A->erroriffailure, PetscObjectComm((PetscObject)F), PETSC_ERR_MAT_LU_ZRPVT, "%s", reason);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode MatSchwarzSchurResidualHost(Mat_SchwarzSchur *, FactorTranspose, PetscInt, const PetscScalar *, PetscInt, const PetscScalar *, PetscInt, PetscScalar *, PetscReal *);
+
+/* The same number on all ranks, from one of each */
+static PetscErrorCode MatSchwarzSchurMaximum(const Mat_SchwarzSchur *ss, Mat F, PetscReal *value)
+{
+  PetscReal most = PetscIsInfOrNanReal(*value) ? PETSC_MAX_REAL : *value;
+
+  PetscFunctionBegin;
+  if (ss->ranks) CompatCallAllreduce(&most, value, 1, MPIU_REAL, MPIU_MAX, PetscObjectComm((PetscObject)F));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
 /*
   A singular matrix may leave pivots that are small but not zero. Solving for a vector that no such matrix could have produced tells: the answer
   is then as large as rounding lets it be. Where pivots were replaced the answer is one of another matrix, and it tells whether refinement leads
   from there to one of this.
 */
-static PetscErrorCode MatSchwarzSchurIsSingular(Mat_SchwarzSchur *ss, PetscBool *singular)
+static PetscErrorCode MatSchwarzSchurIsSingular(Mat F, PetscBool *singular)
 {
-  const PetscInt n        = MatSchwarzSchurSize(ss);
-  const bool     replaced = MatSchwarzSchurGetFactorInfo(ss).replaced > 0;
-  PetscScalar   *b, *x, *r;
-  PetscReal      most = 0, error = 0;
-  unsigned       seed = 1;
+  Mat_SchwarzSchur *ss       = (Mat_SchwarzSchur *)F->data;
+  const PetscInt    n        = MatSchwarzSchurSize(ss);
+  const bool        replaced = MatSchwarzSchurGetFactorInfo(ss).replaced > 0;
+  PetscScalar      *b, *x, *r;
+  PetscReal         most = 0, error = 0;
+  unsigned          seed = 1 + (unsigned)F->rmap->rstart;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc3(n, &b, n, &x, replaced ? n : 0, &r));
@@ -877,6 +979,7 @@ static PetscErrorCode MatSchwarzSchurIsSingular(Mat_SchwarzSchur *ss, PetscBool 
 
     if (!(v <= most)) most = v;
   }
+  PetscCall(MatSchwarzSchurMaximum(ss, F, &most));
   *singular = (PetscBool)(!(error <= SCHWARZSCHUR_REGULAR) || !(ss->norm * most < (ss->single ? 1e6 : 1e14)));
   PetscCall(PetscFree3(b, x, r));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -896,7 +999,7 @@ static PetscErrorCode MatGetInertia_SchwarzSchur(Mat F, PetscInt *nneg, PetscInt
   PetscCheck(ss->used == FACTOR_SPD, PETSC_COMM_SELF, PETSC_ERR_SUP, "The inertia is only known for positive definite matrices: use -pc_factor_mat_solver_type mumps for the inertia of others");
   if (nneg) *nneg = 0;
   if (nzero) *nzero = 0;
-  if (npos) *npos = F->rmap->n;
+  if (npos) *npos = F->rmap->N;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -921,14 +1024,14 @@ static PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFacto
   ss->nnumeric++;
   found = MatSchwarzSchurGetFactorInfo(ss);
   if (!failed && (found.replaced > 0 || found.ratio < (ss->single ? 1e-5 : 1e-12))) {
-    PetscCall(MatSchwarzSchurIsSingular(ss, &singular));
+    PetscCall(MatSchwarzSchurIsSingular(F, &singular));
     if (singular && ss->single) {
       PetscCall(PetscInfo(F, "The matrix is singular to single precision: back to double\n"));
       PetscCall(MatSchwarzSchurUseDouble(F, A));
       PetscCall(MatSchwarzSchurFactor(F, A, &failed));
       found = MatSchwarzSchurGetFactorInfo(ss);
       if (!failed && (found.replaced > 0 || found.ratio < 1e-12))
-        PetscCall(MatSchwarzSchurIsSingular(ss, &singular));
+        PetscCall(MatSchwarzSchurIsSingular(F, &singular));
       else
         singular = PETSC_FALSE;
     }
@@ -950,7 +1053,7 @@ static PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFacto
   if (ss->ondevice)
     PetscCall(PetscLogGpuFlops(found.flops));
   else
-    PetscCall(PetscLogFlops(found.flops));
+    PetscCall(PetscLogFlops(MatSchwarzSchurOwnInfo(ss).flops));
   PetscCall(PetscLogEventEnd(MAT_SSNumeric, F, A, 0, 0));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -964,6 +1067,10 @@ static PetscErrorCode MatSchwarzSchurResidualHost(Mat_SchwarzSchur *ss, FactorTr
   PetscBool          done;
 
   PetscFunctionBegin;
+  if (ss->ranks) {
+    PetscCall(SchwarzSchurRanksResidual(ss->ranks, ss->A, ss->norm, trans, nrhs, b, ldb, x, ldx, r, error));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(MatGetRowIJ(ss->A, 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
   PetscCall(MatSeqAIJGetArrayRead(ss->A, &aa));
   *error = 0;
@@ -1025,6 +1132,32 @@ static PetscInt MatSchwarzSchurSteps(const Mat_SchwarzSchur *ss)
   return ss->single || MatSchwarzSchurGetFactorInfo(ss).replaced > 0 ? SCHWARZSCHUR_DEFAULT_REFINE_SINGLE : SCHWARZSCHUR_DEFAULT_REFINE;
 }
 
+/* Whether the matrix is what the mode takes it for */
+static PetscErrorCode MatSchwarzSchurIsSymmetric(const Mat_SchwarzSchur *ss, PetscBool *symmetric)
+{
+  PetscReal norm;
+  Mat       B;
+
+  PetscFunctionBegin;
+  if (!ss->ranks) {
+    if (ss->hermitian)
+      PetscCall(MatIsHermitian(ss->A, 1e-8 * ss->norm, symmetric));
+    else
+      PetscCall(MatIsSymmetric(ss->A, 1e-8 * ss->norm, symmetric));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  /* PETSc knows no such test for all distributed matrices */
+  if (ss->hermitian)
+    PetscCall(MatHermitianTranspose(ss->A, MAT_INITIAL_MATRIX, &B));
+  else
+    PetscCall(MatTranspose(ss->A, MAT_INITIAL_MATRIX, &B));
+  PetscCall(MatAXPY(B, -1.0, ss->A, DIFFERENT_NONZERO_PATTERN));
+  PetscCall(MatNorm(B, NORM_INFINITY, &norm));
+  PetscCall(MatDestroy(&B));
+  *symmetric = (PetscBool)(norm <= 1e-8 * ss->norm);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* useless: the device's factors lead to no answer, and those of the host, which exchanges rows in all of a separator, may */
 static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, PetscBool *useless)
 {
@@ -1034,17 +1167,19 @@ static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, P
   const PetscReal   good  = SCHWARZSCHUR_GOOD;
   PetscObjectState  state = -1;
   PetscScalar      *r, *d;
-  PetscReal         error, before;
+  PetscReal         error, before, changed;
 
   PetscFunctionBegin;
   PetscCall(MatSchwarzSchurSubstitute(ss, trans, nrhs, b, ldb, x, ldx));
   if (ss->ondevice)
     PetscCall(PetscLogGpuFlops(4.0 * ss->nnz * nrhs));
   else
-    PetscCall(PetscLogFlops(4.0 * ss->nnz * nrhs));
+    PetscCall(PetscLogFlops(4.0 * (ss->ranks ? MatSchwarzSchurOwnInfo(ss).entries : ss->nnz) * nrhs));
   if (ss->A) PetscCall(PetscObjectStateGet((PetscObject)ss->A, &state));
+  changed = state != ss->state;
+  if (ss->check && steps) PetscCall(MatSchwarzSchurMaximum(ss, F, &changed));
   /* Whoever has changed the matrix wants the old factors as they are */
-  if (!ss->check || !steps || state != ss->state) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!ss->check || !steps || changed > 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MatSchwarzSchurGetWork(ss, nrhs, &r, &d));
   PetscCall(MatSchwarzSchurResidual(ss, trans, nrhs, b, ldb, x, ldx, r, &error));
   ss->nrefined = 0;
@@ -1087,13 +1222,9 @@ static PetscErrorCode MatSchwarzSchurSolveArrays(Mat F, FactorTranspose trans, P
 
     /* No answer is better than a wrong one; infinite values stop any method that sees them. PETSC_INFINITY is finite. */
     PetscCall(MatSchwarzSchurAdd(ss, INFINITY, nrhs, nullptr, x, ldx));
-    if (ss->used != FACTOR_LU) {
-      if (ss->hermitian)
-        PetscCall(MatIsHermitian(ss->A, 1e-8 * ss->norm, &symmetric));
-      else
-        PetscCall(MatIsSymmetric(ss->A, 1e-8 * ss->norm, &symmetric));
-    }
-    PetscCheck(symmetric, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG, "The matrix is not %s, but was to be factored as if it were: use -pc_type lu, and do not call MatSetOption() with what is not so", ss->hermitian ? "Hermitian" : "symmetric");
+    if (ss->used != FACTOR_LU) PetscCall(MatSchwarzSchurIsSymmetric(ss, &symmetric));
+    PetscCheck(symmetric, PetscObjectComm((PetscObject)F), PETSC_ERR_ARG_WRONG, "The matrix is not %s, but was to be factored as if it were: use -pc_type lu, and do not call MatSetOption() with what is not so",
+               ss->hermitian ? "Hermitian" : "symmetric");
     PetscCall(MatSchwarzSchurZeroPivot(F, ss->A, "Refinement does not reach a useful residual: the pivots inside the separators are too small. Use -mat_schwarzschur_pivot_threshold 1, or another solver"));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -1258,14 +1389,14 @@ static PetscErrorCode MatSchwarzSchurSolveMat(Mat F, FactorTranspose trans, Mat 
   const PetscBool    ondevice = ss->ondevice;
 
   PetscFunctionBegin;
-  PetscCall(PetscObjectTypeCompareAny((PetscObject)X, &isdense, MATSEQDENSE, MATSEQDENSECUDA, nullptr));
-  PetscCheck(isdense, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG, "The solutions are to be written to a %s matrix: make it MATSEQDENSE", ((PetscObject)X)->type_name);
-  PetscCall(PetscObjectTypeCompareAny((PetscObject)B, &isdense, MATSEQDENSE, MATSEQDENSECUDA, nullptr));
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)X, &isdense, MATSEQDENSE, MATSEQDENSECUDA, ss->ranks ? MATMPIDENSE : nullptr, nullptr));
+  PetscCheck(isdense, PetscObjectComm((PetscObject)F), PETSC_ERR_ARG_WRONG, "The solutions are to be written to a %s matrix: make it %s", ((PetscObject)X)->type_name, ss->ranks ? "MATDENSE" : "MATSEQDENSE");
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)B, &isdense, MATSEQDENSE, MATSEQDENSECUDA, ss->ranks ? MATMPIDENSE : nullptr, nullptr));
   same = (PetscBool)(B == X);
   if (same)
     PetscCall(MatDuplicate(B, MAT_COPY_VALUES, &dense));
   else if (!isdense)
-    PetscCall(MatConvert(B, MATSEQDENSE, MAT_INITIAL_MATRIX, &dense));
+    PetscCall(MatConvert(B, MATDENSE, MAT_INITIAL_MATRIX, &dense));
   if (dense) B = dense;
   PetscCall(PetscLogEventBegin(MAT_SSSolve, F, B, X, 0));
   PetscCall(MatGetSize(B, nullptr, &N));
@@ -1333,17 +1464,21 @@ static PetscErrorCode MatGetInfo_SchwarzSchur(Mat F, MatInfoType type, MatInfo *
   MatInfo           of;
 
   PetscFunctionBegin;
-  (void)type;
   PetscCall(PetscMemzero(info, sizeof(*info)));
   info->block_size = 1;
   if (!MatSchwarzSchurHasFactor(ss)) PetscFunctionReturn(PETSC_SUCCESS);
-  const FactorInfo f = MatSchwarzSchurGetFactorInfo(ss);
-  info->nz_allocated = info->nz_used = ss->nnz;
-  info->memory                       = f.bytes + f.stack_bytes;
+  const FactorInfo f        = type == MAT_GLOBAL_SUM ? MatSchwarzSchurGetFactorInfo(ss) : MatSchwarzSchurOwnInfo(ss);
+  double           value[2] = {ss->ranks ? f.entries : ss->nnz, f.bytes + f.stack_bytes}, most[2];
+  if (ss->ranks && type == MAT_GLOBAL_MAX) {
+    CompatCallAllreduce(value, most, 2, MPI_DOUBLE, MPI_MAX, PetscObjectComm((PetscObject)F));
+    PetscCall(PetscArraycpy(value, most, 2));
+  }
+  info->nz_allocated = info->nz_used = value[0];
+  info->memory                       = value[1];
   info->assemblies                   = ss->nnumeric;
   if (ss->A) {
-    PetscCall(MatGetInfo(ss->A, MAT_LOCAL, &of));
-    if (of.nz_used > 0) info->fill_ratio_needed = ss->nnz / of.nz_used;
+    PetscCall(MatGetInfo(ss->A, ss->ranks ? type : MAT_LOCAL, &of));
+    if (of.nz_used > 0) info->fill_ratio_needed = value[0] / of.nz_used;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -1391,6 +1526,13 @@ static PetscErrorCode MatView_SchwarzSchur(Mat F, PetscViewer viewer)
   PetscCall(PetscViewerASCIIPrintf(viewer, "factors: %.0f entries, %.1f MB, and %.1f MB of work space; %.3g Gflop\n", ss->nnz, f.bytes * 1e-6, f.stack_bytes * 1e-6, 1e-9 * f.flops));
   PetscCall(PetscViewerASCIIPrintf(viewer, "refinement: at most %" PetscInt_FMT " steps\n", MatSchwarzSchurSteps(ss)));
   PetscCall(PetscViewerASCIIPrintf(viewer, "pivot threshold %g, pivots replaced: %.0f\n", (double)ss->threshold, f.replaced));
+  if (ss->ranks) {
+    SchwarzSchurRanksInfo ranks;
+
+    SchwarzSchurRanksGetInfo(ss->ranks, &ranks);
+    PetscCall(PetscViewerASCIIPrintf(viewer, "ranks: %d, %d subtrees of one rank each, %d fronts shared by several; the busiest rank has %.1f%% of the work, the fullest %.1f MB\n", (int)ranks.size, ranks.nlocal, ranks.nfront, 100 * ranks.share,
+                                     ranks.bytes * 1e-6));
+  }
   if (ss->ondevice)
     PetscCall(PetscViewerASCIIPrintf(viewer, "backend: cuda%s%s\n", ss->backend == PETLAP_BACKEND_AUTO ? " (auto)" : "", ss->compare ? ", compared with the host" : ""));
   else
@@ -1540,8 +1682,12 @@ static PetscErrorCode MatSchwarzSchurGetRefine_SchwarzSchur(Mat F, PetscInt *ste
   Level: beginner
 
   Notes:
-  Works on `MATSEQAIJ`: one process, the diagonal blocks of `PCBJACOBI` and `PCASM`, the coarse level of `PCMG`. Every entry of the matrix must
+  Works on `MATSEQAIJ` and `MATMPIAIJ`, on the diagonal blocks of `PCBJACOBI` and `PCASM`, and on the coarse level of `PCMG`. Every entry of the matrix must
   couple grid points at most three apart in each direction. Rows may lack any part of the stencil.
+
+  The rows of a matrix that is spread over processes are numbered as its `DMDA` does it, box by box, or in natural order, in blocks of any size. Error texts that are about the grid
+  count rows in natural order. The tree of boxes is dealt to processes by the work in it: each eliminates boxes of its own, and the fronts above are shared by columns, with the exchanges of rows and the
+  refinement of one process; those of symmetric indefinite matrices are factored by LU. There is neither a batch nor a device then, and -mat_schwarzschur_memory_limit counts for each process.
 
   The grid is cut into boxes, recursively; the fronts of the boxes are dense and of few shapes. A box is eliminated as soon as it is complete, with
   exchanges of rows inside its separator only, so what remains of it is the Dirichlet-to-Neumann matrix of its boundary (section 3 and appendix C
@@ -1568,15 +1714,18 @@ static PetscErrorCode MatSchwarzSchurGetRefine_SchwarzSchur(Mat F, PetscInt *ste
 
 .seealso: `MatSchwarzSchurSetGrid()`, `MatSchwarzSchurSetMode()`, `MatSchwarzSchurSetPrecision()`, `MatSchwarzSchurSetRefine()`, `MatSchwarzSchurSolveAdjoint()`, `PCFactorSetMatSolverType()`
 M*/
-static PetscErrorCode MatGetFactor_SeqAIJ_SchwarzSchur(Mat A, MatFactorType type, Mat *F)
+static PetscErrorCode MatGetFactor_AIJ_SchwarzSchur(Mat A, MatFactorType type, Mat *F)
 {
   Mat_SchwarzSchur *ss;
   Mat               B;
+  PetscBool         same;
 
   PetscFunctionBegin;
-  PetscCheck(A->rmap->n == A->cmap->n, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "The matrix is %" PetscInt_FMT " x %" PetscInt_FMT ", only square ones can be factored", A->rmap->n, A->cmap->n);
+  PetscCheck(A->rmap->N == A->cmap->N, PetscObjectComm((PetscObject)A), PETSC_ERR_ARG_SIZ, "The matrix is %" PetscInt_FMT " x %" PetscInt_FMT ", only square ones can be factored", A->rmap->N, A->cmap->N);
+  PetscCall(PetscLayoutCompare(A->rmap, A->cmap, &same));
+  PetscCheck(same, PetscObjectComm((PetscObject)A), PETSC_ERR_ARG_SIZ, "The columns of the matrix are not dealt to processes as its rows are: give MatSetSizes() the same local sizes for both");
   PetscCall(MatCreate(PetscObjectComm((PetscObject)A), &B));
-  PetscCall(MatSetSizes(B, A->rmap->n, A->cmap->n, A->rmap->n, A->cmap->n));
+  PetscCall(MatSetSizes(B, A->rmap->n, A->cmap->n, A->rmap->N, A->cmap->N));
   PetscCall(PetscStrallocpy("schwarzschur", &((PetscObject)B)->type_name));
   PetscCall(MatSetUp(B));
   PetscCall(PetscNew(&ss));
@@ -1631,8 +1780,10 @@ PETSC_INTERN PetscErrorCode MatSolverTypeInitialize_SchwarzSchur(void)
   PetscCall(PetscRegisterFinalize(MatSchwarzSchurFinalize));
   /* MatSolverTypeRegister() would do this too, but only after it has looked at the list, which it then starts afresh, without PETSc's own solvers */
   PetscCall(MatInitializePackage());
-  PetscCall(MatSolverTypeRegister(MATSOLVERSCHWARZSCHUR, MATSEQAIJ, MAT_FACTOR_LU, MatGetFactor_SeqAIJ_SchwarzSchur));
-  PetscCall(MatSolverTypeRegister(MATSOLVERSCHWARZSCHUR, MATSEQAIJ, MAT_FACTOR_CHOLESKY, MatGetFactor_SeqAIJ_SchwarzSchur));
+  PetscCall(MatSolverTypeRegister(MATSOLVERSCHWARZSCHUR, MATSEQAIJ, MAT_FACTOR_LU, MatGetFactor_AIJ_SchwarzSchur));
+  PetscCall(MatSolverTypeRegister(MATSOLVERSCHWARZSCHUR, MATSEQAIJ, MAT_FACTOR_CHOLESKY, MatGetFactor_AIJ_SchwarzSchur));
+  PetscCall(MatSolverTypeRegister(MATSOLVERSCHWARZSCHUR, MATMPIAIJ, MAT_FACTOR_LU, MatGetFactor_AIJ_SchwarzSchur));
+  PetscCall(MatSolverTypeRegister(MATSOLVERSCHWARZSCHUR, MATMPIAIJ, MAT_FACTOR_CHOLESKY, MatGetFactor_AIJ_SchwarzSchur));
   PetscCall(PetscLogEventRegister("MatSSSymbolic", MAT_CLASSID, &MAT_SSSymbolic));
   PetscCall(PetscLogEventRegister("MatSSNumeric", MAT_CLASSID, &MAT_SSNumeric));
   PetscCall(PetscLogEventRegister("MatSSSolve", MAT_CLASSID, &MAT_SSSolve));

@@ -1,6 +1,7 @@
 static char help[] = "Solves with a matrix on a grid after something has been made wrong, and prints the error or how the solver ended.\n\
   -n nx,ny,nz, -dof d: the grid, by default 10,9\n\
   -attach: gives the matrix a DMDA\n\
+  -spread: over all processes, and not on each\n\
   -wrong NAME: what is wrong\n\n";
 
 #include <petlap.h>
@@ -15,7 +16,7 @@ static PetscErrorCode Handler(MPI_Comm, int, const char *, const char *, PetscEr
   return code;
 }
 
-static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
+static PetscErrorCode Run(MPI_Comm comm, const std::string &wrong, KSPConvergedReason *reason)
 {
   PetscInt  n[3] = {10, 9, 1}, dof = 1, got = 3, N, reach = 1;
   PetscBool attach = PETSC_FALSE;
@@ -23,6 +24,7 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
   Vec       b, x;
   KSP       ksp;
   PC        pc;
+  int       rank;
 
   PetscFunctionBeginUser;
   PetscCall(PetscOptionsGetIntArray(NULL, NULL, "-n", n, &got, NULL));
@@ -30,8 +32,9 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
   PetscCall(PetscOptionsGetBool(NULL, NULL, "-attach", &attach, NULL));
   N = n[0] * n[1] * n[2] * dof;
   if (wrong == "wide") reach = 4;
-  PetscCall(MatCreateSeqAIJ(PETSC_COMM_SELF, N, wrong == "rectangle" ? N + 1 : N, (6 * reach + 1) * dof + 4, NULL, &A));
-  for (PetscInt i = 0; i < N; i++) {
+  PetscCall(MatCreateAIJ(comm, PETSC_DECIDE, PETSC_DECIDE, N, wrong == "rectangle" ? N + 1 : N, (6 * reach + 1) * dof + 4, NULL, (6 * reach + 1) * dof + 4, NULL, &A));
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  for (PetscInt i = 0; i < N && rank == 0; i++) {
     const PetscInt p = i / dof, c[3] = {p % n[0], p / n[0] % n[1], p / n[0] / n[1]};
     const PetscInt step[3] = {1, n[0], n[0] * n[1]};
     PetscScalar    sum     = wrong == "neumann" ? 0.0 : wrong == "negative" ? -9.0 : 1.0;
@@ -61,11 +64,11 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
     PetscCall(MatAssemblyBegin(A, MAT_FINAL_ASSEMBLY));
     PetscCall(MatAssemblyEnd(A, MAT_FINAL_ASSEMBLY));
   }
-  if (wrong == "baij") PetscCall(MatConvert(A, MATSEQBAIJ, MAT_INPLACE_MATRIX, &A));
+  if (wrong == "baij") PetscCall(MatConvert(A, MATBAIJ, MAT_INPLACE_MATRIX, &A));
   if (attach) {
     DM dm;
 
-    PetscCall(DMDACreate2d(PETSC_COMM_SELF, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, n[0], n[1], 1, 1, dof, 1, NULL, NULL, &dm));
+    PetscCall(DMDACreate2d(comm, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DMDA_STENCIL_STAR, n[0], n[1], 1, 1, dof, 1, NULL, NULL, &dm));
     PetscCall(DMSetUp(dm));
     PetscCall(MatSetDM(A, dm));
     PetscCall(DMDestroy(&dm));
@@ -79,7 +82,7 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
   }
   PetscCall(MatCreateVecs(A, &x, &b));
   PetscCall(VecSet(b, 1.0));
-  PetscCall(KSPCreate(PETSC_COMM_SELF, &ksp));
+  PetscCall(KSPCreate(comm, &ksp));
   PetscCall(KSPSetType(ksp, KSPPREONLY));
   PetscCall(KSPSetNormType(ksp, KSP_NORM_NONE));
   PetscCall(KSPGetPC(ksp, &pc));
@@ -99,6 +102,8 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
 int main(int argc, char **argv)
 {
   char               wrong[32] = "";
+  PetscBool          spread    = PETSC_FALSE;
+  int                rank, worst;
   std::string        text;
   PetscErrorCode     code;
   KSPConvergedReason reason = KSP_CONVERGED_ITERATING;
@@ -106,9 +111,18 @@ int main(int argc, char **argv)
   PetscFunctionBeginUser;
   PetscCall(PetscInitialize(&argc, &argv, NULL, help));
   PetscCall(PetscOptionsGetString(NULL, NULL, "-wrong", wrong, sizeof(wrong), NULL));
+  PetscCall(PetscOptionsGetBool(NULL, NULL, "-spread", &spread, NULL));
   PetscCall(PetscPushErrorHandler(Handler, &text));
-  code = Run(wrong, &reason);
+  code = Run(spread ? PETSC_COMM_WORLD : PETSC_COMM_SELF, wrong, &reason);
   PetscCall(PetscPopErrorHandler());
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  worst = (int)code;
+  if (spread) PetscCallMPI(MPI_Bcast(&worst, 1, MPI_INT, 0, PETSC_COMM_WORLD));
+  if (worst != (int)code) PetscCall(PetscPrintf(PETSC_COMM_SELF, "another error on process %d, %d: %s\n", rank, (int)code, text.c_str()));
+  if (spread && rank) {
+    PetscCall(PetscFinalize());
+    return 0;
+  }
   if (code)
     PetscCall(PetscPrintf(PETSC_COMM_SELF, "error %d: %s\n", (int)code, text.c_str()));
   else

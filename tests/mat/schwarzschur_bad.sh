@@ -1,15 +1,25 @@
 #!/usr/bin/env bash
 # What schwarzschur says to wrong inputs, against output/schwarzschur_bad.out.
-# Usage: schwarzschur_bad.sh PROGRAM [cuda|none]; PROGRAM is the built ex5.cxx. With cuda everything is done on a device and by the host beside it, against
+# Usage: schwarzschur_bad.sh PROGRAM [cuda|none|ranks MPIEXEC]; PROGRAM is the built ex5.cxx. With ranks the matrix is spread over three processes, which must all say what one
+# would say, apart from output/schwarzschur_bad_ranks.out. With cuda everything is done on a device and by the host beside it, against
 # output/schwarzschur_bad_cuda.out; with none the device that is asked for is not there.
 # With PETLAP_UPDATE=1 in the environment the expected output is replaced: read the change before you keep it.
 program=$1
 expected=schwarzschur_bad
 backend=()
+launch=()
+only=.
 case ${2:-} in
 cuda)
   expected=schwarzschur_bad_cuda
   backend=(-mat_schwarzschur_backend cuda -petlap_check)
+  ;;
+ranks)
+  expected=schwarzschur_bad_ranks
+  launch=("$3" -n 3)
+  backend=(-spread)
+  # Each takes a third of a second
+  only='^(mesh|grid with other rows|grid with too few points|wide stencil|NaN|zero row|row and column without entries, cholesky|singular|singular, single precision|singular, symmetric, error wanted|not symmetric, cholesky|not positive definite, spd|not positive definite, cholesky|memory, cholesky|batch|cuda|rectangle|no rows|one row|nothing wrong)$'
   ;;
 none)
   export PETLAP_EMULATE_NO_DEVICE=1
@@ -31,9 +41,10 @@ trap 'rm -rf "$work"' EXIT
 try() {
   local name=$1 status
   shift
-  "$program" "$@" "${backend[@]}" -pc_factor_mat_solver_type schwarzschur -info :mat -options_left no >"$work/stdout" 2>"$work/stderr"
+  [[ $name =~ $only ]] || return
+  "${launch[@]}" "$program" "$@" "${backend[@]}" -pc_factor_mat_solver_type schwarzschur -info :mat -options_left no >"$work/stdout" 2>"$work/stderr"
   status=$?
-  echo "$name: $(grep -v '^\[0\] <' "$work/stdout" | head -n 3)"
+  echo "$name: $(grep -v '^\[[0-9]*\] <' "$work/stdout" | head -n 3)"
   sed -n 's/^\[0\] <mat.*> \(MatSchwarzSchur\|MatFactorNumeric_SchwarzSchur\)[A-Za-z_]*(): /  /p' "$work/stdout"
   if [ $status -ne 0 ] || grep -E 'runtime error|Sanitizer|Caught signal' "$work/stderr"; then
     echo "  exit status $status"
@@ -103,6 +114,10 @@ try() {
   try "one row" -n 1,1
   try "one row, cholesky" -n 1,1 -pc_type cholesky
   try "one row that is zero" -n 1,1 -wrong neumann
+  if [ "$expected" = schwarzschur_bad_ranks ]; then
+    try "batch" -mat_schwarzschur_batch 2
+    try "cuda" -mat_schwarzschur_backend cuda
+  fi
   try "nothing wrong"
 } >"$work/output"
 # Whether Cholesky's first trial fails is a matter of rounding where the matrix is singular, and of the scalars: complex symmetric is not Hermitian

@@ -50,13 +50,19 @@ if have ex2; then
     check "preset schwarzschur-parallel on $n processes" 0 'iterations [0-9]$|iterations [0-5][0-9]$' launch $n $e -options_file "$presets/schwarzschur-parallel.petscrc"
   done
   if [ "$mpiexec" != none ]; then
-    check "lu on 2 processes is refused" fails 'schwarzschur does not support matrix type mpiaij|MatSolverType schwarzschur' launch 2 $e $direct
+    for n in 2 3; do
+      check "lu on $n processes" 0 'Norm of error [0-9.]+e-1[0-9] iterations 1$' launch $n $e $direct
+      check "cholesky on $n processes" 0 'Norm of error [0-9.]+e-1[0-9] iterations 1$' launch $n $e -ksp_type preonly -pc_type cholesky -pc_factor_mat_solver_type schwarzschur
+    done
+    check "blocks of two processes each" 0 'iterations [0-9]+$' launch 4 $e -ksp_type gmres -pc_type bjacobi -pc_bjacobi_blocks 2 -sub_pc_type lu -sub_pc_factor_mat_solver_type schwarzschur
+    check "-ksp_view shows the ranks" 0 'ranks: 3, [0-9]+ subtrees of one rank each, [0-9]+ fronts shared by several' launch 3 $e $direct -ksp_view
   fi
 fi
 if have ex45; then
   for n in $(ranks 1 2); do
     check "coarse level of multigrid in space on $n processes" 0 'Residual norm [0-9.]+e-|Residual norm 0' launch $n "$folder/ex45" -da_refine 1 -ksp_rtol 1e-9 -pc_type mg -pc_mg_levels 2 -mg_coarse_pc_type redundant \
       -mg_coarse_redundant_pc_type lu -mg_coarse_redundant_pc_factor_mat_solver_type schwarzschur
+    check "DMDA in space on $n processes" 0 'Residual norm [0-9.]+e-1[0-9]' launch $n "$folder/ex45" -da_refine 1 $direct
   done
 fi
 # Newton's method factors anew in each step, along the tree of the first
@@ -65,6 +71,9 @@ if have snes_ex5; then
 fi
 if have snes_ex19; then
   check "Newton with 4 unknowns per point, snes ex19" 0 'symbolic factorizations 1, numeric ones [2-9]$' counts 1 2 "$folder/snes_ex19" -da_refine 1 $direct
+  for n in $(ranks 2 4); do
+    check "Newton with 4 unknowns per point on $n processes" 0 'symbolic factorizations 1, numeric ones [2-9]$' counts 1 2 launch $n "$folder/snes_ex19" -da_refine 1 $direct
+  done
   check "the grid of snes ex19" 0 'grid from DMDA: 7 x 7 points, 4 unknowns each' "$folder/snes_ex19" -da_refine 1 $direct -ksp_view
   check "Newton with Jacobians kept for two steps" 0 'symbolic factorizations 1, ' counts 1 1 "$folder/snes_ex19" -da_refine 1 $direct -snes_lag_jacobian 2
   check "Newton with multigrid" 0 'CONVERGED' "$folder/snes_ex19" -da_refine 2 -pc_type mg -mg_coarse_pc_type lu -mg_coarse_pc_factor_mat_solver_type schwarzschur -snes_converged_reason
