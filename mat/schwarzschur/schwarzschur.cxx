@@ -1976,7 +1976,8 @@ PetscErrorCode MatSchwarzSchurGetPrecision(Mat F, MatSchwarzSchurPrecision *prec
   grids one after the other. Only values may differ, so all of them refine as long as one must.
 
   Errors:
-  The symbolic factorization fails with `PETSC_ERR_ARG_WRONG` and the first row that differs from its counterpart in the first grid.
+  The symbolic factorization fails with `PETSC_ERR_ARG_WRONG` and the first row that differs from its counterpart in the first grid, and with `PETSC_ERR_SUP` when the
+  matrix is spread over processes.
 
 .seealso: `MATSOLVERSCHWARZSCHUR`, `MatSchwarzSchurGetBatch()`, `MatSchwarzSchurSetGrid()`
 @*/
@@ -2029,8 +2030,8 @@ PetscErrorCode MatSchwarzSchurGetBatch(Mat F, PetscInt *batch)
   Level: intermediate
 
   Errors:
-  With cuda the symbolic factorization fails with `PETSC_ERR_GPU` where there is no device, and with `PETSC_ERR_SUP` where petlap was configured without CUDA. Auto
-  works on the host then.
+  With cuda the symbolic factorization fails with `PETSC_ERR_GPU` where there is no device, and with `PETSC_ERR_SUP` where petlap was configured without CUDA or the
+  matrix is spread over processes. Auto works on the host then.
 
 .seealso: `MATSOLVERSCHWARZSCHUR`, `MatSchwarzSchurGetBackend()`, `PCHSCSetBackend()`, `PCNeuralSetBackend()`
 @*/

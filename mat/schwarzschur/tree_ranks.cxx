@@ -117,6 +117,7 @@ struct Shared {
   PetscInt                own;
   Lazy                    v; /* f x nrhs */
   double                  replaced = 0, ratio = 1;
+  double                  block = 0; /* bytes of its contribution block on this rank */
 };
 
 } // namespace
@@ -630,9 +631,10 @@ int FactorShared(TreeRanks *t, Shared &s, const PetscScalar *rows, const PetscSc
   messages.Wait();
   for (Exchange<T> &e : exchange) e.Add(t, s.front);
   for (int k = 0; k < n.nchild; k++) {
-    const int i = t->sharedof[n.child[k]];
+    const int i = t->sharedof[n.child[k]], j = t->subtreeof[n.child[k]];
 
     if (i >= 0) FrontRanksRelease(t->shared[i]->front);
+    if (j >= 0) std::vector<char>().swap(t->subtree[j]->block);
   }
   return FrontRanksFactor(s.front, &s.replaced, &s.ratio);
 }
@@ -889,7 +891,8 @@ int TreeRanksSolve(TreeRanks *tree, FactorTranspose trans, int nrhs, const Petsc
 TreeRanksInfo TreeRanksGetInfo(const TreeRanks *t)
 {
   TreeRanksInfo info;
-  const double  dof = Dof(t);
+  const double  dof = Dof(t), scalar = (double)t->kernels->scalar;
+  double        live = 0, most = 0; /* bytes of contribution blocks */
 
   memset(&info, 0, sizeof(info));
   info.own.isa   = t->kernels->isa;
@@ -899,18 +902,21 @@ TreeRanksInfo TreeRanksGetInfo(const TreeRanks *t)
   info.nfront    = (int)t->shared.size();
   for (auto &s : t->subtree) {
     const FactorInfo of = FactorGetInfo(s->factor);
+    const double     r  = dof * s->cls.back().r;
 
     info.own.entries += of.entries;
     info.own.flops += of.flops;
     info.own.bytes += of.bytes;
-    info.own.stack_bytes = t->subtree.size() == 1 ? of.stack_bytes : std::max(info.own.stack_bytes, of.stack_bytes);
+    info.own.stack_bytes = std::max(info.own.stack_bytes, of.stack_bytes);
     info.own.batches += of.batches;
     info.own.blocks += of.blocks;
     info.own.replaced += of.replaced;
     info.own.ratio   = std::min(info.own.ratio, of.ratio);
     info.own.threads = of.threads;
     info.own.tasks += of.tasks;
+    if (t->subtree.size() > 1) live += r * r * scalar;
   }
+  most = live;
   for (auto &s : t->shared) {
     const TreeMapNode &n = t->map->node[s->node];
     const PlanClass   &c = ClassOf(t, s->node);
@@ -920,10 +926,27 @@ TreeRanksInfo TreeRanksGetInfo(const TreeRanks *t)
     for (int j = 0; j < (int)f; j++) (j < m ? columns : ring) += ColumnRank(t, s->node, j) == t->rank;
     info.own.entries += (t->options.mode == FACTOR_SPD ? m * (m + 1) / 2 + m * r : m * m + 2 * m * r) / size;
     info.own.flops += (t->options.mode == FACTOR_SPD ? m * m * m / 3 + m * m * r + m * r * r : 2 * m * m * m / 3 + 2 * m * m * r + 2 * m * r * r) / size;
-    info.own.bytes += (columns * f + ring * m) * (double)t->kernels->scalar;
-    info.own.stack_bytes += ring * r * (double)t->kernels->scalar;
+    info.own.bytes += (columns * f + ring * m) * scalar;
     if (t->rank == n.first) info.own.replaced += s->replaced;
     info.own.ratio = std::min(info.own.ratio, s->ratio);
+    /* Its own block, what comes from the children, and theirs until it has come */
+    live += ring * r * scalar;
+    double arrives = 0;
+    for (int k = 0; k < n.nchild; k++) {
+      const double rk = dof * ClassOf(t, n.child[k]).r;
+
+      arrives += rk * rk * scalar / size;
+    }
+    most = std::max(most, live + arrives);
+    for (int k = 0; k < n.nchild; k++) {
+      const int    i = t->sharedof[n.child[k]], j = t->subtreeof[n.child[k]];
+      const double rk = dof * ClassOf(t, n.child[k]).r;
+
+      if (i >= 0) live -= t->shared[i]->block;
+      if (j >= 0 && t->subtree.size() > 1) live -= rk * rk * scalar;
+    }
+    s->block = ring * r * scalar;
   }
+  info.own.stack_bytes += most;
   return info;
 }
