@@ -90,7 +90,7 @@ def part_speed(part):
     part.table()
     for family in words("BENCH_FAMILIES", "lap5,jump5"):
         speed(part, family, sizes[0], ITERATIVE, processes, ["setup", "solve"])
-    speed(part, "lap9", sizes[-1], [s for s in DIRECT if not s.endswith("lu") and s != "superludist"], processes, ["setup", "update", "solve"])
+    speed(part, "jump9", sizes[-1], [s for s in DIRECT if not s.endswith("lu") and s != "superludist"], processes, ["setup", "update", "solve"])
     speed(part, "cd5", sizes[-1], [s for s in DIRECT if s.endswith("lu") or s == "superludist"], processes, ["setup", "update", "solve"])
 
 
