@@ -136,14 +136,11 @@ public:
   /* Of all processes, one after the other */
   std::vector<double> Gather(const std::vector<double> &mine) const
   {
-    std::vector<int> count(size), begin(size + 1, 0);
-    const int        m = (int)mine.size();
+    std::vector<int>    begin;
+    std::vector<double> all;
 
     if (size == 1) return mine;
-    CommunicateMPI(MPI_Allgather(const_cast<int *>(&m), 1, MPI_INT, count.data(), 1, MPI_INT, comm));
-    for (int r = 0; r < size; r++) begin[r + 1] = begin[r] + count[r];
-    std::vector<double> all(begin[size]);
-    CommunicateMPI(MPI_Allgatherv(const_cast<double *>(mine.data()), m, MPI_DOUBLE, all.data(), count.data(), begin.data(), MPI_DOUBLE, comm));
+    GatherAll(comm, MPI_DOUBLE, mine, begin, all);
     return all;
   }
 
@@ -241,7 +238,7 @@ static void PCHSCFindParts(PCHSCProblem &p, const PCHSCRows &rows, const PetscSc
   std::map<double, int>    number;
   auto                     ForRow = [&](int i, auto &&own, auto &&other) {
     for (PetscInt k = rows.own.ia[i]; k < rows.own.ia[i + 1]; k++) own((int)rows.own.ja[k], (double)rows.own.a[k]);
-    for (PetscInt k = there ? there->rows.ia[i] : 0; there && k < there->rows.ia[i + 1]; k++) other((int)there->rows.ja[k], (double)there->rows.a[k]);
+    ForOutside(there, i, [&](PetscInt, PetscInt j, double v) { other((int)j, v); });
   };
   auto find = [&](int i) {
     while (root[i] != i) i = root[i] = root[root[i]];

@@ -106,7 +106,6 @@ void Build(Graph<Real> &&finest, const Graph<Real> *matrix, Lattice *lattice, co
     index[l + 1].clear();
   }
   h.place = std::move(index[0]);
-  h.total = total;
   h.shift.assign(h.nd, 0.0);
   h.merge.reset();
   if (ranks) {

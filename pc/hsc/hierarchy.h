@@ -200,7 +200,6 @@ struct Hierarchy {
   Array<double>            shift;        /* of its diagonal */
   int                      nclamped = 0; /* fine vertices with so negative an excess that it was left out */
   /* On several ranks: how these levels hang together, and where the coarsest one moves to, in place of coarse */
-  double                       total = 0.0; /* vertices of all ranks on the coarsest level */
   std::unique_ptr<Ranks<Real>> ranks;
   std::unique_ptr<Merge<Real>> merge;
 

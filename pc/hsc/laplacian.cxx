@@ -59,7 +59,7 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
 {
   Survey         s;
   uint64_t       hash[4] = {1, 2, 3, 4};
-  double         most = 0.0, least = std::numeric_limits<double>::infinity(), distance = 0.0, sum = 0.0, dmost = 0.0, total = 0.0, lack[2] = {0.0, 0.0}; /* of rows with negative and with positive sums */
+  double         least = std::numeric_limits<double>::infinity(), distance = 0.0, sum = 0.0, dmost = 0.0, total = 0.0, lack[2] = {0.0, 0.0}; /* of rows with negative and with positive sums */
   PetscInt       nplus = 0, nminus = 0, ndplus = 0, ndminus = 0, firstminus = -1, noff = 0;
   const PetscInt start = outside ? outside->start : 0;
   struct {
@@ -98,7 +98,6 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
       alone = 0;
       nplus += v > 0.0;
       nminus += v < 0.0;
-      most  = std::max(most, std::abs(v));
       least = std::min(least, std::abs(v));
     };
     for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
@@ -117,13 +116,11 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
       noff += v != 0.0;
       distance += v != 0.0 ? std::abs((double)(i - j)) : 0.0;
     }
-    for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) {
-      const double v = outside->rows.a[k];
-
+    ForOutside(outside, i, [&](PetscInt k, PetscInt j, double v) {
       sum += std::abs(v);
       row += v;
-      enter(k, A.n + outside->rows.ja[k], v);
-    }
+      enter(k, A.n + j, v);
+    });
     diagonal[i] = d;
     total += std::abs(d);
     lack[row > 0.0] += std::abs(row);
@@ -146,19 +143,19 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
       for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
         if (!std::isfinite((double)A.a[k])) problem(Survey::NOT_A_NUMBER, start + i, start + A.ja[k], A.a[k]);
       }
-      for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) {
-        if (!std::isfinite((double)outside->rows.a[k])) problem(Survey::NOT_A_NUMBER, start + i, outside->ghost[outside->rows.ja[k]], outside->rows.a[k]);
-      }
+      ForOutside(outside, i, [&](PetscInt, PetscInt j, double v) {
+        if (!std::isfinite(v)) problem(Survey::NOT_A_NUMBER, start + i, outside->ghost[j], v);
+      });
     }
     /* finite, but their sum is not: the scale below takes care of them */
   }
   if (settled()) return s;
   if (outside) {
     double sums[9]  = {(double)nplus, (double)nminus, (double)ndplus, (double)ndminus, (double)s.nempty, (double)s.nalone, total, lack[0], lack[1]}, all[9];
-    double mosts[3] = {most, dmost, -least}, both[3];
+    double mosts[2] = {dmost, -least}, both[2];
 
     CommunicateMPI(MPI_Allreduce(sums, all, 9, MPI_DOUBLE, MPI_SUM, outside->comm));
-    CommunicateMPI(MPI_Allreduce(mosts, both, 3, MPI_DOUBLE, MPI_MAX, outside->comm));
+    CommunicateMPI(MPI_Allreduce(mosts, both, 2, MPI_DOUBLE, MPI_MAX, outside->comm));
     nplus    = (PetscInt)all[0];
     nminus   = (PetscInt)all[1];
     ndplus   = (PetscInt)all[2];
@@ -168,9 +165,8 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
     total    = all[6];
     lack[0]  = all[7];
     lack[1]  = all[8];
-    most     = both[0];
-    dmost    = both[1];
-    least    = -both[2];
+    dmost    = both[0];
+    least    = -both[1];
   }
   s.sign = ndminus > 0 && ndplus == 0 ? -1 : 1;
   if (s.sign > 0 && ndminus > 0) {
@@ -264,19 +260,18 @@ static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Array<bool
         g.lower[lm++] = {j, c};
       }
     }
-    for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) {
-      const int    j = (int)outside->rows.ja[k];
-      const double v = outside->rows.a[k] * scale;
+    ForOutside(outside, i, [&](PetscInt, PetscInt j, PetscReal a) {
+      const double v = a * scale;
 
       size += std::abs(v);
-      if (v == 0.0) continue;
+      if (v == 0.0) return;
       if (alone.size() && ghostalone[j] != 0.0) {
-        between.coupling.push_back({i, j, outside->rows.a[k]});
-        continue;
+        between.coupling.push_back({i, j, a});
+        return;
       }
       sum += v;
       between.edge.push_back({i, {(int)remote[j].rank, (int)remote[j].index}, (Real)-v, (Real)-v});
-    }
+    });
     g.uptr[i + 1] = m;
     g.excess[i]   = std::abs(sum) <= 32 * std::numeric_limits<double>::epsilon() * size ? 0 : (Real)sum;
   }
@@ -303,7 +298,7 @@ static bool CheckBetween(const Outside *outside, double scale, const std::vector
     int  theirs, mine; /* rows of the receiver and of the sender */
     Real weight;
   };
-  std::vector<int>         order(edge.size());
+  std::vector<int>         order = SortEdges(edge, true); /* by rank, and there by row */
   std::vector<Known>       known(edge.size());
   std::vector<PetscMPIInt> to;
   std::vector<PetscInt>    begin;
@@ -313,12 +308,6 @@ static bool CheckBetween(const Outside *outside, double scale, const std::vector
   const PetscInt          *ranges;
   PetscLayout              layout;
 
-  /* by rank, and there by row */
-  for (size_t k = 0; k < edge.size(); k++) order[k] = (int)k;
-  std::sort(order.begin(), order.end(), [&](int a, int b) {
-    const Remote &x = edge[a].other, &y = edge[b].other;
-    return x.rank != y.rank ? x.rank < y.rank : x.vertex != y.vertex ? x.vertex < y.vertex : edge[a].vertex < edge[b].vertex;
-  });
   for (size_t k = 0; k < order.size(); k++) {
     const OuterEdge<Real> &e = edge[order[k]];
 
@@ -358,10 +347,7 @@ static bool CheckBetween(const Outside *outside, double scale, const std::vector
     asymmetry.other   = (PetscReal)(-other / scale);
   };
   /* mine, sorted by rank, own row, and row of the other: what the other rank sends comes in the same order */
-  std::sort(order.begin(), order.end(), [&](int a, int b) {
-    const Remote &x = edge[a].other, &y = edge[b].other;
-    return x.rank != y.rank ? x.rank < y.rank : edge[a].vertex != edge[b].vertex ? edge[a].vertex < edge[b].vertex : x.vertex < y.vertex;
-  });
+  order = SortEdges(edge, false);
   for (size_t q = 0; good && q < to.size(); q++) {
     const PetscInt            other = ranges[to[q]], start = outside->start;
     const std::vector<Known> *list = nullptr;
@@ -412,7 +398,7 @@ bool MakeGraph(const Rows &A, const Outside *outside, const Survey &survey, Grap
       bool diagonal = false, others = false;
 
       for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) (A.ja[k] == i ? diagonal : others) |= A.a[k] != 0.0;
-      for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) others |= outside->rows.a[k] != 0.0;
+      ForOutside(outside, i, [&](PetscInt, PetscInt, PetscReal a) { others |= a != 0.0; });
       alone[i] = diagonal && !others;
     }
     if (outside) {

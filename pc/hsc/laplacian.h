@@ -32,6 +32,14 @@ struct Outside {
   double Most(double value) const;
 };
 
+/* visit(k, j, value): entry k of a row, where there are other ranks, in the column of ghost j */
+template <typename Visit>
+void ForOutside(const Outside *outside, PetscInt row, Visit &&visit)
+{
+  if (!outside) return;
+  for (PetscInt k = outside->rows.ia[row]; k < outside->rows.ia[row + 1]; k++) visit(k, outside->rows.ja[k], outside->rows.a[k]);
+}
+
 enum Positive { POSITIVE_COMPENSATE, POSITIVE_DROP, POSITIVE_LUMP };
 
 /* A first look at the values */

@@ -26,18 +26,29 @@ static int SizeOf(MPI_Comm comm)
 }
 
 template <typename Real>
-std::vector<Remote> FindGhosts(const std::vector<OuterEdge<Real>> &edge, Array<int> &index)
+std::vector<int> SortEdges(const std::vector<OuterEdge<Real>> &edge, bool theirs)
 {
-  std::vector<int>    order(edge.size());
-  std::vector<Remote> ghost;
+  std::vector<int> order(edge.size());
 
   for (size_t k = 0; k < edge.size(); k++) order[k] = (int)k;
   std::sort(order.begin(), order.end(), [&](int a, int b) {
     const Remote &x = edge[a].other, &y = edge[b].other;
-    return x.rank != y.rank ? x.rank < y.rank : x.vertex != y.vertex ? x.vertex < y.vertex : a < b;
+    const int     v = edge[a].vertex, w = edge[b].vertex;
+
+    if (x.rank != y.rank) return x.rank < y.rank;
+    if (theirs) return x.vertex != y.vertex ? x.vertex < y.vertex : v < w;
+    return v != w ? v < w : x.vertex < y.vertex;
   });
+  return order;
+}
+
+template <typename Real>
+std::vector<Remote> FindGhosts(const std::vector<OuterEdge<Real>> &edge, Array<int> &index)
+{
+  std::vector<Remote> ghost;
+
   index.resize(edge.size());
-  for (int k : order) {
+  for (int k : SortEdges(edge, true)) {
     const Remote &other = edge[k].other;
 
     if (ghost.empty() || ghost.back().rank != other.rank || ghost.back().vertex != other.vertex) ghost.push_back(other);
@@ -49,24 +60,13 @@ std::vector<Remote> FindGhosts(const std::vector<OuterEdge<Real>> &edge, Array<i
 template <typename Real>
 void Exchange(MPI_Comm comm, const std::vector<OuterEdge<Real>> &edge, const double mine[], double theirs[])
 {
-  const size_t             n = edge.size();
-  std::vector<int>         send(n), receive(n); /* by rank, and there in the order that the receiver's edges have, which both know */
+  const size_t             n    = edge.size();
+  const std::vector<int>   send = SortEdges(edge, true), receive = SortEdges(edge, false); /* in the order that the receiver's edges have, which both know */
   std::vector<double>      out(n), in(n);
   std::vector<MPI_Request> request;
   MPI_Comm                 inner;
   PetscMPIInt              tag;
 
-  for (size_t k = 0; k < n; k++) {
-    send[k] = receive[k] = (int)k;
-  }
-  std::sort(send.begin(), send.end(), [&](int a, int b) {
-    const Remote &x = edge[a].other, &y = edge[b].other;
-    return x.rank != y.rank ? x.rank < y.rank : x.vertex != y.vertex ? x.vertex < y.vertex : edge[a].vertex < edge[b].vertex;
-  });
-  std::sort(receive.begin(), receive.end(), [&](int a, int b) {
-    const Remote &x = edge[a].other, &y = edge[b].other;
-    return x.rank != y.rank ? x.rank < y.rank : edge[a].vertex != edge[b].vertex ? edge[a].vertex < edge[b].vertex : x.vertex < y.vertex;
-  });
   for (size_t k = 0; k < n; k++) out[k] = mine[send[k]];
   Communicate(PetscCommDuplicate(comm, &inner, &tag));
   for (size_t begin = 0; begin < n;) {
@@ -285,7 +285,7 @@ static int MakeGroups(int nranks, const std::vector<int> &n, const std::vector<i
 }
 
 template <typename T>
-static void GatherAll(MPI_Comm comm, MPI_Datatype type, const std::vector<T> &mine, std::vector<int> &begin, std::vector<T> &all)
+void GatherAll(MPI_Comm comm, MPI_Datatype type, const std::vector<T> &mine, std::vector<int> &begin, std::vector<T> &all)
 {
   const int        size = SizeOf(comm), n = (int)mine.size();
   std::vector<int> count(size);
@@ -494,6 +494,9 @@ void Merge<Real>::Scatter(Real x[])
   CommunicateMPI(MPI_Scatterv(values.data(), count.data(), offset.data(), TypeOf<Real>(), x, n, TypeOf<Real>(), 0, group));
 }
 
+template std::vector<int>    SortEdges(const std::vector<OuterEdge<float>> &, bool);
+template std::vector<int>    SortEdges(const std::vector<OuterEdge<double>> &, bool);
+template void                GatherAll(MPI_Comm, MPI_Datatype, const std::vector<double> &, std::vector<int> &, std::vector<double> &);
 template std::vector<Remote> FindGhosts(const std::vector<OuterEdge<float>> &, Array<int> &);
 template std::vector<Remote> FindGhosts(const std::vector<OuterEdge<double>> &, Array<int> &);
 template void                Exchange(MPI_Comm, const std::vector<OuterEdge<float>> &, const double[], double[]);

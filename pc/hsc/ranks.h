@@ -40,12 +40,19 @@ struct OuterEdge {
   Real   weight, smooth; /* in the graph, where it is positive or zero, and in the matrix that the finest level smoothes */
 };
 
+/* The edges by the rank at their other end, and there in the order of its vertices, which is that of its own list of them, or in the order of this rank's */
+template <typename Real>
+std::vector<int> SortEdges(const std::vector<OuterEdge<Real>> &edge, bool theirs);
 /* The other ends of edges without repetition, in the order of their ranks; index[k] is the one of edge k */
 template <typename Real>
 std::vector<Remote> FindGhosts(const std::vector<OuterEdge<Real>> &edge, Array<int> &index);
 /* A number for every edge from the rank at its other end, which knows the same edges */
 template <typename Real>
 void Exchange(MPI_Comm comm, const std::vector<OuterEdge<Real>> &edge, const double mine[], double theirs[]);
+
+/* The arrays of all ranks to all of them: that of rank r is all[begin[r]], ..., all[begin[r + 1] - 1] */
+template <typename T>
+void GatherAll(MPI_Comm comm, MPI_Datatype type, const std::vector<T> &mine, std::vector<int> &begin, std::vector<T> &all);
 
 template <typename T>
 MPI_Datatype TypeOf();

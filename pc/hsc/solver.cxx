@@ -206,9 +206,8 @@ private:
   /* Levels with the numbers of all ranks, on all of them; memory and rows whose excess was left out are those of this rank */
   static void Collect(const Hierarchy<Real> &h, std::vector<LevelReport> &level, double &memory, double &nclamped)
   {
-    std::vector<double> sums;
-    const int           nranks = h.ranks ? h.ranks->size() : 1;
-    const double        outer  = h.ranks ? h.ranks->Entries() : 0.0;
+    const int    nranks = h.ranks ? h.ranks->size() : 1;
+    const double outer  = h.ranks ? h.ranks->Entries() : 0.0;
 
     if (h.ranks) memory += (double)h.ranks->Memory();
     nclamped += h.nclamped;
@@ -355,7 +354,7 @@ private:
           else if (a < 0.0)
             sum -= a * v[A.ja[k]];
         }
-        for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) sum -= std::min(sign * outside->rows.a[k], (PetscReal)0.0) * ghosts[outside->rows.ja[k]];
+        ForOutside(outside, i, [&](PetscInt, PetscInt j, PetscReal a) { sum -= std::min(sign * a, (PetscReal)0.0) * ghosts[j]; });
         if (sum > 0.0 && d > 0.0) v[i] = sum / d;
         most = std::max(most, v[i]);
       }
@@ -369,7 +368,7 @@ private:
     FetchGhosts(v);
     for (PetscInt i = 0; i < A.n; i++) {
       for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) values[k] = v[i] * A.a[k] * v[A.ja[k]];
-      for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) outer[k] = v[i] * outside->rows.a[k] * ghosts[outside->rows.ja[k]];
+      ForOutside(outside, i, [&](PetscInt k, PetscInt j, PetscReal a) { outer[k] = v[i] * a * ghosts[j]; });
     }
   }
 
@@ -392,7 +391,7 @@ private:
       for (PetscInt i = 0; i < B.n; i++) {
         r[i] = 0.0;
         for (PetscInt k = B.ia[i]; k < B.ia[i + 1]; k++) r[i] += B.a[k] * w[B.ja[k]];
-        for (PetscInt k = outside ? outside->rows.ia[i] : 0; outside && k < outside->rows.ia[i + 1]; k++) r[i] += outside->rows.a[k] * ghosts[outside->rows.ja[k]];
+        ForOutside(outside, i, [&](PetscInt, PetscInt j, PetscReal a) { r[i] += a * ghosts[j]; });
       }
       ApplyOnce(s, false, r.data(), z.data());
       for (PetscInt i = 0; i < B.n; i++) {
