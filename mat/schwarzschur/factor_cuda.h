@@ -63,6 +63,16 @@ int FactorCudaVector(FactorCuda *F, int which, int nrhs, void **v);
 /* Between the host and such vectors. Waits. */
 int FactorCudaUpload(FactorCuda *F, int nrhs, const void *host, ptrdiff_t ld, void *device);
 int FactorCudaDownload(FactorCuda *F, int nrhs, const void *device, void *host, ptrdiff_t ld);
+/* Diagonal matrices for rows (0) and columns (1): n real numbers of the host. Waits. */
+int FactorCudaSetScale(FactorCuda *F, int which, const double *host, PetscInt n);
+/* y = D x, n x nrhs on the device, which may be the same */
+int FactorCudaApplyScale(FactorCuda *F, int which, int nrhs, const void *x, ptrdiff_t ldx, void *y, ptrdiff_t ldy);
+/* Two bases of null spaces, n x k of the host, sent to arrays of the executor's own. Waits. */
+int FactorCudaUploadBasis(FactorCuda *F, int which, int k, const void *host, void **device);
+/* out = basis^H x, k x nrhs numbers of the host. The same numbers each time. Waits. */
+int FactorCudaDots(FactorCuda *F, int k, const void *basis, int nrhs, const void *x, ptrdiff_t ldx, void *out);
+/* x -= basis coefficients, with k x nrhs coefficients of the host. Waits. */
+int FactorCudaSubtract(FactorCuda *F, int k, const void *basis, int nrhs, const void *coefficients, void *x, ptrdiff_t ldx);
 /* A factorization with the values of the last one, height by height instead of as one graph. Waits. level: as many as the plan has heights. */
 struct FactorCudaLevel {
   double fronts, flops, ms;

@@ -181,6 +181,62 @@ static double Difference(const std::vector<Scalar> &a, const std::vector<Scalar>
     }                                                                \
   } while (0)
 
+/* What is done with vectors besides solves, beside the same on the host */
+static void TestVectors(FactorCuda *F, PetscInt n, const std::string &name)
+{
+  const int           k = 2, nrhs = 3;
+  const PetscInt      ld = n + 3;
+  std::vector<double> scale[2];
+  std::vector<Scalar> x((size_t)n * nrhs), y((size_t)n * nrhs), z((size_t)n * nrhs), basis((size_t)n * k), dots(k * nrhs), again(k * nrhs), expected(k * nrhs);
+  void               *db, *dx, *dv;
+  double              error = 0;
+
+  for (Scalar &v : x) v = RandomScalar();
+  for (Scalar &v : basis) v = RandomScalar();
+  for (int w = 0; w < 2; w++) {
+    for (PetscInt i = 0; i < n; i++) scale[w].push_back(1 + Random());
+    TestCall(FactorCudaSetScale(F, w, scale[w].data(), n));
+  }
+  Check(FactorCudaSetScale(F, 0, scale[0].data(), n - 1) != 0, name + "ScaleOfAnotherLength", 0);
+  TestCall(FactorCudaVector(F, 0, nrhs + 1, &dv));
+  TestCall(FactorCudaVector(F, 1, nrhs, &dx));
+  TestCall(FactorCudaUpload(F, nrhs, x.data(), n, dx));
+  /* To another array with another leading dimension, and in place */
+  TestCall(FactorCudaApplyScale(F, 0, nrhs, dx, n, dv, ld));
+  for (int q = 0; q < nrhs; q++) TestCall(FactorCudaDownload(F, 1, (char *)dv + (size_t)q * (size_t)ld * sizeof(Scalar), &y[(size_t)q * (size_t)n], n));
+  TestCall(FactorCudaApplyScale(F, 1, nrhs, dx, n, dx, n));
+  TestCall(FactorCudaDownload(F, nrhs, dx, z.data(), n));
+  for (int w = 0; w < 2; w++) {
+    for (size_t i = 0; i < x.size(); i++) error = std::max(error, std::abs((w ? z : y)[i] - scale[w][i % (size_t)n] * x[i]));
+    Check(error < 1e-15, name + (w ? "ScaleColumns" : "ScaleRows"), error);
+  }
+  TestCall(FactorCudaUploadBasis(F, 1, k, basis.data(), &db));
+  TestCall(FactorCudaDots(F, k, db, nrhs, dx, n, dots.data()));
+  TestCall(FactorCudaDots(F, k, db, nrhs, dx, n, again.data()));
+  error = 0;
+  for (int q = 0; q < nrhs; q++) {
+    for (int e = 0; e < k; e++) {
+      expected[(size_t)(e + k * q)] = 0;
+      for (PetscInt i = 0; i < n; i++) expected[(size_t)(e + k * q)] += Conj(basis[(size_t)(i + e * n)]) * z[(size_t)(i + q * n)];
+      error = std::max(error, std::abs(expected[(size_t)(e + k * q)] - dots[(size_t)(e + k * q)]));
+    }
+  }
+  Check(error < 1e-14 * (double)n, name + "Dots", error);
+  Check(!memcmp(dots.data(), again.data(), dots.size() * sizeof(Scalar)), name + "DotsRepeatable", 0);
+  TestCall(FactorCudaSubtract(F, k, db, nrhs, dots.data(), dx, n));
+  TestCall(FactorCudaDownload(F, nrhs, dx, y.data(), n));
+  error = 0;
+  for (int q = 0; q < nrhs; q++) {
+    for (PetscInt i = 0; i < n; i++) {
+      Scalar s = z[(size_t)(i + q * n)];
+
+      for (int e = 0; e < k; e++) s -= basis[(size_t)(i + e * n)] * dots[(size_t)(e + k * q)];
+      error = std::max(error, std::abs(s - y[(size_t)(i + q * n)]));
+    }
+  }
+  Check(error < 1e-14 * (double)n, name + "Subtract", error);
+}
+
 static void Run(Case c, const FactorCudaTuning &tuning, const char *how)
 {
   PlanGrid    g;
@@ -261,6 +317,7 @@ static void Run(Case c, const FactorCudaTuning &tuning, const char *how)
     TestCall(FactorCudaDownload(device, nrhs, db, z.data(), n));
     Check(!memcmp(y.data(), z.data(), y.size() * sizeof(Scalar)), name + (trans ? "RepeatableTranspose" : "Repeatable"), 0);
   }
+  TestVectors(device, n, name);
   const FactorCudaInfo info = FactorCudaGetInfo(device);
 
   Check(tuning.small == 0 || c.dim == 1 || info.large > 0, name + "TakesBothWays", info.large);
