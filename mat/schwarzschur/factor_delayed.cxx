@@ -16,8 +16,16 @@ namespace {
 
 /* Pivots of a panel before the rest of the front is brought up to date */
 const int PANEL = 32;
-/* A pivot is at least this part of the largest entry of its row: in the root, which decides on the rank, and below, where the rows only have to be kept from drowning it */
-const double ROOT_ROW = 0.25, ROW = 1e-3;
+/*
+  A pivot is at least this part of the largest entry of its row, in the root and below. Without that, what rounding leaves of a dependent row could grow until it passes for a
+  pivot. Measured: few pivots fail for it that do not fail for their columns.
+*/
+const double ROOT_ROW = 0.25, ROW = 0.1;
+/* Pivots up to the order times the rounding unit are none. The order counts within these bounds, so that neither chance nor a matrix that is merely ill-conditioned is taken for singular. */
+const double LEAST_ORDER = 2048, MOST_ORDER = 65536;
+/* Rows and columns are balanced where the largest entries of some are smaller by this factor than those of others; entries that are smaller by NOTHING are left out of that */
+const double UNEVEN = 1e-3, NOTHING = 1e-30;
+const int    TURNS = 20, MOST_POWER = 500;
 /* Right-hand sides that are solved for together */
 const int MOST_VECTORS = 32;
 /* Candidates are tried again while one of so many finds a pivot */
@@ -371,32 +379,94 @@ void ForEntries(const FactorDelayed *F, const FrontNode &f, const FactorValues *
   }
 }
 
-/* Powers of two that bring the largest entries of rows, then of columns, between a half and one. False where values are not finite. */
+/* A power of two that brings s between a half and one, or one for zero */
+double Power(double s)
+{
+  int e = 0;
+
+  if (s > 0) frexp(s, &e);
+  return ldexp(1.0, std::max(std::min(-e, MOST_POWER), -MOST_POWER));
+}
+
+/* Whether the largest entries of rows, or of columns, differ so much that the order of scaling them matters */
+bool Uneven(const std::vector<double> &most)
+{
+  double lo = DBL_MAX, hi = 0;
+
+  for (double v : most) {
+    if (v == 0) continue;
+    lo = std::min(lo, v);
+    hi = std::max(hi, v);
+  }
+  return hi * UNEVEN > lo;
+}
+
+/*
+  Brings the geometric means of rows and columns to one, by turns. Of any two matrices that differ by factors of rows and columns it makes the same one if it goes on for long; what
+  is left after a few turns varies slowly over the grid.
+*/
+void Balance(FactorDelayed *F, const FactorValues *values)
+{
+  std::vector<double> log[2], sum((size_t)F->n), count((size_t)F->n);
+
+  for (auto &l : log) l.assign((size_t)F->n, 0.0);
+  for (int turn = 0; turn < TURNS; turn++) {
+    const int side = turn % 2;
+
+    std::fill(sum.begin(), sum.end(), 0.0);
+    std::fill(count.begin(), count.end(), 0.0);
+    for (const FrontNode &f : F->node) {
+      ForEntries(F, f, values, [&](PetscInt i, PetscInt j, PetscScalar v, int, int) {
+        const size_t own = (size_t)(side ? j : i), other = (size_t)(side ? i : j);
+        const double part = Part(v);
+
+        if (part < NOTHING * F->rowscale[(size_t)i] && part < NOTHING * F->colscale[(size_t)j]) return;
+        if (part == 0) return;
+        sum[own] += std::ilogb(part) + log[!side][other];
+        count[own]++;
+      });
+    }
+    for (size_t i = 0; i < (size_t)F->n; i++) log[side][i] = count[i] > 0 ? -sum[i] / count[i] : 0;
+  }
+  for (int side = 0; side < 2; side++) {
+    for (size_t i = 0; i < (size_t)F->n; i++) (side ? F->colscale : F->rowscale)[i] = Power(std::exp2(std::max(std::min(-log[side][i], 1000.0), -1000.0)));
+  }
+}
+
+/* Powers of two for rows and columns, after which the largest entries of columns lie between a half and one. False where values are not finite. */
 bool Scale(FactorDelayed *F, const FactorValues *values)
 {
-  std::vector<double> &r = F->rowscale, &c = F->colscale;
+  std::vector<double> &r = F->rowscale, &c = F->colscale, most;
   bool                 finite = true;
-  const auto           power  = [](double &s) {
-    int e = 0;
-
-    if (s > 0) frexp(s, &e);
-    s = s > 0 ? ldexp(1.0, std::min(-e, 1000)) : 1;
-  };
 
   r.assign((size_t)F->n, 0.0);
   c.assign((size_t)F->n, 0.0);
   for (const FrontNode &f : F->node) {
-    ForEntries(F, f, values, [&](PetscInt i, PetscInt, PetscScalar v, int, int) {
+    ForEntries(F, f, values, [&](PetscInt i, PetscInt j, PetscScalar v, int, int) {
+      const double part = Part(v);
+
       finite       = finite && Finite(v);
-      r[(size_t)i] = std::max(r[(size_t)i], Part(v));
+      r[(size_t)i] = std::max(r[(size_t)i], part);
+      c[(size_t)j] = std::max(c[(size_t)j], part);
     });
   }
   if (!finite) return false;
-  for (double &s : r) power(s);
-  for (const FrontNode &f : F->node) {
-    ForEntries(F, f, values, [&](PetscInt i, PetscInt j, PetscScalar v, int, int) { c[(size_t)j] = std::max(c[(size_t)j], r[(size_t)i] * Part(v)); });
+  if (Uneven(r) || Uneven(c)) {
+    Balance(F, values);
+    most.assign((size_t)F->n, 0.0);
+    for (const FrontNode &f : F->node) {
+      ForEntries(F, f, values, [&](PetscInt i, PetscInt j, PetscScalar v, int, int) { most[(size_t)i] = std::max(most[(size_t)i], r[(size_t)i] * Part(v) * c[(size_t)j]); });
+    }
+    for (size_t i = 0; i < (size_t)F->n; i++) r[i] *= Power(most[i]);
+  } else {
+    for (double &v : r) v = Power(v);
+    c.assign((size_t)F->n, 1.0);
   }
-  for (double &s : c) power(s);
+  most.assign((size_t)F->n, 0.0);
+  for (const FrontNode &f : F->node) {
+    ForEntries(F, f, values, [&](PetscInt i, PetscInt j, PetscScalar v, int, int) { most[(size_t)j] = std::max(most[(size_t)j], r[(size_t)i] * Part(v) * c[(size_t)j]); });
+  }
+  for (size_t i = 0; i < (size_t)F->n; i++) c[i] *= Power(most[i]);
   return true;
 }
 
@@ -672,7 +742,7 @@ FactorDelayed *FactorDelayedCreate(const Plan *plan, double threshold, const cha
     F->kernels   = FactorFindKernels(false, isa);
     F->n         = plan->npoints * plan->grid.dof;
     F->threshold = threshold > 0 ? std::min(threshold, 1.0) : 0.1;
-    F->singular  = (double)std::max(F->n, (PetscInt)64) * DBL_EPSILON;
+    F->singular  = std::min(std::max((double)F->n, LEAST_ORDER), MOST_ORDER) * DBL_EPSILON;
     memset(&F->info, 0, sizeof(F->info));
     F->node.reserve((size_t)plan->nfronts);
     AddFronts(F, plan->root, plan->rootorigin);
