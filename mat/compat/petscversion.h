@@ -29,13 +29,13 @@ typedef PetscOptionItems CompatOptionItems;
 
 /* Arrays of dense matrices on whatever device they are; before 3.20 they are brought to the host */
 #if PETSC_VERSION_LT(3, 20, 0)
-  #define CompatDenseGetArrayRead(A, a, type)  (*(type) = PETSC_MEMTYPE_HOST, MatDenseGetArrayRead(A, a))
-  #define CompatDenseRestoreArrayRead(A, a)    MatDenseRestoreArrayRead(A, a)
-  #define CompatDenseGetArrayWrite(A, a, type) (*(type) = PETSC_MEMTYPE_HOST, MatDenseGetArrayWrite(A, a))
-  #define CompatDenseRestoreArrayWrite(A, a)   MatDenseRestoreArrayWrite(A, a)
+  #define CompatDenseGetArrayRead(A, a, type) (*(type) = PETSC_MEMTYPE_HOST, MatDenseGetArrayRead(A, a))
+  #define CompatDenseRestoreArrayRead(A, a)   MatDenseRestoreArrayRead(A, a)
+  #define CompatDenseGetArray(A, a, type)     (*(type) = PETSC_MEMTYPE_HOST, MatDenseGetArray(A, a))
+  #define CompatDenseRestoreArray(A, a)       MatDenseRestoreArray(A, a)
 #else
-  #define CompatDenseGetArrayRead(A, a, type)  MatDenseGetArrayReadAndMemType(A, a, type)
-  #define CompatDenseRestoreArrayRead(A, a)    MatDenseRestoreArrayReadAndMemType(A, a)
-  #define CompatDenseGetArrayWrite(A, a, type) MatDenseGetArrayWriteAndMemType(A, a, type)
-  #define CompatDenseRestoreArrayWrite(A, a)   MatDenseRestoreArrayWriteAndMemType(A, a)
+  #define CompatDenseGetArrayRead(A, a, type) MatDenseGetArrayReadAndMemType(A, a, type)
+  #define CompatDenseRestoreArrayRead(A, a)   MatDenseRestoreArrayReadAndMemType(A, a)
+  #define CompatDenseGetArray(A, a, type)     MatDenseGetArrayAndMemType(A, a, type)
+  #define CompatDenseRestoreArray(A, a)       MatDenseRestoreArrayAndMemType(A, a)
 #endif

@@ -73,7 +73,7 @@ struct FactorValues {
 /* Numbers that every thread keeps of its own */
 struct FactorThread {
   void  *d, *v, *lanes, *vlanes, *work;
-  double replaced, ratio; /* pivots replaced, and the smallest ratio of two pivots' moduli in one front */
+  double replaced, ratio; /* pivots replaced, and the smallest modulus of a pivot beside the largest in its front or the largest entry of the matrix */
   int    failed;          /* a pivot that is not positive, or NaN */
 };
 
@@ -90,6 +90,7 @@ struct FactorData {
   int               *pivot;
   FactorValues       values;
   double             threshold, tiny, replacement;
+  double             norm; /* largest entry of the matrix */
   int                nrhs;
   ptrdiff_t          ldb, ldx;
   FactorTranspose    trans;

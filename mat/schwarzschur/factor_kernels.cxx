@@ -489,12 +489,14 @@ inline void LaneGemm(int rows, int cols, int K, const P *A, ptrdiff_t lda, const
   for (; j < cols; j++) LaneRows<P, M, 1, OP>(rows, K, A, lda, B + j * bn, bk, bn, C + j * ldc, ldc);
 }
 
-/* The smallest ratio of pivots that one lane has met, as a hint at a singular matrix */
+/* The smallest pivot that one lane has met beside the largest, or beside the largest entry of the matrix, as a hint at a singular one */
 template <class RP>
-inline void PivotRatio(const RP &least, const RP &most, FactorThread *thread)
+inline void PivotRatio(const RP &least, const RP &most, double norm, FactorThread *thread)
 {
   for (unsigned l = 0; l < sizeof(RP) / sizeof(least[0]); l++) {
-    if (least[l] < thread->ratio * most[l]) thread->ratio = (double)least[l] / most[l];
+    const double largest = most[l] > norm ? (double)most[l] : norm;
+
+    if (least[l] < thread->ratio * largest) thread->ratio = (double)least[l] / largest;
   }
 }
 
@@ -579,7 +581,7 @@ void LaneLU(const FactorData *data, int m, int r, typename Lanes<T>::pack *W, pt
       for (int i = k + 1; i < m; i++) SubMul(W[i + j * ld], wk[i], u);
     }
   }
-  PivotRatio(least, largest, thread);
+  PivotRatio(least, largest, data->norm, thread);
   pivot[0] = moved;
 }
 
@@ -688,7 +690,7 @@ void LaneCholesky(int m, typename Lanes<T>::pack *F, ptrdiff_t ld, typename Lane
       for (int i = j; i < m; i++) SubMul(F[i + j * ld], fk[i], u);
     }
   }
-  PivotRatio(least, most, thread);
+  PivotRatio(least, most, data->norm, thread);
 }
 
 enum { MAX_LANE_M = 512 };
@@ -887,7 +889,7 @@ void Moduli(int m, const T *W, ptrdiff_t ld, double *least, double *most)
 }
 
 template <class T>
-void FrontRatio(int m, const T *W, ptrdiff_t ld, bool squared, FactorThread *thread)
+void FrontRatio(int m, const T *W, ptrdiff_t ld, bool squared, double norm, FactorThread *thread)
 {
   double least = __builtin_inf(), most = 0;
 
@@ -896,6 +898,7 @@ void FrontRatio(int m, const T *W, ptrdiff_t ld, bool squared, FactorThread *thr
     least *= least;
     most *= most;
   }
+  if (norm > most) most = norm;
   if (least < thread->ratio * most) thread->ratio = least / most;
 }
 
@@ -964,7 +967,7 @@ void FrontStep(const FactorData *data, const FactorStep *step, FactorThread *thr
       thread->failed = CholeskyFailed<T>(F, f, bad);
       return;
     }
-    FrontRatio<T>(m, F, f, true, thread);
+    FrontRatio<T>(m, F, f, true, data->norm, thread);
     FrontUpdate(c, true, herm, F + m, herm ? DENSE_C : DENSE_T, F + m, f, to, D, ld, work);
     return;
   }
@@ -982,7 +985,7 @@ void FrontStep(const FactorData *data, const FactorStep *step, FactorThread *thr
     return;
   }
   thread->replaced += replaced;
-  FrontRatio<T>(m, W, lower ? m : f, false, thread);
+  FrontRatio<T>(m, W, lower ? m : f, false, data->norm, thread);
   DenseSwapRows<T>(m, r, Z, m, pivot, true);
   DenseTrsm<T>(false, DENSE_N, true, m, r, W, lower ? m : f, Z, m, work);
   if (lower) DenseTrsm<T>(true, DENSE_N, false, m, r, W, m, Z, m, work);

@@ -4,8 +4,6 @@
 #include "mat/schwarzschur/schwarzschur_ranks.h"
 #include "mat/compat/petscversion.h"
 #include <petscsf.h>
-#include <algorithm>
-#include <cmath>
 #include <map>
 #include <unistd.h>
 #include <utility>
@@ -35,7 +33,6 @@ struct SchwarzSchurRanks {
   PetscInt     nneeds, nowns; /* in unknowns */
   PetscScalar *full, *needed, *own;
   PetscInt     nrhs; /* that own has room for */
-  Vec          left, right;
 
   SchwarzSchurRanksInfo info;
 };
@@ -68,8 +65,6 @@ PetscErrorCode SchwarzSchurRanksDestroy(SchwarzSchurRanks **ranks)
   PetscCall(PetscFree(r->gluevalue));
   PetscCall(PetscFree(r->ownglue));
   PetscCall(PetscFree(r->full));
-  PetscCall(VecDestroy(&r->left));
-  PetscCall(VecDestroy(&r->right));
   if (r->unit != MPI_DATATYPE_NULL) PetscCallMPI(MPI_Type_free(&r->unit));
   PetscCall(PetscFree(r));
   *ranks = nullptr;
@@ -109,32 +104,17 @@ static PetscErrorCode RanksShareGlue(SchwarzSchurRanks *r, const std::vector<Pet
 /* Where the entries of the local rows stand in the stencil */
 static PetscErrorCode RanksFindSlots(SchwarzSchurRanks *r, Mat A)
 {
-  const Plan                                *plan = r->plan;
-  const PlanGrid                            &g    = plan->grid;
-  const PetscInt                             dof  = g.dof;
-  const PlanClass                           *root = &plan->cls[plan->root];
-  Mat                                        block[2];
-  const PetscInt                            *columns;
-  PetscInt                                   first;
-  std::vector<PetscInt>                      linear(plan->nstencil), pairs, natural[2]; /* numbers of the columns of both blocks */
-  std::vector<std::pair<PetscInt, PetscInt>> frame;                                     /* its points, and their positions in the root's front */
-  std::vector<GlueValue>                     glue;
-  bool                                       distinct = true;
+  const Plan            *plan = r->plan;
+  const PetscInt         dof  = plan->grid.dof;
+  Mat                    block[2];
+  const PetscInt        *columns;
+  PetscInt               first;
+  std::vector<PetscInt>  pairs, natural[2]; /* numbers of the columns of both blocks */
+  std::vector<GlueValue> glue;
+  const FramePositions   frame(plan);
+  StencilSlots           slots(plan);
 
   PetscFunctionBegin;
-  for (int k = 0; k < plan->nstencil; k++) {
-    linear[k] = plan->stencil[k][0] + g.size[0] * (plan->stencil[k][1] + g.size[1] * (PetscInt)plan->stencil[k][2]);
-    if (k && linear[k] <= linear[k - 1]) distinct = false;
-  }
-  if (g.topology == PLAN_OCTAHEDRAL) {
-    for (int k = 0; k < root->m; k++) frame.push_back({plan->rootorigin + root->offset[k], k});
-    std::sort(frame.begin(), frame.end());
-  }
-  const auto position = [&](PetscInt p) {
-    const auto found = std::lower_bound(frame.begin(), frame.end(), std::make_pair(p, (PetscInt)0));
-
-    return found != frame.end() && found->first == p ? found->second : -1;
-  };
   PetscCall(MatGetOwnershipRange(A, &first, nullptr));
   PetscCall(MatMPIAIJGetSeqAIJ(A, &block[0], &block[1], &columns));
   for (int b = 0; b < 2; b++) {
@@ -145,42 +125,32 @@ static PetscErrorCode RanksFindSlots(SchwarzSchurRanks *r, Mat A)
     for (PetscInt j = 0; j < n; j++) natural[b][(size_t)j] = StructuredGridNumberingNatural(&r->numbering, r->size, b ? columns[j] : first + j);
   }
   for (int b = 0; b < 2; b++) {
-    PetscInt        n;
-    const PetscInt *ia, *ja;
-    PetscBool       done;
+    SchwarzSchurRows rows;
 
-    PetscCall(MatGetRowIJ(block[b], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
-    PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The pattern of the matrix cannot be read: convert it with -mat_type aij");
-    PetscCall(PetscMalloc1(ia[n], &r->slot[b]));
-    for (PetscInt i = 0; i < n; i++) {
-      const PetscInt row = natural[0][(size_t)i], p = row / dof, c[3] = {p % g.size[0], p / g.size[0] % g.size[1], p / g.size[0] / g.size[1]};
-      bool           inner = distinct;
+    PetscCall(SchwarzSchurGetRows(block[b], PETSC_FALSE, &rows));
+    PetscCall(PetscMalloc1(rows.ia[rows.n], &r->slot[b]));
+    for (PetscInt i = 0; i < rows.n; i++) {
+      const PetscInt row = natural[0][(size_t)i], p = row / dof;
 
-      for (int d = 0; d < g.dim; d++) inner = inner && c[d] >= g.width && c[d] < g.size[d] - g.width;
-      for (PetscInt e = ia[i]; e < ia[i + 1]; e++) {
-        const PetscInt column = natural[b][(size_t)ja[e]], q = column / dof;
-        int            k;
+      slots.Row(p);
+      for (PetscInt e = rows.ia[i]; e < rows.ia[i + 1]; e++) {
+        const PetscInt column = natural[b][(size_t)rows.ja[e]], q = column / dof;
+        const int      k = slots.Of(q);
 
-        if (inner) {
-          k = (int)(std::lower_bound(linear.begin(), linear.end(), q - p) - linear.begin());
-          if (k == plan->nstencil || linear[k] != q - p) k = -1;
-        } else {
-          k = PlanSlot(plan, p, q);
-        }
         r->slot[b][e] = k < 0 ? -1 : (int)(k * dof + column % dof);
         if (k < 0) {
           glue.push_back({b, e});
-          pairs.push_back(position(p) * dof + row % dof);
-          pairs.push_back(position(q) * dof + column % dof);
+          pairs.push_back(frame.Of(p) * dof + row % dof);
+          pairs.push_back(frame.Of(q) * dof + column % dof);
         }
       }
     }
-    PetscCall(MatRestoreRowIJ(block[b], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+    PetscCall(SchwarzSchurRestoreRows(block[b], &rows));
   }
   r->nglue = (PetscInt)glue.size();
   PetscCall(PetscMalloc1(r->nglue, &r->glue));
   PetscCall(PetscArraycpy(r->glue, glue.data(), r->nglue));
-  if (g.topology == PLAN_OCTAHEDRAL) PetscCall(RanksShareGlue(r, pairs));
+  if (plan->grid.topology == PLAN_OCTAHEDRAL) PetscCall(RanksShareGlue(r, pairs));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -204,7 +174,6 @@ PetscErrorCode SchwarzSchurRanksCreate(Mat A, const StructuredGridHints *hints, 
   PetscCall(PetscMPIIntCast(r->slots, &slots));
   PetscCallMPI(MPI_Type_contiguous(slots, MPIU_SCALAR, &r->unit));
   PetscCallMPI(MPI_Type_commit(&r->unit));
-  PetscCall(MatCreateVecs(A, &r->right, &r->left));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -326,103 +295,82 @@ PetscErrorCode SchwarzSchurRanksLayOut(SchwarzSchurRanks *r, const TreeRanksOpti
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The first entry that is not finite, in PETSc's numbers; an error on all ranks where there is one */
-static PetscErrorCode RanksCheckFinite(SchwarzSchurRanks *r, Mat A, const Mat block[2], const PetscInt *columns)
+/* The first entry that is not finite on any rank, in PETSc's numbers; -1 where there is none */
+static PetscErrorCode RanksFindNonfinite(SchwarzSchurRanks *r, Mat A, const SchwarzSchurRows rows[2], const PetscInt *columns, PetscInt bad[2])
 {
-  PetscInt    first, where[2] = {PETSC_MAX_INT, -1}, row, column;
+  PetscInt    first, where[2] = {PETSC_MAX_INT, -1}, row, at;
   PetscMPIInt root = 0, all;
+  int         block;
 
   PetscFunctionBegin;
   PetscCall(MatGetOwnershipRange(A, &first, nullptr));
-  for (int b = 0; b < 2; b++) {
-    PetscInt           n;
-    const PetscInt    *ia, *ja;
-    const PetscScalar *aa;
-    PetscBool          done;
-
-    PetscCall(MatGetRowIJ(block[b], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
-    PetscCall(MatSeqAIJGetArrayRead(block[b], &aa));
-    for (PetscInt i = 0; i < n && first + i < where[0]; i++) {
-      for (PetscInt k = ia[i]; k < ia[i + 1]; k++) {
-        if (!PetscIsInfOrNanScalar(aa[k])) continue;
-        where[0] = first + i;
-        where[1] = b ? columns[ja[k]] : first + ja[k];
-        break;
-      }
-    }
-    PetscCall(MatSeqAIJRestoreArrayRead(block[b], &aa));
-    PetscCall(MatRestoreRowIJ(block[b], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia, &ja, &done));
+  if (SchwarzSchurFindNonfinite(2, rows, &row, &block, &at)) {
+    where[0] = first + row;
+    where[1] = block ? columns[rows[1].ja[at]] : first + rows[0].ja[at];
   }
-  CompatCallAllreduce(&where[0], &row, 1, MPIU_INT, MPI_MIN, r->comm);
-  if (row == PETSC_MAX_INT) PetscFunctionReturn(PETSC_SUCCESS);
-  if (row == where[0]) root = r->rank;
+  CompatCallAllreduce(&where[0], &bad[0], 1, MPIU_INT, MPI_MIN, r->comm);
+  bad[1] = -1;
+  if (bad[0] == PETSC_MAX_INT) {
+    bad[0] = -1;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (bad[0] == where[0]) root = r->rank;
   CompatCallAllreduce(&root, &all, 1, MPI_INT, MPI_MAX, r->comm);
-  column = where[1];
-  PetscCallMPI(MPI_Bcast(&column, 1, MPIU_INT, all, r->comm));
-  SETERRQ(r->comm, PETSC_ERR_FP, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is not finite: correct the assembly", row, column);
-}
-
-/* The local rows without gaps, and their norms: the largest sum of a row and the largest entry of all ranks */
-static PetscErrorCode RanksFill(SchwarzSchurRanks *r, Mat A, double norms[2])
-{
-  Mat                block[2];
-  const PetscInt    *columns, *ia[2], *ja[2];
-  const PetscScalar *aa[2];
-  PetscInt           n;
-  PetscBool          done, finite = PETSC_TRUE;
-  double             mine[3] = {0, 0, 0}, all[3];
-
-  PetscFunctionBegin;
-  PetscCall(MatMPIAIJGetSeqAIJ(A, &block[0], &block[1], &columns));
-  for (int b = 0; b < 2; b++) {
-    PetscCall(MatGetRowIJ(block[b], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia[b], &ja[b], &done));
-    PetscCall(MatSeqAIJGetArrayRead(block[b], &aa[b]));
-  }
-  PetscCall(PetscArrayzero(r->full, (size_t)r->n * r->slots));
-  for (PetscInt i = 0; i < r->n; i++) {
-    PetscScalar *to  = r->full + (size_t)i * r->slots;
-    double       sum = 0;
-
-    for (int b = 0; b < 2; b++) {
-      for (PetscInt k = ia[b][i]; k < ia[b][i + 1]; k++) {
-        const double v = PetscAbsScalar(aa[b][k]);
-
-        sum += v;
-        mine[1] = v > mine[1] ? v : mine[1];
-        if (r->slot[b][k] >= 0) to[r->slot[b][k]] = aa[b][k];
-      }
-    }
-    /* NaN compares with nothing and would be lost in a maximum */
-    if (PetscIsInfOrNanReal(sum)) finite = PETSC_FALSE;
-    if (sum > mine[0]) mine[0] = sum;
-  }
-  for (PetscInt k = 0; k < r->nglue; k++) r->ownglue[k] = aa[r->glue[k].block][r->glue[k].at];
-  for (int b = 0; b < 2; b++) {
-    PetscCall(MatSeqAIJRestoreArrayRead(block[b], &aa[b]));
-    PetscCall(MatRestoreRowIJ(block[b], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia[b], &ja[b], &done));
-  }
-  mine[2] = !finite;
-  if (!finite) mine[0] = mine[1] = 0;
-  CompatCallAllreduce(mine, all, 3, MPI_DOUBLE, MPI_MAX, r->comm);
-  norms[0] = all[0];
-  norms[1] = all[1];
-  if (all[2] > 0) PetscCall(RanksCheckFinite(r, A, block, columns));
+  bad[1] = where[1];
+  PetscCallMPI(MPI_Bcast(&bad[1], 1, MPIU_INT, all, r->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode SchwarzSchurRanksNumeric(SchwarzSchurRanks *r, Mat A, PetscReal *norm, int *failed)
+/* The local rows without gaps, and the norms of all ranks */
+static PetscErrorCode RanksFill(SchwarzSchurRanks *r, Mat A, SchwarzSchurNorms *norms, PetscInt bad[2])
 {
-  double norms[2] = {0, 0};
+  Mat               block[2];
+  const PetscInt   *columns;
+  SchwarzSchurRows  rows[2];
+  SchwarzSchurNorms own;
 
+  PetscFunctionBegin;
+  PetscCall(MatMPIAIJGetSeqAIJ(A, &block[0], &block[1], &columns));
+  for (int b = 0; b < 2; b++) PetscCall(SchwarzSchurGetRows(block[b], PETSC_TRUE, &rows[b]));
+  SchwarzSchurMeasure(2, rows, &own);
+  PetscCall(PetscArrayzero(r->full, (size_t)r->n * r->slots));
+  for (PetscInt i = 0; i < r->n; i++) {
+    PetscScalar *to = r->full + (size_t)i * r->slots;
+
+    for (int b = 0; b < 2; b++) {
+      for (PetscInt k = rows[b].ia[i]; k < rows[b].ia[i + 1]; k++) {
+        if (r->slot[b][k] >= 0) to[r->slot[b][k]] = rows[b].aa[k];
+      }
+    }
+  }
+  for (PetscInt k = 0; k < r->nglue; k++) r->ownglue[k] = rows[r->glue[k].block].aa[r->glue[k].at];
+  const PetscReal mine[4] = {own.sum, own.entry, -own.least, own.finite ? 0. : 1.};
+  PetscReal       all[4];
+  CompatCallAllreduce(mine, all, 4, MPIU_REAL, MPIU_MAX, r->comm);
+  norms->sum    = all[0];
+  norms->entry  = all[1];
+  norms->least  = -all[2];
+  norms->finite = (PetscBool)(all[3] == 0);
+  if (!norms->finite) PetscCall(RanksFindNonfinite(r, A, rows, columns, bad));
+  for (int b = 0; b < 2; b++) PetscCall(SchwarzSchurRestoreRows(block[b], &rows[b]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode SchwarzSchurRanksNumeric(SchwarzSchurRanks *r, Mat A, SchwarzSchurNorms *norms, PetscInt bad[2], int *failed)
+{
   PetscFunctionBegin;
   if (!r->full) PetscCall(PetscMalloc1((size_t)r->n * r->slots, &r->full));
   if (!r->needed) PetscCall(PetscMalloc1((size_t)r->nneeds * r->slots, &r->needed));
-  PetscCall(RanksFill(r, A, norms));
-  *norm = norms[0];
+  PetscCall(RanksFill(r, A, norms, bad));
+  if (!norms->finite) {
+    /* Entries may be finite although the sum of a row is not */
+    *failed = bad[0] < 0 ? SCHWARZSCHUR_OVERFLOW : SCHWARZSCHUR_NOT_FINITE;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(PetscSFBcastBegin(r->rows, r->unit, r->full, r->needed, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(r->rows, r->unit, r->full, r->needed, MPI_REPLACE));
   if (r->gluecount) PetscCallMPI(MPI_Allgatherv(r->ownglue, (PetscMPIInt)r->nglue, MPIU_SCALAR, r->gluevalue, r->gluecount, r->glueshift, MPIU_SCALAR, r->comm));
-  *failed = TreeRanksNumeric(r->tree, r->needed, r->gluevalue, norms[1]);
+  *failed = TreeRanksNumeric(r->tree, r->needed, r->gluevalue, norms->entry);
   PetscCall(RanksUpdateInfo(r, PETSC_FALSE));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -450,48 +398,17 @@ PetscErrorCode SchwarzSchurRanksSolve(SchwarzSchurRanks *r, FactorTranspose tran
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode SchwarzSchurRanksResidual(SchwarzSchurRanks *r, Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *rr, PetscReal *error)
-{
-  std::vector<double> size(3 * (size_t)nrhs, 0.0), all(3 * (size_t)nrhs);
-
-  PetscFunctionBegin;
-  for (PetscInt q = 0; q < nrhs; q++) {
-    const PetscScalar *bq = b + (size_t)q * ldb, *xq = x + (size_t)q * ldx;
-    PetscScalar       *rq = rr + (size_t)q * r->n;
-
-    PetscCall(VecPlaceArray(r->right, xq));
-    PetscCall(VecPlaceArray(r->left, rq));
-    if (trans == FACTOR_NOTRANS)
-      PetscCall(MatMult(A, r->right, r->left));
-    else
-      PetscCall(MatMultTranspose(A, r->right, r->left));
-    PetscCall(VecResetArray(r->left));
-    PetscCall(VecResetArray(r->right));
-    for (PetscInt i = 0; i < r->n; i++) {
-      double v[3];
-
-      rq[i] = bq[i] - rq[i];
-      v[0]  = PetscAbsScalar(rq[i]);
-      v[1]  = PetscAbsScalar(xq[i]);
-      v[2]  = PetscAbsScalar(bq[i]);
-      /* NaN would be lost in the maximum of the ranks */
-      for (int k = 0; k < 3; k++) {
-        if (!(v[k] <= size[3 * q + k])) size[3 * q + k] = PetscIsInfOrNanReal(v[k]) ? INFINITY : v[k];
-      }
-    }
-  }
-  CompatCallAllreduce(size.data(), all.data(), (PetscMPIInt)(3 * nrhs), MPI_DOUBLE, MPI_MAX, r->comm);
-  *error = 0;
-  for (PetscInt q = 0; q < nrhs; q++) {
-    PetscReal e = all[3 * q] / (norm * all[3 * q + 1] + all[3 * q + 2]);
-
-    if (all[3 * q] == 0) e = 0;
-    if (!(e <= *error)) *error = PetscIsInfOrNanReal(e) ? PETSC_MAX_REAL : e;
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 void SchwarzSchurRanksGetInfo(const SchwarzSchurRanks *ranks, SchwarzSchurRanksInfo *info)
 {
   *info = ranks->info;
+}
+
+MPI_Comm SchwarzSchurRanksComm(const SchwarzSchurRanks *ranks)
+{
+  return ranks->comm;
+}
+
+const StructuredGridNumbering *SchwarzSchurRanksNumbering(const SchwarzSchurRanks *ranks)
+{
+  return &ranks->numbering;
 }

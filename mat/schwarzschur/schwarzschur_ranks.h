@@ -3,10 +3,8 @@
 */
 #pragma once
 
-#include "mat/grid/structuredgrid.h"
+#include "mat/schwarzschur/executor.h"
 #include "mat/schwarzschur/tree_ranks.h"
-
-struct SchwarzSchurRanks;
 
 typedef struct {
   FactorInfo  total;      /* of all ranks together; the ratio is the smallest */
@@ -25,11 +23,11 @@ PETSC_INTERN PetscErrorCode SchwarzSchurRanksCreate(Mat A, const StructuredGridH
 PETSC_INTERN PetscErrorCode SchwarzSchurRanksDestroy(SchwarzSchurRanks **ranks);
 /* Lays the factors out, for the options' sake again. done: false where memory ran out. The communicator of the options is of no account. */
 PETSC_INTERN PetscErrorCode SchwarzSchurRanksLayOut(SchwarzSchurRanks *ranks, const TreeRanksOptions *options, PetscBool *done);
-/* failed as FactorNumeric() returns it; norm is the largest sum of moduli in a row */
-PETSC_INTERN PetscErrorCode SchwarzSchurRanksNumeric(SchwarzSchurRanks *ranks, Mat A, PetscReal *norm, int *failed);
+/* failed is one of those of executor.h; with an entry that is not finite, bad has its row and column */
+PETSC_INTERN PetscErrorCode SchwarzSchurRanksNumeric(SchwarzSchurRanks *ranks, Mat A, SchwarzSchurNorms *norms, PetscInt bad[2], int *failed);
 /* Vectors hold the rows of this rank */
 PETSC_INTERN PetscErrorCode SchwarzSchurRanksSolve(SchwarzSchurRanks *ranks, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx);
-/* r = b - op(A) x without gaps between the columns, and the largest normwise backward error of a column */
-PETSC_INTERN PetscErrorCode SchwarzSchurRanksResidual(SchwarzSchurRanks *ranks, Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, PetscReal *error);
 /* Not collective: what was found when the factors were laid out, or when numbers were last put in */
-PETSC_INTERN void SchwarzSchurRanksGetInfo(const SchwarzSchurRanks *ranks, SchwarzSchurRanksInfo *info);
+PETSC_INTERN void                           SchwarzSchurRanksGetInfo(const SchwarzSchurRanks *ranks, SchwarzSchurRanksInfo *info);
+PETSC_INTERN MPI_Comm                       SchwarzSchurRanksComm(const SchwarzSchurRanks *ranks);
+PETSC_INTERN const StructuredGridNumbering *SchwarzSchurRanksNumbering(const SchwarzSchurRanks *ranks);

@@ -1,0 +1,131 @@
+/*
+  The data of a MATSOLVERSCHWARZSCHUR factor, shared by the files that handle its options, its factorizations, and its solves.
+*/
+#pragma once
+
+#include "petlap.h"
+#include "mat/schwarzschur/executor.h"
+#include <petsc/private/matimpl.h>
+
+/* Whether fronts of the same shape share their factors */
+typedef enum { CONSTANT_AUTO, CONSTANT_NO, CONSTANT_YES } SchwarzSchurConstant;
+
+/* What options and functions ask for; frozen between the symbolic phase and the next one, but for refine */
+struct SchwarzSchurAsked {
+  StructuredGridHints      hints     = {};
+  MatSchwarzSchurMode      mode      = MATSCHWARZSCHUR_AUTO;
+  MatSchwarzSchurPrecision precision = MATSCHWARZSCHUR_DOUBLE;
+  PetscInt                 refine = -1, threads = 1, block = 0, leaf = 0, separators = 0;
+  PetscReal                threshold = 0.1, memory = 0; /* MB */
+  char                     isa[32]  = "";
+  SchwarzSchurConstant     constant = CONSTANT_AUTO;
+  PetlapBackend            backend  = PETLAP_BACKEND_AUTO;
+  PetscInt                 batch    = 1;           /* grids of the same shape that A holds as diagonal blocks */
+  PetscInt                 small = 0, columns = 0; /* tuning of the device's factorization */
+  PetscBool                profile = PETSC_FALSE;
+};
+
+/* The system that is factored where it is not that of A: W = R (P A P^T) C + shifts on the diagonal, with diagonal matrices R and C */
+struct SchwarzSchurTransform {
+  Mat                      W = nullptr;
+  std::vector<PetscReal>   row, column;          /* R and C, powers of two; empty without scaling */
+  std::vector<PetscScalar> right, left;          /* orthonormal bases of the null spaces of A and A^H, n x nnull and n x nleft */
+  PetscInt                 nnull = 0, nleft = 0; /* vectors of both */
+  PetscBool                leftof = PETSC_FALSE; /* left is known */
+  std::vector<PetscInt>    pin;                  /* local row whose diagonal is shifted for a null vector, or -1 where another rank has it */
+};
+
+struct Mat_SchwarzSchur {
+  SchwarzSchurAsked asked;
+
+  /* What the pattern of the matrix made of it */
+  StructuredGrid                        grid = {};
+  Plan                                 *plan = nullptr;
+  std::unique_ptr<SchwarzSchurValues>   values;
+  SchwarzSchurRanks                    *ranks = nullptr;  /* of a matrix that is spread over ranks */
+  std::unique_ptr<SchwarzSchurExecutor> executor, mirror; /* the mirror is the host's beside a device's, for -petlap_check */
+  FactorMode                            used     = FACTOR_LU;
+  PetscBool                             held     = PETSC_FALSE; /* A has its values on the device */
+  PetscBool                             ondevice = PETSC_FALSE, compare = PETSC_FALSE, hermitian = PETSC_FALSE, shared = PETSC_FALSE;
+  PetscInt                              nsymbolic = 0, nnumeric = 0;
+  double                                nnz = 0;
+
+  /* What earlier factorizations of this pattern have found out */
+  PetscBool single = PETSC_FALSE, toosmall = PETSC_FALSE, indefinite = PETSC_FALSE, fellback = PETSC_FALSE, scaled = PETSC_FALSE, delayed = PETSC_FALSE;
+
+  /* The last factorization */
+  Mat                   A     = nullptr;
+  PetscObjectState      state = -1; /* of A when it was factored */
+  SchwarzSchurTransform transform;
+  SchwarzSchurFactored  found      = {};
+  PetscBool             timing     = PETSC_FALSE; /* PETSc's clock of the device runs */
+  PetscBool             suspicious = PETSC_FALSE; /* pivots were small or replaced: each solve is checked */
+  PetscBool             check      = PETSC_TRUE;  /* off once a solve has shown that nothing needs refining */
+  PetscInt              nrefined   = 0;
+  PetscReal             error      = -1; /* backward error of the last solve that was checked */
+
+  PetscBool Transformed() const
+  {
+    return (PetscBool)(transform.W != A);
+  }
+};
+
+/* Backward errors: the one that refinement aims at, the one from which on it is worth its time, the one that is expected of factors whose pivots are in doubt, and the one above which no answer is given */
+#define SCHWARZSCHUR_GOOD    (8 * PETSC_MACHINE_EPSILON)
+#define SCHWARZSCHUR_FAIR    (256 * PETSC_MACHINE_EPSILON)
+#define SCHWARZSCHUR_REGULAR 1e-12
+#define SCHWARZSCHUR_USELESS 1e-8
+
+/* ---- options (schwarzschur_options.cxx) ---- */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurSetFromOptions(Mat F);
+PETSC_INTERN PetscErrorCode MatSchwarzSchurComposeOptions(Mat F, PetscBool compose);
+
+/* ---- another system instead of A (transform.cxx) ---- */
+/* The null space that has been attached to A, or to the operator of the KSP that F serves, as far as A really has it */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A);
+/* Makes W from A: scaled where factorizations have shown that it must be, and with a shift for each null vector */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A);
+/* Tells an executor, and computes what needs its factors */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurTellTransform(Mat F, SchwarzSchurExecutor *executor);
+PETSC_INTERN PetscErrorCode MatSchwarzSchurResetTransform(Mat_SchwarzSchur *ss);
+/* The largest ratio of two rows' or two columns' largest entries */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Mat A, PetscReal *spread);
+
+/* ---- refinement (refine.cxx) ---- */
+struct SchwarzSchurRefinement {
+  PetscInt  most, longest;        /* steps at the most, and where the error is still above that of regular factors */
+  PetscReal worth;                /* error from which on the first step is worth its time */
+  PetscInt  steps  = 0;           /* that were taken */
+  PetscReal first  = 0;           /* backward error before the first step, the largest of all columns whose right-hand side is finite */
+  PetscReal error  = 0;           /* the same in the end */
+  PetscBool finite = PETSC_FALSE; /* all right-hand sides are */
+
+  std::vector<PetscReal> column; /* backward errors of the columns in the end; -1 where the right-hand side is not finite */
+};
+/* Solves op(W) x = b for finite columns to rounding, as far as the factors allow */
+PETSC_INTERN PetscErrorCode SchwarzSchurRefine(SchwarzSchurExecutor *executor, Mat W, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement);
+/* Solves op(A) x = b through the transform. refinement null: without a look at the residual. */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx,
+                                                     SchwarzSchurRefinement *refinement);
+/* Solves for a vector that no singular matrix could have produced: the backward error after refinement, and the solution's size times the norm over the vector's size */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurProbe(const Mat_SchwarzSchur *ss, PetscReal *error, PetscReal *size);
+
+/* ---- factorizations (schwarzschur_factor.cxx) ---- */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurChooseMode(Mat F, Mat A);
+/* Makes the executor that the state and the values of W ask for, unless there is one. An allocation that cannot succeed is refused, with what would need less. */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurPrepare(Mat F, Mat A, Mat W);
+PETSC_INTERN PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFactorInfo *info);
+/* Factors A again, with what is tried next where the last factors lead to no answer; *done is false where there is nothing left to try */
+enum { SCHWARZSCHUR_TRY_DOUBLE, SCHWARZSCHUR_TRY_PIVOTS };
+PETSC_INTERN PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done);
+
+/* ---- solves (schwarzschur_solve.cxx) ---- */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurSetSolves(Mat F);
+PETSC_INTERN PetscInt       MatSchwarzSchurSteps(const Mat_SchwarzSchur *ss);
+PETSC_INTERN PetscLogEvent  MAT_SSSymbolic, MAT_SSNumeric, MAT_SSSolve;
+
+/* ---- what system a factor is made for (owner.cxx) ---- */
+/* When the library is loaded */
+PETSC_INTERN PetscErrorCode SchwarzSchurWatchOwners(void);
+/* While F is factored by a PC, the operator that the PC was given; else null */
+PETSC_INTERN PetscErrorCode SchwarzSchurFindOperator(Mat F, Mat *A);

@@ -1,0 +1,447 @@
+/*
+  Another system instead of A x = b where that one does not do: W y = R b with W = R A C + shifts, x = C y.
+
+  R and C are diagonal and hold powers of two, so that nothing is rounded. A singular A whose null vectors are known gets a shift on one diagonal entry for each of them. For a right-hand side
+  b in the range of A, the shifted system has the solution in which these unknowns are zero, which also solves A x = b: a vector y of the left null space gives y^H b = 0 = shift y_p^H x_p. So b is first projected on
+  the range, and x in the end on what is orthogonal to the null space.
+*/
+#include "mat/schwarzschur/schwarzschur.h"
+#include "mat/compat/petscversion.h"
+#include <cmath>
+
+/* Backward error up to which a vector counts as one of the null space */
+static const PetscReal NULL_VECTOR = 1e-10;
+/* Sweeps of scaling: each takes the square root of what is missing */
+static const int SWEEPS = 10;
+
+/* ---- bases of null spaces ---- */
+
+static PetscErrorCode BasisDots(MPI_Comm comm, PetscInt n, PetscInt k, const PetscScalar *V, const PetscScalar *x, PetscScalar *dots)
+{
+  std::vector<PetscScalar> own((size_t)k + 1, 0.0);
+  PetscMPIInt              count;
+
+  PetscFunctionBegin;
+  for (PetscInt j = 0; j < k; j++) {
+    for (PetscInt i = 0; i < n; i++) own[(size_t)j] += PetscConj(V[i + (size_t)j * n]) * x[i];
+  }
+  PetscCall(PetscMPIIntCast(k, &count));
+  CompatCallAllreduce(own.data(), dots, count, MPIU_SCALAR, MPIU_SUM, comm);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Takes the vector x into the orthonormal basis, unless it lies in its span */
+static PetscErrorCode BasisAdd(MPI_Comm comm, PetscInt n, std::vector<PetscScalar> &V, PetscInt *k, std::vector<PetscScalar> x)
+{
+  std::vector<PetscScalar> dots((size_t)*k + 1);
+  PetscScalar              square, before;
+
+  PetscFunctionBegin;
+  PetscCall(BasisDots(comm, n, 1, x.data(), x.data(), &before));
+  for (int pass = 0; pass < 2; pass++) {
+    PetscCall(BasisDots(comm, n, *k, V.data(), x.data(), dots.data()));
+    for (PetscInt j = 0; j < *k; j++) {
+      for (PetscInt i = 0; i < n; i++) x[(size_t)i] -= dots[(size_t)j] * V[(size_t)(i + j * n)];
+    }
+  }
+  PetscCall(BasisDots(comm, n, 1, x.data(), x.data(), &square));
+  if (!(PetscRealPart(square) > 1e-16 * PetscRealPart(before)) || PetscIsInfOrNanScalar(square)) PetscFunctionReturn(PETSC_SUCCESS);
+  for (PetscScalar &v : x) v /= PetscSqrtReal(PetscRealPart(square));
+  V.insert(V.end(), x.begin(), x.end());
+  ++*k;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The vectors of a null space of op(A) that A really has; conj: their conjugates are meant. */
+static PetscErrorCode BasisFromNullSpace(Mat A, PetscReal norm, PetscBool transpose, PetscBool conj, MatNullSpace space, std::vector<PetscScalar> &V, PetscInt *k)
+{
+  Vec        v, r;
+  PetscBool  constant = PETSC_FALSE;
+  PetscInt   nvec     = 0, n;
+  const Vec *vec      = nullptr;
+
+  PetscFunctionBegin;
+  if (!space) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatNullSpaceGetVecs(space, &constant, &nvec, &vec));
+  PetscCall(MatCreateVecs(A, &v, &r));
+  PetscCall(VecGetLocalSize(v, &n));
+  for (PetscInt j = constant ? -1 : 0; j < nvec; j++) {
+    PetscReal          large, residual;
+    const PetscScalar *array;
+
+    if (j < 0)
+      PetscCall(VecSet(v, 1.0));
+    else {
+      PetscInt size, expected;
+
+      PetscCall(VecGetLocalSize(vec[j], &size));
+      PetscCall(VecGetLocalSize(v, &expected));
+      if (size != expected) continue;
+      PetscCall(VecCopy(vec[j], v));
+    }
+    if (transpose)
+      PetscCall(MatMultTranspose(A, v, r));
+    else
+      PetscCall(MatMult(A, v, r));
+    PetscCall(VecNorm(v, NORM_INFINITY, &large));
+    PetscCall(VecNorm(r, NORM_INFINITY, &residual));
+    if (!(large > 0) || !(residual <= NULL_VECTOR * norm * large)) continue;
+    if (conj) PetscCall(VecConjugate(v));
+    PetscCall(VecGetArrayRead(v, &array));
+    PetscCall(BasisAdd(PetscObjectComm((PetscObject)A), n, V, k, std::vector<PetscScalar>(array, array + n)));
+    PetscCall(VecRestoreArrayRead(v, &array));
+  }
+  PetscCall(VecDestroy(&v));
+  PetscCall(VecDestroy(&r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Whether A^H w = 0 for the vectors w of V, or of its conjugate */
+static PetscErrorCode BasisIsLeft(Mat A, PetscReal norm, PetscInt n, PetscInt k, const std::vector<PetscScalar> &V, PetscBool conj, PetscBool *is)
+{
+  Vec v, r;
+
+  PetscFunctionBegin;
+  *is = PETSC_TRUE;
+  PetscCall(MatCreateVecs(A, &r, &v));
+  for (PetscInt j = 0; j < k && *is; j++) {
+    PetscScalar *array;
+    PetscReal    large, residual;
+
+    PetscCall(VecGetArray(v, &array));
+    for (PetscInt i = 0; i < n; i++) array[i] = conj ? V[(size_t)(i + j * n)] : PetscConj(V[(size_t)(i + j * n)]);
+    PetscCall(VecRestoreArray(v, &array));
+    PetscCall(MatMultTranspose(A, v, r));
+    PetscCall(VecNorm(v, NORM_INFINITY, &large));
+    PetscCall(VecNorm(r, NORM_INFINITY, &residual));
+    *is = (PetscBool)(residual <= NULL_VECTOR * norm * large);
+  }
+  PetscCall(VecDestroy(&v));
+  PetscCall(VecDestroy(&r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- pins ---- */
+
+/* Which local rows hold a diagonal entry that is not zero */
+static PetscErrorCode PinCandidates(Mat A, std::vector<char> &has)
+{
+  Vec                d;
+  const PetscScalar *array;
+  PetscInt           n;
+
+  PetscFunctionBegin;
+  PetscCall(MatCreateVecs(A, nullptr, &d));
+  PetscCall(MatGetDiagonal(A, d));
+  PetscCall(VecGetLocalSize(d, &n));
+  PetscCall(VecGetArrayRead(d, &array));
+  has.resize((size_t)n);
+  for (PetscInt i = 0; i < n; i++) has[(size_t)i] = array[i] != 0.0;
+  PetscCall(VecRestoreArrayRead(d, &array));
+  PetscCall(VecDestroy(&d));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One row for each vector of the basis, by elimination with the largest entries as pivots; -1 for a row of another rank */
+static PetscErrorCode PinChoose(MPI_Comm comm, PetscInt n, PetscInt k, const std::vector<PetscScalar> &basis, const std::vector<char> &has, std::vector<PetscInt> &pin, PetscBool *found)
+{
+  std::vector<PetscScalar> V = basis;
+  PetscMPIInt              rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  *found = PETSC_TRUE;
+  pin.assign((size_t)k, -1);
+  for (PetscInt j = 0; j < k; j++) {
+    struct {
+      double value;
+      int    rank;
+    } own                       = {0, rank}, best;
+    PetscInt                 at = -1;
+    std::vector<PetscScalar> row((size_t)k, 0.0);
+
+    for (PetscInt i = 0; i < n; i++) {
+      const double v = PetscAbsScalar(V[(size_t)(i + j * n)]);
+
+      /* The first of those that are as large to rounding, so that more ranks choose the same */
+      if (!has[(size_t)i] || !(v > own.value * (1 + 1e-10))) continue;
+      own.value = v;
+      at        = i;
+    }
+    PetscCallMPI(MPI_Allreduce(&own, &best, 1, MPI_DOUBLE_INT, MPI_MAXLOC, comm));
+    if (best.value <= 1e-8 / PetscSqrtReal((PetscReal)PetscMax(1, n))) *found = PETSC_FALSE;
+    if (!*found) PetscFunctionReturn(PETSC_SUCCESS);
+    if (best.rank == rank) {
+      pin[(size_t)j] = at;
+      for (PetscInt l = 0; l < k; l++) row[(size_t)l] = V[(size_t)(at + l * n)];
+    }
+    PetscCallMPI(MPI_Bcast(row.data(), (PetscMPIInt)k, MPIU_SCALAR, best.rank, comm));
+    for (PetscInt l = j + 1; l < k; l++) {
+      const PetscScalar f = row[(size_t)l] / row[(size_t)j];
+
+      for (PetscInt i = 0; i < n; i++) V[(size_t)(i + l * n)] -= f * V[(size_t)(i + j * n)];
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A)
+{
+  Mat_SchwarzSchur      *ss = (Mat_SchwarzSchur *)F->data;
+  SchwarzSchurTransform &t  = ss->transform;
+  MatNullSpace           space, other;
+  Mat                    operators;
+  PetscReal              norm;
+  PetscBool              found;
+  std::vector<char>      has;
+  PetscInt               nleft = 0;
+  const MPI_Comm         comm  = PetscObjectComm((PetscObject)A);
+
+  PetscFunctionBegin;
+  t.right.clear();
+  t.left.clear();
+  t.pin.clear();
+  t.nnull = t.nleft = 0;
+  t.leftof          = PETSC_FALSE;
+  PetscCall(MatGetNullSpace(A, &space));
+  PetscCall(MatGetTransposeNullSpace(A, &other));
+  if (!space) {
+    PetscCall(SchwarzSchurFindOperator(F, &operators));
+    if (operators) {
+      PetscCall(MatGetNullSpace(operators, &space));
+      if (!other) PetscCall(MatGetTransposeNullSpace(operators, &other));
+    }
+  }
+  if (!space) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatNorm(A, NORM_INFINITY, &norm));
+  if (PetscIsInfOrNanReal(norm)) PetscFunctionReturn(PETSC_SUCCESS);
+  const PetscInt n = A->rmap->n;
+  PetscCall(BasisFromNullSpace(A, norm, PETSC_FALSE, PETSC_FALSE, space, t.right, &t.nnull));
+  if (!t.nnull) {
+    PetscCall(PetscInfo(F, "The null space that is attached is none of this matrix\n"));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PinCandidates(A, has));
+  PetscCall(PinChoose(comm, n, t.nnull, t.right, has, t.pin, &found));
+  if (!found) {
+    PetscCall(PetscInfo(F, "No diagonal entries are where the null space could be fixed\n"));
+    t.nnull = 0;
+    t.pin.clear();
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  /* PETSc's transposed null space is that of A^T, the conjugate of what A^H has */
+  PetscCall(BasisFromNullSpace(A, norm, PETSC_TRUE, PETSC_TRUE, other, t.left, &nleft));
+  t.nleft  = nleft;
+  t.leftof = (PetscBool)(nleft == t.nnull);
+  for (int conj = 0; conj < (PetscDefined(USE_COMPLEX) ? 2 : 1) && !t.leftof; conj++) {
+    PetscCall(BasisIsLeft(A, norm, n, t.nnull, t.right, (PetscBool)conj, &t.leftof));
+    if (!t.leftof) continue;
+    t.left  = t.right;
+    t.nleft = t.nnull;
+    for (PetscScalar &v : t.left) v = conj ? PetscConj(v) : v;
+  }
+  PetscCall(PetscInfo(F, "The null space has %" PetscInt_FMT " vectors, each of which fixes an unknown\n", t.nnull));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- scaling ---- */
+
+static PetscReal PowerOfTwo(PetscReal v)
+{
+  int exponent;
+
+  /* Rows of zeros, and of what is not finite, stay as they are */
+  if (!(v > 0) || PetscIsInfOrNanReal(v)) return 1;
+  (void)frexp(v, &exponent);
+  return ldexp(1.0, -(int)lround(0.5 * (exponent - 1)));
+}
+
+/* The largest moduli of the rows, and of the columns */
+static PetscErrorCode LargestEntries(Mat A, PetscBool symmetric, Vec rows, Vec columns)
+{
+  Mat T;
+
+  PetscFunctionBegin;
+  PetscCall(MatGetRowMaxAbs(A, rows, nullptr));
+  if (symmetric) {
+    PetscCall(VecCopy(rows, columns));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(MatTranspose(A, MAT_INITIAL_MATRIX, &T));
+  PetscCall(MatGetRowMaxAbs(T, columns, nullptr));
+  PetscCall(MatDestroy(&T));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Mat A, PetscReal *spread)
+{
+  Vec                v[2];
+  PetscReal          own[4], all[4];
+  const PetscScalar *array;
+
+  PetscFunctionBegin;
+  PetscCall(MatCreateVecs(A, &v[1], &v[0]));
+  PetscCall(LargestEntries(A, (PetscBool)(ss->used != FACTOR_LU), v[0], v[1]));
+  for (int k = 0; k < 2; k++) {
+    PetscInt n;
+
+    own[2 * k]     = 0;
+    own[2 * k + 1] = -PETSC_MAX_REAL;
+    PetscCall(VecGetLocalSize(v[k], &n));
+    PetscCall(VecGetArrayRead(v[k], &array));
+    for (PetscInt i = 0; i < n; i++) {
+      const PetscReal a = PetscAbsScalar(array[i]);
+
+      if (!(a > 0)) continue;
+      own[2 * k]     = PetscMax(own[2 * k], a);
+      own[2 * k + 1] = PetscMax(own[2 * k + 1], -a);
+    }
+    PetscCall(VecRestoreArrayRead(v[k], &array));
+    PetscCall(VecDestroy(&v[k]));
+  }
+  CompatCallAllreduce(own, all, 4, MPIU_REAL, MPIU_MAX, PetscObjectComm((PetscObject)A));
+  *spread = PetscMax(all[0] / -all[1], all[2] / -all[3]);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode ScaleMatrix(Mat_SchwarzSchur *ss, Mat W)
+{
+  SchwarzSchurTransform &t         = ss->transform;
+  const PetscBool        symmetric = (PetscBool)(ss->used != FACTOR_LU);
+  Vec                    v[2];
+  PetscInt               n;
+
+  PetscFunctionBegin;
+  PetscCall(MatCreateVecs(W, &v[1], &v[0]));
+  PetscCall(VecGetLocalSize(v[0], &n));
+  t.row.assign((size_t)n, 1);
+  t.column.assign((size_t)n, 1);
+  for (int sweep = 0; sweep < SWEEPS; sweep++) {
+    PetscReal moved = 0, all;
+
+    PetscCall(LargestEntries(W, symmetric, v[0], v[1]));
+    for (int k = 0; k < 2; k++) {
+      PetscScalar            *array;
+      std::vector<PetscReal> &scale = k ? t.column : t.row;
+
+      PetscCall(VecGetArray(v[k], &array));
+      for (PetscInt i = 0; i < n; i++) {
+        const PetscReal s = PowerOfTwo(PetscAbsScalar(array[i]));
+
+        array[i] = s;
+        scale[(size_t)i] *= s;
+        if (s != 1) moved = 1;
+      }
+      PetscCall(VecRestoreArray(v[k], &array));
+    }
+    CompatCallAllreduce(&moved, &all, 1, MPIU_REAL, MPIU_MAX, PetscObjectComm((PetscObject)W));
+    if (all == 0) break;
+    PetscCall(MatDiagonalScale(W, v[0], v[1]));
+  }
+  PetscCall(VecDestroy(&v[0]));
+  PetscCall(VecDestroy(&v[1]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Shifts as large as the row is, with the sign of the diagonal */
+static PetscErrorCode PinMatrix(Mat_SchwarzSchur *ss, Mat W)
+{
+  const SchwarzSchurTransform &t = ss->transform;
+  Vec                          diagonal, largest;
+  const PetscScalar           *d, *v;
+  PetscInt                     first;
+
+  PetscFunctionBegin;
+  PetscCall(MatGetOwnershipRange(W, &first, nullptr));
+  PetscCall(MatCreateVecs(W, nullptr, &diagonal));
+  PetscCall(VecDuplicate(diagonal, &largest));
+  PetscCall(MatGetDiagonal(W, diagonal));
+  PetscCall(MatGetRowMaxAbs(W, largest, nullptr));
+  PetscCall(VecGetArrayRead(diagonal, &d));
+  PetscCall(VecGetArrayRead(largest, &v));
+  for (PetscInt p : t.pin) {
+    if (p >= 0) PetscCall(MatSetValue(W, first + p, first + p, d[p] / PetscAbsScalar(d[p]) * PetscAbsScalar(v[p]), ADD_VALUES));
+  }
+  PetscCall(VecRestoreArrayRead(largest, &v));
+  PetscCall(VecRestoreArrayRead(diagonal, &d));
+  PetscCall(VecDestroy(&largest));
+  PetscCall(VecDestroy(&diagonal));
+  PetscCall(MatAssemblyBegin(W, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyEnd(W, MAT_FINAL_ASSEMBLY));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
+{
+  Mat_SchwarzSchur      *ss = (Mat_SchwarzSchur *)F->data;
+  SchwarzSchurTransform &t  = ss->transform;
+
+  PetscFunctionBegin;
+  t.row.clear();
+  t.column.clear();
+  if (!ss->scaled && !t.nnull) {
+    PetscCall(PetscObjectReference((PetscObject)A));
+    PetscCall(MatDestroy(&t.W));
+    t.W = A;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(MatDestroy(&t.W));
+  PetscCall(MatDuplicate(A, MAT_COPY_VALUES, &t.W));
+  if (ss->scaled) PetscCall(ScaleMatrix(ss, t.W));
+  if (t.nnull) PetscCall(PinMatrix(ss, t.W));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The left null space is what the shifted and transposed system gives for the pinned unknowns */
+static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor)
+{
+  SchwarzSchurTransform   &t = ss->transform;
+  const PetscInt           n = executor->n;
+  std::vector<PetscScalar> e((size_t)n), y((size_t)n);
+  PetscInt                 k = 0;
+
+  PetscFunctionBegin;
+  t.left.clear();
+  for (PetscInt p : t.pin) {
+    std::fill(e.begin(), e.end(), 0.0);
+    if (p >= 0) e[(size_t)p] = 1;
+    PetscCall(executor->SolveHost(FACTOR_TRANS, 1, e.data(), y.data()));
+    for (PetscInt i = 0; i < n; i++) y[(size_t)i] = PetscConj(y[(size_t)i]) * (t.row.empty() ? 1. : t.row[(size_t)i]);
+    PetscCall(BasisAdd(executor->comm, n, t.left, &k, y));
+  }
+  t.nleft  = k;
+  t.leftof = (PetscBool)(k == t.nnull);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MatSchwarzSchurTellTransform(Mat F, SchwarzSchurExecutor *executor)
+{
+  Mat_SchwarzSchur      *ss = (Mat_SchwarzSchur *)F->data;
+  SchwarzSchurTransform &t  = ss->transform;
+
+  PetscFunctionBegin;
+  if (!t.row.empty()) {
+    PetscCall(executor->SetScale(SCHWARZSCHUR_ROWS, t.row.data()));
+    PetscCall(executor->SetScale(SCHWARZSCHUR_COLUMNS, t.column.data()));
+  }
+  if (!t.nnull) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!t.leftof) PetscCall(FindLeft(ss, executor));
+  std::vector<PetscScalar> conj(t.right.size());
+
+  PetscCall(executor->SetBasis(SCHWARZSCHUR_LEFT, t.nleft, t.left.data()));
+  PetscCall(executor->SetBasis(SCHWARZSCHUR_RIGHT, t.nnull, t.right.data()));
+  for (size_t i = 0; i < conj.size(); i++) conj[i] = PetscConj(t.right[i]);
+  PetscCall(executor->SetBasis(SCHWARZSCHUR_RIGHT_CONJ, t.nnull, conj.data()));
+  conj = t.left;
+  for (PetscScalar &v : conj) v = PetscConj(v);
+  PetscCall(executor->SetBasis(SCHWARZSCHUR_LEFT_CONJ, t.nleft, conj.data()));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MatSchwarzSchurResetTransform(Mat_SchwarzSchur *ss)
+{
+  PetscFunctionBegin;
+  PetscCall(MatDestroy(&ss->transform.W));
+  ss->transform = SchwarzSchurTransform();
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
