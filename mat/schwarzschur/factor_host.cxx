@@ -699,7 +699,7 @@ int FactorNumeric(Factor *F, const FactorValues *values, double norm)
 
   if (!AllocateThreads(F)) return 3;
   F->data.values = *values;
-  F->data.norm = norm;
+  F->data.norm   = norm;
   FactorPivots(F->options.single, norm, &F->data.tiny, &F->data.replacement);
   for (FactorThread &t : F->thread) {
     t.failed   = 0;

@@ -652,7 +652,7 @@ inline void LaneSolveRight(int n, int m, const P *R, ptrdiff_t rk, ptrdiff_t rj,
 }
 
 template <class T, bool CONJ>
-void LaneCholesky(int m, typename Lanes<T>::pack *F, ptrdiff_t ld, typename Lanes<T>::pack *inverse, FactorThread *thread)
+void LaneCholesky(int m, typename Lanes<T>::pack *F, ptrdiff_t ld, typename Lanes<T>::pack *inverse, double norm, FactorThread *thread)
 {
   typedef typename Lanes<T>::pack  P;
   typedef typename Lanes<T>::rpack RP;
@@ -690,7 +690,7 @@ void LaneCholesky(int m, typename Lanes<T>::pack *F, ptrdiff_t ld, typename Lane
       for (int i = j; i < m; i++) SubMul(F[i + j * ld], fk[i], u);
     }
   }
-  PivotRatio(least, most, data->norm, thread);
+  PivotRatio(least, most, norm, thread);
 }
 
 enum { MAX_LANE_M = 512 };
@@ -732,11 +732,11 @@ void LaneFront(const FactorData *data, const FactorNode *node, const PetscInt or
   AssembleEntries<T, P, V>(data, c, origin, nlane, F, Z);
   if (data->mode == FACTOR_SPD) {
     if (CX && herm) {
-      LaneCholesky<T, true>(m, F, f, inverse, thread);
+      LaneCholesky<T, true>(m, F, f, inverse, data->norm, thread);
       if (thread->failed) return;
       LaneSolveRight<P, 4, true>(r, m, F, f, 1, inverse, F + m, f);
     } else {
-      LaneCholesky<T, false>(m, F, f, inverse, thread);
+      LaneCholesky<T, false>(m, F, f, inverse, data->norm, thread);
       if (thread->failed) return;
       LaneSolveRight<P, 4, false>(r, m, F, f, 1, inverse, F + m, f);
     }

@@ -115,6 +115,8 @@ PETSC_INTERN PetscErrorCode MatSchwarzSchurChooseMode(Mat F, Mat A);
 /* Makes the executor that the state and the values of W ask for, unless there is one. An allocation that cannot succeed is refused, with what would need less. */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurPrepare(Mat F, Mat A, Mat W);
 PETSC_INTERN PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFactorInfo *info);
+/* An error unless the matrix is what the mode takes it for */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurCheckSymmetric(Mat F);
 /* Factors A again, with what is tried next where the last factors lead to no answer; *done is false where there is nothing left to try */
 enum { SCHWARZSCHUR_TRY_DOUBLE, SCHWARZSCHUR_TRY_PIVOTS };
 PETSC_INTERN PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done);

@@ -205,7 +205,7 @@ static PetscErrorCode FactorOnce(Mat F)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode UseDouble(Mat F, const char why[])
+static PetscErrorCode MatSchwarzSchurUseDouble(Mat F, const char why[])
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
 
@@ -217,8 +217,39 @@ static PetscErrorCode UseDouble(Mat F, const char why[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode MatSchwarzSchurCheckSymmetric(Mat F)
+{
+  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+  PetscReal         norm, difference;
+  PetscBool         symmetric;
+  Mat               B;
+
+  PetscFunctionBegin;
+  if (ss->used == FACTOR_LU) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatNorm(ss->A, NORM_INFINITY, &norm));
+  if (!ss->ranks) {
+    if (ss->hermitian)
+      PetscCall(MatIsHermitian(ss->A, 1e-8 * norm, &symmetric));
+    else
+      PetscCall(MatIsSymmetric(ss->A, 1e-8 * norm, &symmetric));
+  } else {
+    /* PETSc knows no such test for all distributed matrices */
+    if (ss->hermitian)
+      PetscCall(MatHermitianTranspose(ss->A, MAT_INITIAL_MATRIX, &B));
+    else
+      PetscCall(MatTranspose(ss->A, MAT_INITIAL_MATRIX, &B));
+    PetscCall(MatAXPY(B, -1.0, ss->A, DIFFERENT_NONZERO_PATTERN));
+    PetscCall(MatNorm(B, NORM_INFINITY, &difference));
+    PetscCall(MatDestroy(&B));
+    symmetric = (PetscBool)(difference <= 1e-8 * norm);
+  }
+  PetscCheck(symmetric, PetscObjectComm((PetscObject)F), PETSC_ERR_ARG_WRONG, "The matrix is not %s, but was to be factored as if it were: use -pc_type lu, and do not call MatSetOption() with what is not so",
+             ss->hermitian ? "Hermitian" : "symmetric");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Pivots from larger parts of the matrix: those of the host instead of the device's, then those that may leave their separator. Not where the caller has said that the matrix is positive definite. */
-static PetscErrorCode UsePivots(Mat F, PetscBool *done)
+static PetscErrorCode MatSchwarzSchurUsePivots(Mat F, PetscBool *done)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
 
@@ -230,6 +261,7 @@ static PetscErrorCode UsePivots(Mat F, PetscBool *done)
     ss->fellback               = PETSC_TRUE;
     ss->executor.reset();
   } else if (!ss->delayed && ss->used != FACTOR_SPD) {
+    PetscCall(MatSchwarzSchurCheckSymmetric(F));
     PetscCall(PetscInfo(F, "The pivots inside the separators lead to no useful residual: factors again with pivots that may leave their separator%s\n", ss->ranks ? ", on one process" : ""));
     ss->delayed = PETSC_TRUE;
     ss->single  = PETSC_FALSE;
@@ -241,7 +273,7 @@ static PetscErrorCode UsePivots(Mat F, PetscBool *done)
 }
 
 /* Whether the matrix is still to be scaled, and is worth it */
-static PetscErrorCode UseScale(Mat F, PetscReal from, PetscBool *done)
+static PetscErrorCode MatSchwarzSchurUseScale(Mat F, PetscReal from, PetscBool *done)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
   PetscReal         spread;
@@ -258,7 +290,7 @@ static PetscErrorCode UseScale(Mat F, PetscReal from, PetscBool *done)
 }
 
 /* What ends a factorization. The text is null where it is good. */
-static PetscErrorCode Judge(Mat F, const char **bad, PetscBool *again)
+static PetscErrorCode MatSchwarzSchurJudge(Mat F, const char **bad, PetscBool *again)
 {
   Mat_SchwarzSchur *ss    = (Mat_SchwarzSchur *)F->data;
   const FactorInfo  info  = ss->executor->Info();
@@ -277,19 +309,19 @@ static PetscErrorCode Judge(Mat F, const char **bad, PetscBool *again)
   if (accurate && regular) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscInfo(F, "A solve with the factors has a backward error of %g and grows by %g; pivots differ by %g, %g were replaced\n", (double)error, (double)size, info.ratio, info.replaced));
   if (ss->single) {
-    PetscCall(UseDouble(F, "The matrix is singular to single precision"));
+    PetscCall(MatSchwarzSchurUseDouble(F, "The matrix is singular to single precision"));
     *again = PETSC_TRUE;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(UseScale(F, SPREAD_DOUBTFUL, again));
-  if (!*again && !accurate && !(ss->found.null > 0)) PetscCall(UsePivots(F, again));
+  PetscCall(MatSchwarzSchurUseScale(F, SPREAD_DOUBTFUL, again));
+  if (!*again && !accurate && !(ss->found.null > 0)) PetscCall(MatSchwarzSchurUsePivots(F, again));
   if (*again) PetscFunctionReturn(PETSC_SUCCESS);
   *bad = "The matrix is singular to working precision: attach its null space with MatSetNullSpace(), fix an unknown, add a shift (-pc_factor_shift_type has no effect here), or use a Krylov method";
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Factors with precision, mode, scaling and pivots that do, as far as they are not the caller's wish. *type says what is wrong where nothing does. */
-static PetscErrorCode FactorUntilGood(Mat F, MatFactorError *type, char text[], size_t length)
+static PetscErrorCode MatSchwarzSchurFactorUntilGood(Mat F, MatFactorError *type, char text[], size_t length)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
   const char       *bad;
@@ -304,17 +336,18 @@ static PetscErrorCode FactorUntilGood(Mat F, MatFactorError *type, char text[], 
     PetscCall(FactorOnce(F));
     switch (ss->found.failed) {
     case SCHWARZSCHUR_SUCCESS:
-      if (!ss->scaled && ss->found.norms.least > 0 && ss->found.norms.sum > SPREAD_EAGER * ss->found.norms.least) PetscCall(UseScale(F, SPREAD_EAGER, &again));
-      if (!again) PetscCall(Judge(F, &bad, &again));
+      if (!ss->scaled && ss->found.norms.least > 0 && ss->found.norms.sum > SPREAD_EAGER * ss->found.norms.least) PetscCall(MatSchwarzSchurUseScale(F, SPREAD_EAGER, &again));
+      if (!again) PetscCall(MatSchwarzSchurJudge(F, &bad, &again));
       break;
     case SCHWARZSCHUR_NOT_FINITE:
-      *type = MAT_FACTOR_OTHER;
+      /* The only error that a PC forgets when it is set up for new values */
+      *type = MAT_FACTOR_NUMERIC_ZEROPIVOT;
       PetscCall(PetscSNPrintf(text, length, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is not finite: correct the assembly", ss->found.bad[0], ss->found.bad[1]));
       PetscFunctionReturn(PETSC_SUCCESS);
     case SCHWARZSCHUR_NOT_POSITIVE:
       again = PETSC_TRUE;
       if (ss->single) {
-        PetscCall(UseDouble(F, "Single precision does not hold the factors"));
+        PetscCall(MatSchwarzSchurUseDouble(F, "Single precision does not hold the factors"));
       } else if (ss->asked.mode == MATSCHWARZSCHUR_AUTO) {
         PetscCall(PetscInfo(F, "The matrix is not positive definite: from now on it is factored as a symmetric indefinite one\n"));
         ss->indefinite = PETSC_TRUE;
@@ -327,11 +360,11 @@ static PetscErrorCode FactorUntilGood(Mat F, MatFactorError *type, char text[], 
       break;
     default:
       if (ss->single) {
-        PetscCall(UseDouble(F, "Single precision does not hold the factors"));
+        PetscCall(MatSchwarzSchurUseDouble(F, "Single precision does not hold the factors"));
         again = PETSC_TRUE;
       } else {
-        PetscCall(UseScale(F, SPREAD_DOUBTFUL, &again));
-        if (!again) PetscCall(UsePivots(F, &again));
+        PetscCall(MatSchwarzSchurUseScale(F, SPREAD_DOUBTFUL, &again));
+        if (!again) PetscCall(MatSchwarzSchurUsePivots(F, &again));
         bad = again ? nullptr : "The factors overflow: scale the matrix";
       }
     }
@@ -344,7 +377,7 @@ static PetscErrorCode FactorUntilGood(Mat F, MatFactorError *type, char text[], 
 }
 
 /* Whoever wants errors has said so to A */
-static PetscErrorCode Verdict(Mat F, MatFactorError type, const char text[])
+static PetscErrorCode MatSchwarzSchurVerdict(Mat F, MatFactorError type, const char text[])
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
 
@@ -352,7 +385,7 @@ static PetscErrorCode Verdict(Mat F, MatFactorError type, const char text[])
   F->factorerrortype = type;
   if (type == MAT_FACTOR_NOERROR) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscInfo(F, "%s\n", text));
-  PetscCheck(!F->erroriffailure && !ss->A->erroriffailure, PetscObjectComm((PetscObject)F), type == MAT_FACTOR_OTHER ? PETSC_ERR_FP : PETSC_ERR_MAT_LU_ZRPVT, "%s", text);
+  PetscCheck(!F->erroriffailure && !ss->A->erroriffailure, PetscObjectComm((PetscObject)F), ss->found.failed == SCHWARZSCHUR_NOT_FINITE ? PETSC_ERR_FP : PETSC_ERR_MAT_LU_ZRPVT, "%s", text);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -365,13 +398,13 @@ PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done)
   PetscFunctionBegin;
   *done = PETSC_TRUE;
   if (what == SCHWARZSCHUR_TRY_DOUBLE)
-    PetscCall(UseDouble(F, "Refinement of the single precision factors does not reach double precision"));
+    PetscCall(MatSchwarzSchurUseDouble(F, "Refinement of the single precision factors does not reach double precision"));
   else
-    PetscCall(UsePivots(F, done));
+    PetscCall(MatSchwarzSchurUsePivots(F, done));
   if (!*done) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(FactorUntilGood(F, &type, text, sizeof(text)));
+  PetscCall(MatSchwarzSchurFactorUntilGood(F, &type, text, sizeof(text)));
   ss->check = PETSC_TRUE;
-  PetscCall(Verdict(F, type, text));
+  PetscCall(MatSchwarzSchurVerdict(F, type, text));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -405,8 +438,8 @@ PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFactorInfo *
   ss->nrefined = 0;
   ss->nnumeric++;
   PetscCall(MatSchwarzSchurFindNullSpace(F, A));
-  PetscCall(FactorUntilGood(F, &type, text, sizeof(text)));
-  PetscCall(Verdict(F, type, text));
+  PetscCall(MatSchwarzSchurFactorUntilGood(F, &type, text, sizeof(text)));
+  PetscCall(MatSchwarzSchurVerdict(F, type, text));
   F->assembled    = PETSC_TRUE;
   F->preallocated = PETSC_TRUE;
   PetscCall(MatSchwarzSchurSetSolves(F));

@@ -18,44 +18,14 @@ PetscInt MatSchwarzSchurSteps(const Mat_SchwarzSchur *ss)
   return ss->single || ss->executor->Info().replaced > 0 ? STEPS_MORE : STEPS;
 }
 
-/* Whether the matrix is what the mode takes it for */
-static PetscErrorCode IsSymmetric(const Mat_SchwarzSchur *ss, PetscBool *symmetric)
-{
-  PetscReal norm, difference;
-  Mat       B;
-
-  PetscFunctionBegin;
-  PetscCall(MatNorm(ss->A, NORM_INFINITY, &norm));
-  if (!ss->ranks) {
-    if (ss->hermitian)
-      PetscCall(MatIsHermitian(ss->A, 1e-8 * norm, symmetric));
-    else
-      PetscCall(MatIsSymmetric(ss->A, 1e-8 * norm, symmetric));
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
-  /* PETSc knows no such test for all distributed matrices */
-  if (ss->hermitian)
-    PetscCall(MatHermitianTranspose(ss->A, MAT_INITIAL_MATRIX, &B));
-  else
-    PetscCall(MatTranspose(ss->A, MAT_INITIAL_MATRIX, &B));
-  PetscCall(MatAXPY(B, -1.0, ss->A, DIFFERENT_NONZERO_PATTERN));
-  PetscCall(MatNorm(B, NORM_INFINITY, &difference));
-  PetscCall(MatDestroy(&B));
-  *symmetric = (PetscBool)(difference <= 1e-8 * norm);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* No answer is better than a wrong one. The factors stay as they are: other right-hand sides may have one. */
-static PetscErrorCode Refuse(Mat F, const SchwarzSchurRefinement *refinement, PetscScalar *x, PetscInt ldx)
+static PetscErrorCode MatSchwarzSchurRefuse(Mat F, const SchwarzSchurRefinement *refinement, PetscScalar *x, PetscInt ldx)
 {
-  Mat_SchwarzSchur        *ss        = (Mat_SchwarzSchur *)F->data;
-  PetscBool                symmetric = PETSC_TRUE;
+  Mat_SchwarzSchur        *ss = (Mat_SchwarzSchur *)F->data;
   std::vector<PetscScalar> infinite((size_t)ss->executor->n, INFINITY); /* PETSC_INFINITY is finite */
 
   PetscFunctionBegin;
-  if (ss->used != FACTOR_LU) PetscCall(IsSymmetric(ss, &symmetric));
-  PetscCheck(symmetric, PetscObjectComm((PetscObject)F), PETSC_ERR_ARG_WRONG, "The matrix is not %s, but was to be factored as if it were: use -pc_type lu, and do not call MatSetOption() with what is not so",
-             ss->hermitian ? "Hermitian" : "symmetric");
+  PetscCall(MatSchwarzSchurCheckSymmetric(F));
   PetscCall(PetscInfo(F, "Refinement stops at a backward error of %g, which is no useful solution\n", (double)ss->error));
   for (size_t q = 0; q < refinement->column.size(); q++) {
     if (refinement->column[q] > SCHWARZSCHUR_USELESS) PetscCall(ss->executor->Upload(1, infinite.data(), ss->executor->n, x + q * (size_t)ldx));
@@ -103,7 +73,7 @@ static PetscErrorCode SolveColumns(Mat F, FactorTranspose trans, PetscInt nrhs, 
     PetscCall(MatSchwarzSchurTryHarder(F, SCHWARZSCHUR_TRY_DOUBLE, again));
   } else if (refinement.error > (ss->asked.refine >= 0 ? SCHWARZSCHUR_USELESS : SCHWARZSCHUR_REGULAR)) {
     PetscCall(MatSchwarzSchurTryHarder(F, SCHWARZSCHUR_TRY_PIVOTS, again));
-    if (!*again && refinement.error > SCHWARZSCHUR_USELESS) PetscCall(Refuse(F, &refinement, x, ldx));
+    if (!*again && refinement.error > SCHWARZSCHUR_USELESS) PetscCall(MatSchwarzSchurRefuse(F, &refinement, x, ldx));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
