@@ -61,8 +61,8 @@ static PetscErrorCode SearchConsider(const Pattern *A, PetscInt dof, PetscInt di
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   told = ShapeTold(&s, fit, limit);
-  /* A small matrix may well be dense. A large one is not on any grid if that is all there is to it. */
-  if (search->loose && (A->n <= MOST_DENSE || !ShapeFitsAnything(&s, fit))) told = SHAPE_TOLD;
+  /* A small matrix may well be dense. On a stencil that reaches half of all points, a large one would be for no use. */
+  if (search->loose && (A->n <= MOST_DENSE || fit->nvectors * dof <= A->n / 2)) told = SHAPE_TOLD;
   if (told == SHAPE_FORCED) PetscFunctionReturn(PETSC_SUCCESS);
   if (told == SHAPE_FOLDED) {
     if (!search->line || fit->width > 1 || (search->rival && !FitIsBetter(fit, &s, &search->rival_fit, &search->rival_shape))) PetscFunctionReturn(PETSC_SUCCESS);
@@ -76,15 +76,6 @@ static PetscErrorCode SearchConsider(const Pattern *A, PetscInt dof, PetscInt di
     search->best_fit = *fit;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Whether the stencil reaches from any point to any other, so that every pattern fits */
-static bool ShapeFitsAnything(const Shape *s, const Fit *fit)
-{
-  for (PetscInt a = 0; a < s->dim; a++) {
-    if (s->size[a] > (fit->wraps[a] ? 2 * fit->width + 1 : fit->width + 1)) return false;
-  }
-  return true;
 }
 
 /* Finds the best of all grids with dof unknowns per point; line: also those of one dimension */

@@ -11,7 +11,7 @@
 /* Rows that have refused a guess and are shown to the next guess first */
 #define NREFUSERS 8
 
-/* Rows of a matrix that may be put on a grid whose stencil reaches everywhere */
+/* Rows of a matrix that may be put on a grid whose stencil reaches almost everywhere */
 #define MOST_DENSE 128
 
 /* Whether a fit tells the grid, could be one of a smaller grid that is folded, or is one that a grid of this shape has for almost any pattern */
