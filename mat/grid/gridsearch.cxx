@@ -61,8 +61,8 @@ static PetscErrorCode SearchConsider(const Pattern *A, PetscInt dof, PetscInt di
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   told = ShapeTold(&s, fit, limit);
-  /* A small matrix may well be dense. On a stencil that reaches half of all points, a large one would be for no use. */
-  if (search->loose && (A->n <= MOST_DENSE || fit->nvectors * dof <= A->n / 2)) told = SHAPE_TOLD;
+  /* A large matrix with few entries is of no use on a grid with many couplings */
+  if (search->loose && (A->n <= MOST_DENSE || fit->nvectors * dof <= MOST_FILL * A->entries)) told = SHAPE_TOLD;
   if (told == SHAPE_FORCED) PetscFunctionReturn(PETSC_SUCCESS);
   if (told == SHAPE_FOLDED) {
     if (!search->line || fit->width > 1 || (search->rival && !FitIsBetter(fit, &s, &search->rival_fit, &search->rival_shape))) PetscFunctionReturn(PETSC_SUCCESS);

@@ -11,8 +11,9 @@
 /* Rows that have refused a guess and are shown to the next guess first */
 #define NREFUSERS 8
 
-/* Rows of a matrix that may be put on a grid whose stencil reaches almost everywhere */
+/* Rows of a matrix that may be put on any grid. With more rows a grid that proves nothing may have so many times as many couplings of a row as the matrix has. */
 #define MOST_DENSE 128
+#define MOST_FILL  8
 
 /* Whether a fit tells the grid, could be one of a smaller grid that is folded, or is one that a grid of this shape has for almost any pattern */
 typedef enum { SHAPE_TOLD, SHAPE_FOLDED, SHAPE_FORCED } ShapeEvidence;

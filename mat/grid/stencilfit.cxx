@@ -255,6 +255,7 @@ PetscErrorCode PatternRead(Mat A, OwnPattern *own)
   const PetscInt *columns  = nullptr;
   PetscInt        first, n;
   PetscBool       mpiaij;
+  PetscReal       entries;
 
   PetscFunctionBegin;
   PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATMPIAIJ, &mpiaij));
@@ -297,6 +298,9 @@ PetscErrorCode PatternRead(Mat A, OwnPattern *own)
       if (!std::is_sorted(from, to)) std::sort(from, to);
     }
   }
+  entries = (PetscReal)own->j.size();
+  CompatCallAllreduce(&entries, &pattern->entries, 1, MPIU_REAL, MPIU_SUM, pattern->comm);
+  pattern->entries /= pattern->n;
   own->run.assign(1, {first, n, 0});
   pattern->i    = own->i.data();
   pattern->j    = own->j.data();

@@ -20,7 +20,8 @@ typedef struct {
 typedef struct {
   MPI_Comm          comm;
   PetscMPIInt       size;
-  PetscInt          n; /* of all processes */
+  PetscInt          n;       /* of all processes */
+  PetscReal         entries; /* of a row of all processes, on average */
   const PetscInt   *i, *j;
   PetscInt          nrun;
   const PatternRun *run;
