@@ -32,19 +32,6 @@ struct BoxSearch {
   std::vector<Boxes>         guesses;
 };
 
-static std::vector<PetscInt> Divisors(PetscInt n)
-{
-  std::vector<PetscInt> low, high;
-
-  for (PetscInt d = 1; d <= n / d; d++) {
-    if (n % d) continue;
-    low.push_back(d);
-    if (d != n / d) high.push_back(n / d);
-  }
-  low.insert(low.end(), high.rbegin(), high.rend());
-  return low;
-}
-
 /* Takes a guess, unless it has other sizes than it should, or is in natural order and has been tried */
 static void AddGuess(BoxSearch *b, const std::vector<PetscInt> width[3])
 {
@@ -154,8 +141,26 @@ static bool PointCouples(const BoxSearch *b, PetscInt local, PetscInt q)
   return false;
 }
 
-/* The points of all processes that are not coupled with the one before them. Lines of boxes begin there. None where there are too many. */
-static PetscErrorCode LineStarts(const BoxSearch *b, std::vector<PetscInt> *starts)
+/*
+  Whether most couplings of a point are those of another too, as far on as this one is, as in a line or a plane. Where two lines follow each other
+  by chance, a corner of the stencil around the end of an axis may couple their ends all the same.
+*/
+static bool PointFollows(const BoxSearch *b, PetscInt local, PetscInt other)
+{
+  const PetscInt *i = b->A->i.data() + local * b->dof, *io = b->A->i.data() + other * b->dof, *next = b->A->j.data() + io[0], *end = b->A->j.data() + io[1];
+  PetscInt        same = 0;
+
+  for (PetscInt k = i[0]; k < i[1]; k++) {
+    const PetscInt column = b->A->j[(size_t)k] + (other - local) * b->dof;
+
+    while (next < end && *next < column) next++;
+    if (next < end && *next == column) same++;
+  }
+  return 5 * same > 3 * (i[1] - i[0]);
+}
+
+/* The points of all processes that are not coupled with the one before them, or strictly do not follow it. Lines of boxes begin there. None where there are too many. */
+static PetscErrorCode LineStarts(const BoxSearch *b, bool strictly, std::vector<PetscInt> *starts)
 {
   const Pattern           *A     = &b->A->pattern;
   const PetscInt           first = b->A->run[0].first / b->dof, n = b->A->run[0].n / b->dof;
@@ -167,7 +172,7 @@ static PetscErrorCode LineStarts(const BoxSearch *b, std::vector<PetscInt> *star
   PetscFunctionBegin;
   starts->clear();
   for (PetscInt p = 0; p < n; p++) {
-    if (first + p > 0 && (PointCouples(b, p, first + p - 1) || (p && PointCouples(b, p - 1, first + p)))) continue;
+    if (first + p > 0 && (PointCouples(b, p, first + p - 1) || (p && PointCouples(b, p - 1, first + p))) && !(strictly && p && !PointFollows(b, p - 1, p))) continue;
     own.push_back(first + p);
   }
   many = (PetscInt)own.size();
@@ -196,8 +201,8 @@ struct Stack {
   PetscInt start, width[3];
 };
 
-/* Puts those on top of each other that have the same extents and whose first points are coupled */
-static PetscErrorCode StackUp(const BoxSearch *b, int axis, const std::vector<Stack> &from, std::vector<Stack> *to)
+/* Puts those on top of each other that have the same extents and whose first points are coupled, or strictly follow each other */
+static PetscErrorCode StackUp(const BoxSearch *b, int axis, bool strictly, const std::vector<Stack> &from, std::vector<Stack> *to)
 {
   const Pattern    *A     = &b->A->pattern;
   const PetscInt    first = b->A->run[0].first / b->dof, n = b->A->run[0].n / b->dof;
@@ -206,11 +211,13 @@ static PetscErrorCode StackUp(const BoxSearch *b, int axis, const std::vector<St
   PetscFunctionBegin;
   to->clear();
   for (size_t k = 1; k < from.size(); k++) {
-    const PetscInt p = from[k - 1].start, q = from[k].start;
+    const PetscInt p = from[k - 1].start, q = from[k].start, *width = from[k].width, middle = width[0] / 2 + width[0] * (width[1] / 2);
 
     if (!std::equal(from[k].width, from[k].width + 3, from[k - 1].width)) continue;
     if (p >= first && p < first + n && PointCouples(b, p - first, q)) joins[k] = 1;
     if (q >= first && q < first + n && PointCouples(b, q - first, p)) joins[k] = 1;
+    /* In the middle, where no neighbor along the other axes is in a box that is cut otherwise */
+    if (strictly && p >= first && q + middle < first + n && !PointFollows(b, p + middle - first, q + middle - first)) joins[k] = 0;
   }
   if (A->size > 1) CompatCallAllreduce(MPI_IN_PLACE, joins.data(), (PetscMPIInt)joins.size(), MPI_CHAR, MPI_MAX, A->comm);
   for (size_t k = 0; k < from.size(); k++) {
@@ -246,17 +253,17 @@ static void GuessByList(BoxSearch *b, const std::vector<Stack> &list)
 }
 
 /* Lines end where a point is not coupled with the next. Planes end where a line is not coupled with the next, and boxes where a plane is not. */
-static PetscErrorCode GuessByPattern(BoxSearch *b)
+static PetscErrorCode GuessByPattern(BoxSearch *b, bool strictly)
 {
   std::vector<PetscInt> starts;
   std::vector<Stack>    lines, planes, boxes;
 
   PetscFunctionBegin;
-  PetscCall(LineStarts(b, &starts));
+  PetscCall(LineStarts(b, strictly, &starts));
   for (size_t k = 0; k < starts.size(); k++) lines.push_back({starts[k], {(k + 1 < starts.size() ? starts[k + 1] : b->npoint) - starts[k], 1, 1}});
-  PetscCall(StackUp(b, 1, lines, &planes));
+  PetscCall(StackUp(b, 1, strictly, lines, &planes));
   GuessByList(b, planes);
-  PetscCall(StackUp(b, 2, planes, &boxes));
+  PetscCall(StackUp(b, 2, strictly, planes, &boxes));
   if (boxes.size() < planes.size()) GuessByList(b, boxes);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -366,7 +373,8 @@ static PetscErrorCode SearchBoxesDof(BoxSearch *b, Search *search, PetscInt *lea
   for (PetscMPIInt r = 0; r < size; r++) {
     if (b->range[r] % b->dof) PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(GuessByPattern(b));
+  PetscCall(GuessByPattern(b, false));
+  PetscCall(GuessByPattern(b, true));
   if (size > 1) GuessByRanges(b);
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &world));
   if (world > 1) GuessByDefault(b, world);

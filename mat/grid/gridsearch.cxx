@@ -33,19 +33,42 @@ ShapeEvidence ShapeTold(const Shape *s, const Fit *fit, PetscInt limit)
   }
   return told;
 }
+/* What a guess has to fit. Two points along an axis, not the last, are a fold whatever the width. */
+static PetscInt SearchLimit(const Search *search, PetscInt dim, const PetscInt size[3])
+{
+  const bool pair = !search->loose && dim > 1 && (size[0] <= 2 || (dim > 2 && size[1] <= 2));
+
+  return pair && !search->line ? -1 : pair ? 1 : search->limit;
+}
+
+static Shape SearchShape(const Search *search, PetscInt dof, PetscInt dim, const PetscInt size[3])
+{
+  Shape s = {dim, {size[0], size[1], size[2]}, dof, {PETSC_FALSE, PETSC_FALSE, PETSC_FALSE}, search->frame};
+
+  for (PetscInt a = 0; a < dim; a++) s.wrap[a] = search->wrap[a];
+  return s;
+}
+
+/* The latest row that refused comes first, from its old place or from the end */
+static void SearchRefused(PetscInt row, Search *search)
+{
+  PetscInt place = 0;
+
+  while (place < search->nrefusers && search->refusers[place] != row) place++;
+  if (place == search->nrefusers && place < NREFUSERS) search->nrefusers++;
+  for (PetscInt r = PetscMin(place, NREFUSERS - 1); r > 0; r--) search->refusers[r] = search->refusers[r - 1];
+  search->refusers[0] = row;
+}
+
 static PetscErrorCode SearchConsider(const Pattern *A, PetscInt dof, PetscInt dim, PetscInt nx, PetscInt ny, PetscInt nz, Search *search)
 {
-  Shape          s     = {dim, {nx, ny, nz}, dof, {PETSC_FALSE, PETSC_FALSE, PETSC_FALSE}, search->frame};
-  Fit           *fit   = &search->fit;
-  const bool     pair  = !search->loose && dim > 1 && (nx <= 2 || (dim > 2 && ny <= 2));
-  const PetscInt limit = pair ? 1 : search->limit;
-  PetscInt       place = 0;
+  const PetscInt size[3] = {nx, ny, nz}, limit = SearchLimit(search, dim, size);
+  const Shape    s   = SearchShape(search, dof, dim, size);
+  Fit           *fit = &search->fit;
   ShapeEvidence  told;
 
   PetscFunctionBegin;
-  /* Two points along an axis, not the last, are a fold whatever the width */
-  if (pair && !search->line) PetscFunctionReturn(PETSC_SUCCESS);
-  for (PetscInt a = 0; a < dim; a++) s.wrap[a] = search->wrap[a];
+  if (limit < 0) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(FitShape(A, &s, limit, search->found ? search->best_fit.nvectors : MOST_VECTORS, search->inorder ? 0 : search->nrefusers, search->refusers, fit));
   if (!fit->ok) {
     if (fit->row < 0) PetscFunctionReturn(PETSC_SUCCESS);
@@ -53,11 +76,7 @@ static PetscErrorCode SearchConsider(const Pattern *A, PetscInt dof, PetscInt di
       search->nearest     = s;
       search->nearest_fit = *fit;
     }
-    /* To the front, from its old place or from the end */
-    while (place < search->nrefusers && search->refusers[place] != fit->row) place++;
-    if (place == search->nrefusers && place < NREFUSERS) search->nrefusers++;
-    for (PetscInt r = PetscMin(place, NREFUSERS - 1); r > 0; r--) search->refusers[r] = search->refusers[r - 1];
-    search->refusers[0] = fit->row;
+    SearchRefused(fit->row, search);
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   told = ShapeTold(&s, fit, limit);
@@ -78,11 +97,67 @@ static PetscErrorCode SearchConsider(const Pattern *A, PetscInt dof, PetscInt di
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Sizes of a grid */
+struct Guess {
+  PetscInt size[3];
+};
+
+/*
+  Considers guesses one after the other. Many processes would have to agree on each, so all try all of them first, as far as they can alone, and
+  agree on what is left; and, for the error text, on the guess that went furthest.
+*/
+static PetscErrorCode SearchGuesses(const Pattern *A, PetscInt dof, PetscInt dim, const std::vector<Guess> &guesses, Search *search)
+{
+  std::vector<PetscInt> misfit(guesses.size(), PETSC_MAX_INT);
+  size_t                furthest = 0;
+
+  PetscFunctionBegin;
+  if (A->size > 1 && !guesses.empty()) {
+    const PetscInt shared = search->nrefusers;
+    PetscInt       refusers[NREFUSERS];
+
+    for (PetscInt r = 0; r < NREFUSERS; r++) refusers[r] = search->refusers[r];
+    for (size_t k = 0; k < guesses.size(); k++) {
+      const PetscInt limit = SearchLimit(search, dim, guesses[k].size);
+      const Shape    s     = SearchShape(search, dof, dim, guesses[k].size);
+
+      if (limit < 0) continue;
+      FitShapeLocal(A, &s, limit, MOST_VECTORS, search->inorder ? 0 : search->nrefusers, search->refusers, &search->fit);
+      if (search->fit.ok) continue;
+      misfit[k] = search->fit.row;
+      SearchRefused(misfit[k], search);
+    }
+    search->nrefusers = shared;
+    for (PetscInt r = 0; r < NREFUSERS; r++) search->refusers[r] = refusers[r];
+    CompatCallAllreduce(MPI_IN_PLACE, misfit.data(), (PetscMPIInt)misfit.size(), MPIU_INT, MPI_MIN, A->comm);
+    for (size_t k = 0; k < misfit.size(); k++) {
+      if (misfit[k] < PETSC_MAX_INT && (misfit[furthest] == PETSC_MAX_INT || misfit[k] > misfit[furthest])) furthest = k;
+    }
+  }
+  for (size_t k = 0; k < guesses.size(); k++) {
+    if (misfit[k] == PETSC_MAX_INT || (search->inorder && k == furthest)) PetscCall(SearchConsider(A, dof, dim, guesses[k].size[0], guesses[k].size[1], guesses[k].size[2], search));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+std::vector<PetscInt> Divisors(PetscInt n)
+{
+  std::vector<PetscInt> low, high;
+
+  for (PetscInt d = 1; d <= n / d; d++) {
+    if (n % d) continue;
+    low.push_back(d);
+    if (d != n / d) high.push_back(n / d);
+  }
+  low.insert(low.end(), high.rbegin(), high.rend());
+  return low;
+}
+
 /* Finds the best of all grids with dof unknowns per point; line: also those of one dimension */
 static PetscErrorCode SearchDof(const Pattern *A, PetscInt dof, PetscBool line, Search *search)
 {
-  const PetscInt n         = A->n / dof;
-  PetscInt       ndivisors = 0, low = 0, *divisors;
+  const PetscInt     n = A->n / dof;
+  std::vector<Guess> guesses;
 
   PetscFunctionBegin;
   search->found = search->rival = PETSC_FALSE;
@@ -94,28 +169,21 @@ static PetscErrorCode SearchDof(const Pattern *A, PetscInt dof, PetscBool line, 
       PetscFunctionReturn(PETSC_SUCCESS);
     }
   }
-  for (PetscInt d = 1; d <= n / d; d++) {
-    if (n % d == 0) low++;
-  }
-  PetscCall(PetscMalloc1(2 * low, &divisors));
-  for (PetscInt d = 1; d <= n / d; d++) {
-    if (n % d == 0) divisors[ndivisors++] = d;
-  }
-  for (PetscInt k = low - 1; k >= 0; k--) {
-    if (divisors[k] != n / divisors[k]) divisors[ndivisors++] = n / divisors[k];
-  }
-  for (PetscInt k = 1; k < ndivisors - 1; k++) PetscCall(SearchConsider(A, dof, 2, divisors[k], n / divisors[k], 1, search));
-  /* What fits a plane with a stencil of width 1 fits no box with fewer vectors */
-  if (!search->frame && !(search->found && search->best_fit.width <= 1)) {
-    for (PetscInt k = 1; k < ndivisors - 1; k++) {
-      const PetscInt rest = n / divisors[k];
+  const std::vector<PetscInt> divisors = Divisors(n);
 
-      for (PetscInt l = 1; l < ndivisors - 1 && divisors[l] < rest; l++) {
-        if (rest % divisors[l] == 0) PetscCall(SearchConsider(A, dof, 3, divisors[k], divisors[l], rest / divisors[l], search));
-      }
+  for (size_t k = 1; k + 1 < divisors.size(); k++) guesses.push_back({{divisors[k], n / divisors[k], 1}});
+  PetscCall(SearchGuesses(A, dof, 2, guesses, search));
+  /* What fits a plane with a stencil of width 1 fits no box with fewer vectors */
+  if (search->frame || (search->found && search->best_fit.width <= 1)) PetscFunctionReturn(PETSC_SUCCESS);
+  guesses.clear();
+  for (size_t k = 1; k + 1 < divisors.size(); k++) {
+    const PetscInt rest = n / divisors[k];
+
+    for (size_t l = 1; l + 1 < divisors.size() && divisors[l] < rest; l++) {
+      if (rest % divisors[l] == 0) guesses.push_back({{divisors[k], divisors[l], rest / divisors[l]}});
     }
   }
-  PetscCall(PetscFree(divisors));
+  PetscCall(SearchGuesses(A, dof, 3, guesses, search));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

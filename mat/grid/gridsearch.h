@@ -11,9 +11,9 @@
 /* Rows that have refused a guess and are shown to the next guess first */
 #define NREFUSERS 8
 
-/* Rows of a matrix that may be put on any grid. With more rows a grid that proves nothing may have so many times as many couplings of a row as the matrix has. */
+/* Rows of a matrix that may be put on any grid. With more rows a grid that proves nothing may have so many times as many couplings of a row as the fullest row has. */
 #define MOST_DENSE 128
-#define MOST_FILL  8
+#define MOST_FILL  4
 
 /* Whether a fit tells the grid, could be one of a smaller grid that is folded, or is one that a grid of this shape has for almost any pattern */
 typedef enum { SHAPE_TOLD, SHAPE_FOLDED, SHAPE_FORCED } ShapeEvidence;
@@ -34,6 +34,8 @@ typedef struct {
   PetscInt      nrefusers, refusers[NREFUSERS];
 } Search;
 
+/* Ascending */
+PETSC_INTERN std::vector<PetscInt> Divisors(PetscInt n);
 /* Whether the fit to s explains the pattern better than that to t */
 PETSC_INTERN bool           FitIsBetter(const Fit *, const Shape *s, const Fit *, const Shape *t);
 PETSC_INTERN ShapeEvidence  ShapeTold(const Shape *, const Fit *, PetscInt limit);

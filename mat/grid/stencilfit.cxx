@@ -198,13 +198,12 @@ static PetscErrorCode FitCombine(const Pattern *A, PetscInt limit, PetscInt most
   row has its columns where the row before has them, one point further. Such a row needs no look at coordinates as long as no column passes
   the end of its line, so only the points at the ends of lines, or beside irregular rows, are looked at one by one.
 */
-PetscErrorCode FitShape(const Pattern *A, const Shape *s, PetscInt limit, PetscInt most, PetscInt nrefusers, const PetscInt refusers[], Fit *fit)
+void FitShapeLocal(const Pattern *A, const Shape *s, PetscInt limit, PetscInt most, PetscInt nrefusers, const PetscInt refusers[], Fit *fit)
 {
   const PetscInt nx = s->size[0], ny = s->size[1], side = 2 * limit + 1;
   bool           ok = true;
   PetscInt       far;
 
-  PetscFunctionBegin;
   fit->width = fit->nvectors = 0;
   fit->star                  = PETSC_TRUE;
   fit->row = fit->column = -1;
@@ -219,6 +218,12 @@ PetscErrorCode FitShape(const Pattern *A, const Shape *s, PetscInt limit, PetscI
   }
   for (PetscInt k = 0; k < A->nrun && ok; k++) ok = FitRun(A, &A->run[k], s, limit, most, fit);
   fit->ok = (PetscBool)ok;
+}
+
+PetscErrorCode FitShape(const Pattern *A, const Shape *s, PetscInt limit, PetscInt most, PetscInt nrefusers, const PetscInt refusers[], Fit *fit)
+{
+  PetscFunctionBegin;
+  FitShapeLocal(A, s, limit, most, nrefusers, refusers, fit);
   PetscCall(FitCombine(A, limit, most, fit));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -253,9 +258,8 @@ PetscErrorCode PatternRead(Mat A, OwnPattern *own)
   Pattern        *pattern  = &own->pattern;
   Mat             block[2] = {A, nullptr};
   const PetscInt *columns  = nullptr;
-  PetscInt        first, n;
+  PetscInt        first, n, entries = 0;
   PetscBool       mpiaij;
-  PetscReal       entries;
 
   PetscFunctionBegin;
   PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATMPIAIJ, &mpiaij));
@@ -298,9 +302,8 @@ PetscErrorCode PatternRead(Mat A, OwnPattern *own)
       if (!std::is_sorted(from, to)) std::sort(from, to);
     }
   }
-  entries = (PetscReal)own->j.size();
-  CompatCallAllreduce(&entries, &pattern->entries, 1, MPIU_REAL, MPIU_SUM, pattern->comm);
-  pattern->entries /= pattern->n;
+  for (size_t row = 0; row < (size_t)n; row++) entries = PetscMax(entries, own->i[row + 1] - own->i[row]);
+  CompatCallAllreduce(&entries, &pattern->entries, 1, MPIU_INT, MPI_MAX, pattern->comm);
   own->run.assign(1, {first, n, 0});
   pattern->i    = own->i.data();
   pattern->j    = own->j.data();

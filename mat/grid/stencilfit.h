@@ -21,7 +21,7 @@ typedef struct {
   MPI_Comm          comm;
   PetscMPIInt       size;
   PetscInt          n;       /* of all processes */
-  PetscReal         entries; /* of a row of all processes, on average */
+  PetscInt          entries; /* of the fullest row of all processes */
   const PetscInt   *i, *j;
   PetscInt          nrun;
   const PatternRun *run;
@@ -55,6 +55,8 @@ typedef struct {
   that does not fit. Rows that refused another grid may be named, to be looked at first.
 */
 PETSC_INTERN PetscErrorCode FitShape(const Pattern *, const Shape *, PetscInt limit, PetscInt most, PetscInt nrefusers, const PetscInt refusers[], Fit *);
+/* For the rows of this process alone */
+PETSC_INTERN void FitShapeLocal(const Pattern *, const Shape *, PetscInt limit, PetscInt most, PetscInt nrefusers, const PetscInt refusers[], Fit *);
 /* Couplings of a row of points that has all that occur anywhere, in pairs of unknowns */
 PETSC_INTERN PetscErrorCode CouplingsOfShape(const Pattern *, const Shape *, PetscInt width, Fit *, PetscInt *couplings);
 

@@ -138,7 +138,7 @@ static PetscErrorCode StructuredGridErrorNamed(const Pattern *A, const Shape *s,
 /* Says why no grid was found in the sparsity. Always an error. */
 static PetscErrorCode StructuredGridErrorSearch(const Pattern *A, PetscInt bs, const StructuredGridHints *hints, Search *search)
 {
-  char      size[128], from[128], to[128], option[256];
+  char      size[128], from[128], to[128], option[256], unknowns[64] = "";
   Fit      *fit    = &search->fit;
   PetscBool narrow = PETSC_FALSE;
 
@@ -180,12 +180,13 @@ static PetscErrorCode StructuredGridErrorSearch(const Pattern *A, PetscInt bs, c
   fit = &search->nearest_fit;
   PetscCheck(fit->row >= 0, A->comm, PETSC_ERR_ARG_WRONG, "The sparsity of the matrix does not tell its grid: give it with %s", SIZE_OPTION(hints));
   PetscCall(SizeText(search->nearest.dim, search->nearest.size, PETSC_FALSE, sizeof(size), size));
+  if (search->nearest.dof > 1) PetscCall(PetscSNPrintf(unknowns, sizeof(unknowns), " with %" PetscInt_FMT " unknowns each", search->nearest.dof));
   PetscCall(CoordinatesText(search->nearest.dim, fit->from, "(", ", ", ")", sizeof(from), from));
   PetscCall(CoordinatesText(search->nearest.dim, fit->to, "(", ", ", ")", sizeof(to), to));
   SETERRQ(A->comm, PETSC_ERR_ARG_WRONG,
           "The matrix is not a stencil of width <= %d on a grid: row %" PetscInt_FMT " couples column %" PetscInt_FMT
-          ", which are points %s and %s on the grid of %s points%s that fits longest. Give the grid with %s, with %s where a point has several unknowns and %s where axes close, if there is one, or take a solver that needs none",
-          STRUCTURED_GRID_MAX_WIDTH, fit->row, fit->column, from, to, size, search->nearest.wrap[0] || search->nearest.wrap[1] || search->nearest.wrap[2] ? ", periodic," : "", SIZE_OPTION(hints), DOF_OPTION(hints), PERIODIC_OPTION(hints));
+          ", which are points %s and %s on the grid of %s points%s%s that fits longest. Give the grid with %s, with %s where a point has several unknowns and %s where axes close, if there is one, or take a solver that needs none",
+          STRUCTURED_GRID_MAX_WIDTH, fit->row, fit->column, from, to, size, unknowns, search->nearest.wrap[0] || search->nearest.wrap[1] || search->nearest.wrap[2] ? ", periodic," : "", SIZE_OPTION(hints), DOF_OPTION(hints), PERIODIC_OPTION(hints));
 }
 
 /* What is looked at while the grid of a matrix is found */
@@ -228,6 +229,7 @@ static PetscErrorCode StructuredGridFromSparsity(Quest *q, Shape *s, Fit *fit)
   const StructuredGridHints *hints = q->hints;
   const Pattern             *A     = q->natural;
   Search                    *search, *boxes;
+  PetscBool                  doubtful;
   PetscErrorCode             ierr = PETSC_SUCCESS;
 
   PetscFunctionBegin;
@@ -236,9 +238,11 @@ static PetscErrorCode StructuredGridFromSparsity(Quest *q, Shape *s, Fit *fit)
   PetscCall(PetscNew(&boxes));
   SearchSetHints(hints, search);
   PetscCall(SearchGrid(A, hints->dof, q->bs, search));
-  /* What proves little in natural order may prove a grid in boxes */
-  if ((!search->found || search->ambiguous) && q->permuted) PetscCall(StructuredGridFromBoxes(q, boxes));
-  if (boxes->found && (boxes->told == SHAPE_TOLD || (boxes->told == SHAPE_FOLDED && !search->found))) {
+  /* What proves little in natural order, or lumps points together, may be a plain grid in boxes */
+  doubtful = (PetscBool)(!search->found || search->ambiguous || search->best_fit.nvectors * search->best.dof > 2 * A->entries);
+  if (doubtful && q->permuted) PetscCall(StructuredGridFromBoxes(q, boxes));
+  doubtful = (PetscBool)(doubtful && !(search->found && search->best_fit.nvectors * search->best.dof <= boxes->best_fit.nvectors * boxes->best.dof));
+  if (boxes->found && doubtful && (boxes->told == SHAPE_TOLD || (boxes->told == SHAPE_FOLDED && !search->found))) {
     *search = *boxes;
   } else {
     if (!search->found) PetscCall(SearchAnyGrid(A, hints->dof, q->bs, search));
@@ -284,16 +288,18 @@ static PetscErrorCode StructuredGridFromShape(Quest *q, PetscInt bound, PetscBoo
     }
   }
   PetscCall(PetscFree(around));
-  if (!wide && !fit->ok) {
+  /* What fits around the ends of short axes alone proves little, and boxes may prove more */
+  if (!wide && (!fit->ok || (q->permuted && ShapeTold(s, fit, bound) != SHAPE_TOLD))) {
     Search        *boxes;
     PetscErrorCode ierr;
 
     PetscCall(PetscNew(&boxes));
     ierr = StructuredGridFromBoxes(q, boxes);
-    if (!ierr && boxes->found) {
+    if (!ierr && boxes->found && (!fit->ok || boxes->told == SHAPE_TOLD)) {
       *s   = boxes->best;
       *fit = boxes->best_fit;
-    }
+    } else
+      PetscCall(StructuredGridNumberingClearBoxes(q->numbering));
     PetscCall(PetscFree(boxes));
     PetscCall(ierr);
   }
