@@ -2,553 +2,11 @@
   Finds the structured grid of a matrix: from options, from its DMDA, or from its sparsity. Whatever the source, every entry is checked.
 */
 #include "mat/grid/structuredgrid.h"
-#include "mat/grid/numbering.h"
+#include "mat/grid/gridsearch.h"
 #include "mat/compat/petscversion.h"
-#include <algorithm>
 #include <petscdm.h>
 #include <petscdmda.h>
 #include <petscviewer.h>
-
-/* A misfit is measured up to this width, so that the error can say how wide the stencil is */
-#define WIDEST 8
-/* Vectors of that width in three dimensions */
-#define MOST_VECTORS ((2 * WIDEST + 1) * (2 * WIDEST + 1) * (2 * WIDEST + 1))
-/* Guesses at the unknowns per point where the matrix has no block size */
-#define DOF_GUESSES 8
-/* Rows that have refused a guess and are shown to the next guess first */
-#define NREFUSERS 8
-
-/* Rows that follow each other in natural order */
-typedef struct {
-  PetscInt first, n, local; /* local: the place of the first among the rows of this process */
-} PatternRun;
-
-/* The rows of this process, in runs of natural order, with natural columns. What is found out is found out by all processes together. */
-typedef struct {
-  MPI_Comm          comm;
-  PetscMPIInt       size;
-  PetscInt          n; /* of all processes */
-  const PetscInt   *i, *j;
-  PetscInt          nrun;
-  const PatternRun *run;
-} Pattern;
-
-/* A grid before it is known whether the matrix fits it */
-typedef struct {
-  PetscInt  dim, size[3], dof;
-  PetscBool wrap[3]; /* couplings may go around the end of the axis */
-  PetscBool frame;   /* couplings within the boundary frame are allowed */
-} Shape;
-
-/* Where in the grid a vector was seen: inside, or around the end of an axis */
-#define SEEN_INSIDE 1
-#define SEEN_AROUND 2
-
-typedef struct {
-  PetscBool ok;
-  /* Measured up to the misfit, if there is one */
-  PetscInt  width, nvectors; /* nvectors: different ways from a point to one that it is coupled with */
-  PetscBool star, wraps[3];
-  /* The misfit; row -1: there were more vectors than asked for */
-  PetscInt row, column, from[3], to[3], delta[3];
-  PetscInt ncoupled;
-  char    *coupled; /* if not NULL, pairs of unknowns in each vector are counted as well */
-  char     seen[MOST_VECTORS];
-} Fit;
-
-static inline bool OnFrame(const Shape *s, const PetscInt x[3])
-{
-  return x[0] == 0 || x[1] == 0 || x[0] == s->size[0] - 1 || x[1] == s->size[1] - 1;
-}
-
-static inline void CountCoupling(Fit *fit, PetscInt vector, PetscInt dof, PetscInt row, PetscInt column)
-{
-  char *coupled = &fit->coupled[(vector * dof + row % dof) * dof + column % dof];
-
-  if (!*coupled) fit->ncoupled++;
-  *coupled = 1;
-}
-
-/* Checks and measures those rows of one point that lie in the run. far is how far right of the point, in its list of raw coordinates, a coupling goes. */
-static bool FitPoint(const Pattern *A, const PatternRun *run, const Shape *s, PetscInt limit, PetscInt most, PetscInt p, const PetscInt at[3], Fit *fit, PetscInt *far)
-{
-  const PetscInt nx = s->size[0], ny = s->size[1], dof = s->dof, side = 2 * limit + 1, end = PetscMin((p + 1) * dof, run->first + run->n);
-  const bool     frame    = s->frame && OnFrame(s, at);
-  PetscInt       previous = -1, vector = 0;
-
-  *far = 0;
-  for (PetscInt row = PetscMax(p * dof, run->first); row < end; row++) {
-    const PetscInt *i = A->i + run->local + (row - run->first);
-
-    for (PetscInt k = i[0]; k < i[1]; k++) {
-      const PetscInt q     = dof == 1 ? A->j[k] : A->j[k] / dof;
-      PetscInt       to[3] = {at[0] + (q - p), at[1], at[2]}, delta[3], moved = 0, width = 0;
-      bool           wraps[3] = {false, false, false}, outside = false, first;
-      char           around;
-
-      /* The unknowns of one point follow each other */
-      if (q == previous) {
-        if (fit->coupled) CountCoupling(fit, vector, dof, row, A->j[k]);
-        continue;
-      }
-      previous = q;
-      vector   = 0;
-      if (to[0] < 0 || to[0] >= nx) {
-        const PetscInt line = q / nx;
-
-        to[0] = q - line * nx;
-        to[2] = line / ny;
-        to[1] = line - to[2] * ny;
-      }
-      *far = PetscMax(*far, to[0] - at[0]);
-      if (frame && OnFrame(s, to)) continue;
-      for (int a = 2; a >= 0; a--) {
-        PetscInt d = to[a] - at[a];
-
-        if (s->wrap[a] && PetscAbsInt(d) > s->size[a] - PetscAbsInt(d)) {
-          d += d > 0 ? -s->size[a] : s->size[a];
-          wraps[a] = true;
-        }
-        delta[a] = d;
-        d        = PetscAbsInt(d);
-        if (d) moved++;
-        if (d > limit) outside = true;
-        width  = PetscMax(width, d);
-        vector = vector * side + delta[a] + limit;
-      }
-      if (outside) {
-        fit->row    = row;
-        fit->column = A->j[k];
-        for (int a = 0; a < 3; a++) {
-          fit->from[a]  = at[a];
-          fit->to[a]    = to[a];
-          fit->delta[a] = delta[a];
-        }
-        return false;
-      }
-      if (fit->coupled) CountCoupling(fit, vector, dof, row, A->j[k]);
-      around = wraps[0] || wraps[1] || wraps[2] ? SEEN_AROUND : SEEN_INSIDE;
-      for (int a = 0; a < 3; a++) {
-        if (wraps[a]) fit->wraps[a] = PETSC_TRUE;
-      }
-      if (fit->seen[vector] & around) continue;
-      first = !fit->seen[vector];
-      fit->seen[vector] |= around;
-      if (!first) continue;
-      fit->width = PetscMax(fit->width, width);
-      if (moved > 1) fit->star = PETSC_FALSE;
-      if (++fit->nvectors > most) return false;
-    }
-  }
-  return true;
-}
-
-/* Whether the rows of points p .. p + count - 1, and those of p - 1, lie in the run and are the same but for a shift. All loops run through, so that they vectorise. */
-static inline bool SameStencil(const Pattern *A, const PatternRun *run, PetscInt dof, PetscInt p, PetscInt count)
-{
-  if ((p - 1) * dof < run->first || (p + count) * dof > run->first + run->n) return false;
-  const PetscInt *i = A->i + run->local + (p * dof - run->first), *j = A->j + i[0], m = i[0] - i[-dof], length = i[count * dof] - i[0];
-  PetscInt        differs = 0;
-
-  for (PetscInt row = 1; row <= count * dof; row++) differs |= (i[row] - i[row - dof]) ^ m;
-  if (differs) return false;
-  for (PetscInt k = 0; k < length; k++) differs |= (j[k] - j[k - m]) ^ dof;
-  return !differs;
-}
-
-/* FitShape() for one run */
-static bool FitRun(const Pattern *A, const PatternRun *run, const Shape *s, PetscInt limit, PetscInt most, Fit *fit)
-{
-  const PetscInt nx = s->size[0], ny = s->size[1], end = (run->first + run->n + s->dof - 1) / s->dof;
-  PetscInt       p = run->first / s->dof, at[3] = {p % nx, p / nx % ny, p / nx / ny}, far;
-
-  while (p < end) {
-    PetscInt last, count = 1;
-    bool     same = true;
-
-    if (!FitPoint(A, run, s, limit, most, p, at, fit, &far)) return false;
-    last = s->frame && OnFrame(s, at) ? at[0] : nx - 1 - far;
-    p++;
-    at[0]++;
-    /* Doubling steps up to the first that fails, then halving ones */
-    while (count && at[0] <= last && p < end) {
-      count = PetscMin(count, last - at[0] + 1);
-      if (SameStencil(A, run, s->dof, p, count)) {
-        p += count;
-        at[0] += count;
-        count = same ? PetscMin(2 * count, 128) : count / 2;
-      } else {
-        same = false;
-        count /= 2;
-      }
-    }
-    if (at[0] == nx) {
-      at[0] = 0;
-      if (++at[1] == ny) {
-        at[1] = 0;
-        at[2]++;
-      }
-    }
-  }
-  return true;
-}
-
-/* What the processes have found, put together: the measures of all, and the misfit that comes first */
-static PetscErrorCode FitCombine(const Pattern *A, PetscInt limit, PetscInt most, Fit *fit)
-{
-  const PetscInt side = 2 * limit + 1;
-  PetscInt       mine[8], all[8], where[10], found[10];
-
-  PetscFunctionBegin;
-  if (A->size == 1) PetscFunctionReturn(PETSC_SUCCESS);
-  mine[0] = fit->width;
-  mine[1] = !fit->star;
-  mine[2] = !fit->ok;
-  mine[3] = fit->ok || fit->row < 0 ? -PETSC_MAX_INT : -fit->row;
-  for (int a = 0; a < 3; a++) mine[4 + a] = fit->wraps[a];
-  mine[7] = fit->nvectors > most;
-  CompatCallAllreduce(mine, all, 8, MPIU_INT, MPI_MAX, A->comm);
-  fit->width = all[0];
-  fit->star  = (PetscBool)!all[1];
-  fit->ok    = (PetscBool)!all[2];
-  for (int a = 0; a < 3; a++) fit->wraps[a] = (PetscBool)all[4 + a];
-  if (fit->ok) {
-    CompatCallAllreduce(MPI_IN_PLACE, fit->seen, (PetscMPIInt)(side * side * side), MPI_UNSIGNED_CHAR, MPI_BOR, A->comm);
-    fit->nvectors = 0;
-    for (PetscInt v = 0; v < side * side * side; v++) fit->nvectors += fit->seen[v] != 0;
-    if (fit->nvectors > most) fit->ok = PETSC_FALSE;
-    fit->row = -1;
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
-  for (int k = 0; k < 10; k++) where[k] = PETSC_MIN_INT;
-  if (all[3] == -PETSC_MAX_INT) {
-    fit->row = -1;
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
-  if (mine[3] == all[3]) {
-    where[0] = fit->column;
-    for (int a = 0; a < 3; a++) {
-      where[1 + a] = fit->from[a];
-      where[4 + a] = fit->to[a];
-      where[7 + a] = fit->delta[a];
-    }
-  }
-  CompatCallAllreduce(where, found, 10, MPIU_INT, MPI_MAX, A->comm);
-  fit->row    = -all[3];
-  fit->column = found[0];
-  for (int a = 0; a < 3; a++) {
-    fit->from[a]  = found[1 + a];
-    fit->to[a]    = found[4 + a];
-    fit->delta[a] = found[7 + a];
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/*
-  Fits the matrix to a grid with a stencil that reaches no further than limit, and stops at the first entry that does not fit. Almost every
-  row has its columns where the row before has them, one point further. Such a row needs no look at coordinates as long as no column passes
-  the end of its line, so only the points at the ends of lines, or beside irregular rows, are looked at one by one.
-*/
-static PetscErrorCode FitShape(const Pattern *A, const Shape *s, PetscInt limit, PetscInt most, PetscInt nrefusers, const PetscInt refusers[], Fit *fit)
-{
-  const PetscInt nx = s->size[0], ny = s->size[1], side = 2 * limit + 1;
-  bool           ok = true;
-  PetscInt       far;
-
-  PetscFunctionBegin;
-  fit->width = fit->nvectors = 0;
-  fit->star                  = PETSC_TRUE;
-  fit->row = fit->column = -1;
-  for (int a = 0; a < 3; a++) fit->wraps[a] = PETSC_FALSE;
-  for (PetscInt v = 0; v < side * side * side; v++) fit->seen[v] = 0;
-  for (PetscInt r = 0; r < nrefusers && ok; r++) {
-    const PetscInt q = refusers[r] / s->dof, where[3] = {q % nx, q / nx % ny, q / nx / ny};
-
-    for (PetscInt k = 0; k < A->nrun && ok; k++) {
-      if (refusers[r] >= A->run[k].first && refusers[r] < A->run[k].first + A->run[k].n) ok = FitPoint(A, &A->run[k], s, limit, most, q, where, fit, &far);
-    }
-  }
-  for (PetscInt k = 0; k < A->nrun && ok; k++) ok = FitRun(A, &A->run[k], s, limit, most, fit);
-  fit->ok = (PetscBool)ok;
-  PetscCall(FitCombine(A, limit, most, fit));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* A search for the grid of a pattern: the best so far, and how the guess that went furthest failed */
-typedef struct {
-  PetscInt  limit;
-  PetscBool periodic[3]; /* axes that may be periodic where no plain grid fits */
-  PetscBool wrap[3], frame;
-  PetscBool line;    /* grids of one dimension are among those looked for, and folds are taken note of */
-  PetscBool inorder; /* look for the first misfit of each guess, for the error text */
-  PetscBool uncoupled, ambiguous;
-  PetscBool found, rival; /* rival: a grid fits that has too few points along an axis to be told from a fold */
-  Shape     best, rival_shape, nearest;
-  Fit       best_fit, rival_fit, nearest_fit, fit;
-  PetscInt  nrefusers, refusers[NREFUSERS];
-} Search;
-
-/* Fewer vectors are the simpler explanation of the pattern */
-static bool FitIsBetter(const Fit *a, PetscInt adim, const Fit *b, PetscInt bdim)
-{
-  if (a->nvectors != b->nvectors) return a->nvectors < b->nvectors;
-  if (a->width != b->width) return a->width < b->width;
-  if (a->star != b->star) return a->star;
-  return adim < bdim;
-}
-
-/*
-  What a row of unknowns costs on a grid: the couplings that occur anywhere, as if each occurred everywhere, by dof. A grid that lumps points
-  together, or tears the unknowns of a point apart, needs more than the one that the matrix was made on.
-*/
-static PetscErrorCode CouplingsOfShape(const Pattern *A, const Shape *s, PetscInt width, Fit *fit, PetscInt *couplings)
-{
-  const PetscInt side = 2 * width + 1;
-
-  PetscFunctionBegin;
-  PetscCall(PetscCalloc1(side * side * side * s->dof * s->dof, &fit->coupled));
-  fit->ncoupled = 0;
-  PetscCall(FitShape(A, s, width, MOST_VECTORS, 0, nullptr, fit));
-  if (A->size > 1) {
-    const PetscInt n = side * side * side * s->dof * s->dof;
-
-    CompatCallAllreduce(MPI_IN_PLACE, fit->coupled, (PetscMPIInt)n, MPI_UNSIGNED_CHAR, MPI_BOR, A->comm);
-    fit->ncoupled = 0;
-    for (PetscInt k = 0; k < n; k++) fit->ncoupled += fit->coupled[k];
-  }
-  *couplings = fit->ncoupled;
-  PetscCall(PetscFree(fit->coupled));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode SearchConsider(const Pattern *A, PetscInt dof, PetscInt dim, PetscInt nx, PetscInt ny, PetscInt nz, Search *search)
-{
-  Shape          s     = {dim, {nx, ny, nz}, dof, {PETSC_FALSE, PETSC_FALSE, PETSC_FALSE}, search->frame};
-  Fit           *fit   = &search->fit;
-  const bool     pair  = dim > 1 && (nx <= 2 || (dim > 2 && ny <= 2));
-  const PetscInt limit = pair ? 1 : search->limit, side = 2 * limit + 1;
-  PetscInt       place = 0;
-  bool           fold  = false;
-
-  PetscFunctionBegin;
-  /* Two points along an axis, not the last, are a fold whatever the width */
-  if (pair && !search->line) PetscFunctionReturn(PETSC_SUCCESS);
-  for (PetscInt a = 0; a < dim; a++) s.wrap[a] = search->wrap[a];
-  PetscCall(FitShape(A, &s, limit, search->found ? search->best_fit.nvectors : MOST_VECTORS, search->inorder ? 0 : search->nrefusers, search->refusers, fit));
-  if (!fit->ok) {
-    if (fit->row < 0) PetscFunctionReturn(PETSC_SUCCESS);
-    if (search->inorder && fit->row > search->nearest_fit.row) {
-      search->nearest     = s;
-      search->nearest_fit = *fit;
-    }
-    /* To the front, from its old place or from the end */
-    while (place < search->nrefusers && search->refusers[place] != fit->row) place++;
-    if (place == search->nrefusers && place < NREFUSERS) search->nrefusers++;
-    for (PetscInt r = PetscMin(place, NREFUSERS - 1); r > 0; r--) search->refusers[r] = search->refusers[r - 1];
-    search->refusers[0] = fit->row;
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
-  /* On an axis as short as the stencil anything fits. One that is longer by a point can be an axis of a smaller grid, folded. */
-  for (PetscInt a = 0; a < dim; a++) {
-    if (fit->wraps[a] ? s.size[a] <= 2 * fit->width + 1 : dim > 1 && s.size[a] <= fit->width + (s.frame ? 2 : 0)) PetscFunctionReturn(PETSC_SUCCESS);
-    if (a < dim - 1 && s.size[a] <= fit->width + 1) fold = true;
-  }
-  /* On a periodic grid no vector is special to the ends of the axes. A line wound up like a thread has such vectors. */
-  for (PetscInt v = 0; v < side * side * side; v++) {
-    if (fit->seen[v] == SEEN_AROUND) PetscFunctionReturn(PETSC_SUCCESS);
-  }
-  if (fold) {
-    if (!search->line || fit->width > 1 || (search->rival && !FitIsBetter(fit, dim, &search->rival_fit, search->rival_shape.dim))) PetscFunctionReturn(PETSC_SUCCESS);
-    search->rival       = PETSC_TRUE;
-    search->rival_shape = s;
-    search->rival_fit   = *fit;
-  } else {
-    if (search->found && !FitIsBetter(fit, dim, &search->best_fit, search->best.dim)) PetscFunctionReturn(PETSC_SUCCESS);
-    search->found    = PETSC_TRUE;
-    search->best     = s;
-    search->best_fit = *fit;
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Finds the best of all grids with dof unknowns per point; line: also those of one dimension */
-static PetscErrorCode SearchDof(const Pattern *A, PetscInt dof, PetscBool line, Search *search)
-{
-  const PetscInt n         = A->n / dof;
-  PetscInt       ndivisors = 0, low = 0, *divisors;
-
-  PetscFunctionBegin;
-  search->found = search->rival = PETSC_FALSE;
-  search->line                  = line;
-  if (line && !search->frame) {
-    PetscCall(SearchConsider(A, dof, 1, n, 1, 1, search));
-    if (search->found && search->best_fit.width <= 1) {
-      if (!search->best_fit.width && n > 1) search->uncoupled = PETSC_TRUE;
-      PetscFunctionReturn(PETSC_SUCCESS);
-    }
-  }
-  for (PetscInt d = 1; d <= n / d; d++) {
-    if (n % d == 0) low++;
-  }
-  PetscCall(PetscMalloc1(2 * low, &divisors));
-  for (PetscInt d = 1; d <= n / d; d++) {
-    if (n % d == 0) divisors[ndivisors++] = d;
-  }
-  for (PetscInt k = low - 1; k >= 0; k--) {
-    if (divisors[k] != n / divisors[k]) divisors[ndivisors++] = n / divisors[k];
-  }
-  for (PetscInt k = 1; k < ndivisors - 1; k++) PetscCall(SearchConsider(A, dof, 2, divisors[k], n / divisors[k], 1, search));
-  /* What fits a plane with a stencil of width 1 fits no box with fewer vectors */
-  if (!search->frame && !(search->found && search->best_fit.width <= 1)) {
-    for (PetscInt k = 1; k < ndivisors - 1; k++) {
-      const PetscInt rest = n / divisors[k];
-
-      for (PetscInt l = 1; l < ndivisors - 1 && divisors[l] < rest; l++) {
-        if (rest % divisors[l] == 0) PetscCall(SearchConsider(A, dof, 3, divisors[k], divisors[l], rest / divisors[l], search));
-      }
-    }
-  }
-  PetscCall(PetscFree(divisors));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Whether the grid that may be a fold explains the pattern better than what was found */
-static bool RivalWins(const Search *s)
-{
-  return s->rival && (!s->found || FitIsBetter(&s->rival_fit, s->rival_shape.dim, &s->best_fit, s->best.dim));
-}
-
-/* Grids without wrap-around come first: on a short axis a wrap-around cannot be told from a wide stencil */
-static PetscErrorCode SearchPlainThenPeriodic(const Pattern *A, PetscInt dof, PetscBool line, Search *search)
-{
-  PetscFunctionBegin;
-  for (int a = 0; a < 3; a++) search->wrap[a] = PETSC_FALSE;
-  PetscCall(SearchDof(A, dof, line, search));
-  if (!search->found && !search->uncoupled && (search->periodic[0] || search->periodic[1] || search->periodic[2])) {
-    const PetscBool rival = search->rival;
-    const Shape     shape = search->rival_shape;
-
-    for (int a = 0; a < 3; a++) search->wrap[a] = search->periodic[a];
-    PetscCall(SearchDof(A, dof, line, search));
-    if (!search->found && rival) {
-      search->rival       = PETSC_TRUE;
-      search->rival_shape = shape;
-    }
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Looks for a grid with another number of unknowns per point that explains the pattern better */
-static PetscErrorCode SearchOtherDofs(const Pattern *A, PetscInt bs, Search *search)
-{
-  PetscInt couplings = 0, more;
-  Search  *guess;
-
-  PetscFunctionBegin;
-  PetscCall(PetscNew(&guess));
-  *guess = *search;
-  for (PetscInt dof = 1; dof <= DOF_GUESSES && !(search->found && search->best_fit.width <= 1); dof++) {
-    if (dof == bs || A->n % dof) continue;
-    if (search->found) guess->limit = search->best_fit.width - 1;
-    PetscCall(SearchPlainThenPeriodic(A, dof, PETSC_FALSE, guess));
-    if (!guess->found) continue;
-    if (search->found && !couplings) PetscCall(CouplingsOfShape(A, &search->best, search->best_fit.width, &search->fit, &couplings));
-    PetscCall(CouplingsOfShape(A, &guess->best, guess->best_fit.width, &guess->fit, &more));
-    if (search->found && (PetscReal)more * search->best.dof >= (PetscReal)couplings * dof) continue;
-    search->found    = PETSC_TRUE;
-    search->best     = guess->best;
-    search->best_fit = guess->best_fit;
-    couplings        = more;
-  }
-  if (guess->inorder) {
-    search->nearest     = guess->nearest;
-    search->nearest_fit = guess->nearest_fit;
-  }
-  PetscCall(PetscFree(guess));
-  if (search->found && search->best.dof != bs && search->rival) {
-    PetscCall(CouplingsOfShape(A, &search->rival_shape, search->rival_fit.width, &search->fit, &more));
-    search->ambiguous = (PetscBool)((PetscReal)more * search->best.dof < (PetscReal)couplings * bs);
-  } else
-    search->ambiguous = (PetscBool)RivalWins(search);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/*
-  After how many rows the pattern repeats itself, going by a sample: the unknowns per point where the matrix has no block size. Within a point
-  no row repeats the one before it, since both have the same columns there.
-*/
-static PetscErrorCode PatternPeriod(const Pattern *A, PetscInt *period)
-{
-  const PetscInt nsamples              = PetscMax(8, 256 / (PetscInt)A->size);
-  PetscInt       same[DOF_GUESSES + 1] = {0}, most = 0;
-
-  PetscFunctionBegin;
-  *period = 1;
-  for (PetscInt r = 0; r < A->nrun; r++) {
-    const PatternRun *run = &A->run[r];
-
-    for (PetscInt sample = 0; sample < nsamples && run->n; sample++) {
-      const PetscInt row = (PetscInt)(((PetscInt64)2 * sample + 1) * run->n / (2 * nsamples)), *i = A->i + run->local + row, length = i[1] - i[0];
-
-      for (PetscInt d = 1; d <= DOF_GUESSES && row + d < run->n && length > 1; d++) {
-        const PetscInt *j = A->j + i[0], *next = A->j + i[d];
-        bool            equal = i[d + 1] - i[d] == length;
-
-        for (PetscInt k = 0; k < length && equal; k++) equal = next[k] == j[k] + d;
-        if (equal && A->n % d == 0) same[d]++;
-      }
-    }
-  }
-  if (A->size > 1) CompatCallAllreduce(MPI_IN_PLACE, same, DOF_GUESSES + 1, MPIU_INT, MPI_SUM, A->comm);
-  for (PetscInt d = 1; d <= DOF_GUESSES; d++) most = PetscMax(most, same[d]);
-  if (8 * same[1] >= most) PetscFunctionReturn(PETSC_SUCCESS);
-  for (PetscInt d = 2; d <= DOF_GUESSES && *period == 1; d++) {
-    if (4 * same[d] >= 3 * most) *period = d;
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/*
-  Looks for the grid in the sparsity. Any pattern fits many grids if the stencil may be wide, so the smallest stencil wins. dof 0: the
-  period of the pattern is tried first, then bs, and further numbers of unknowns if the stencil is still wider than 1.
-*/
-static PetscErrorCode SearchGrid(const Pattern *A, PetscInt dof, PetscInt bs, Search *search)
-{
-  PetscFunctionBegin;
-  search->uncoupled       = PETSC_FALSE;
-  search->nrefusers       = 0;
-  search->nearest_fit.row = -1;
-  if (!dof && bs == 1 && !search->frame) {
-    PetscInt period;
-
-    PetscCall(PatternPeriod(A, &period));
-    /* A sample of irregular rows can show a multiple of the period */
-    for (PetscInt d = 2; d <= period; d++) {
-      if (period % d) continue;
-      PetscCall(SearchPlainThenPeriodic(A, d, PETSC_FALSE, search));
-      search->ambiguous = PETSC_FALSE;
-      if (search->found && search->best_fit.width <= 1) PetscFunctionReturn(PETSC_SUCCESS);
-    }
-  }
-  PetscCall(SearchPlainThenPeriodic(A, dof ? dof : bs, PETSC_TRUE, search));
-  if (dof || search->uncoupled || search->frame || (search->found && (search->best.dim == 1 || search->best_fit.width <= 1)))
-    search->ambiguous = (PetscBool)RivalWins(search);
-  else
-    PetscCall(SearchOtherDofs(A, bs, search));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* A search within the limits of the hints */
-static PetscErrorCode SearchByHints(const Pattern *A, const StructuredGridHints *hints, PetscInt bs, Search *search)
-{
-  PetscFunctionBegin;
-  search->inorder = PETSC_FALSE;
-  search->limit   = STRUCTURED_GRID_MAX_WIDTH;
-  search->frame   = (PetscBool)(hints->topology == STRUCTURED_GRID_OCTAHEDRAL);
-  for (PetscInt a = 0; a < 3; a++) search->periodic[a] = (PetscBool)(!search->frame && (!hints->nperiodic || (a < hints->nperiodic && hints->periodic[a])));
-  PetscCall(SearchGrid(A, hints->dof, bs, search));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
 
 /* "(x, y)", or another bracket and separator */
 static PetscErrorCode CoordinatesText(PetscInt dim, const PetscInt x[3], const char *open, const char *separator, const char *close, size_t length, char text[])
@@ -659,7 +117,8 @@ static PetscErrorCode StructuredGridErrorNamed(const Pattern *A, const Shape *s,
       SETERRQ(A->comm, PETSC_ERR_ARG_INCOMP, "%s. They are near each other only around the end of the axis: the grid is periodic, give %s %s", what, PERIODIC_OPTION(hints), option);
     }
   }
-  PetscCall(SearchByHints(A, hints, bs, search));
+  SearchSetHints(hints, search);
+  PetscCall(SearchGrid(A, hints->dof, bs, search));
   if (search->found && !search->ambiguous) {
     PetscCall(OptionsText(&search->best, &search->best_fit, hints, sizeof(option), option));
     PetscCall(PetscFree(search));
@@ -673,31 +132,37 @@ static PetscErrorCode StructuredGridErrorNamed(const Pattern *A, const Shape *s,
     SETERRQ(A->comm, PETSC_ERR_SUP, "%s: the stencil has width %" PetscInt_FMT ", and no more than %d is supported. Take a solver that needs no grid", what, width, STRUCTURED_GRID_MAX_WIDTH);
   }
   PetscCall(PetscFree(search));
-  SETERRQ(A->comm, PETSC_ERR_ARG_INCOMP, "%s: not a stencil of width <= %d. Give the right grid with %s, or take a solver that needs no grid", what, STRUCTURED_GRID_MAX_WIDTH, SIZE_OPTION(hints));
+  SETERRQ(A->comm, PETSC_ERR_ARG_INCOMP, "%s: not a stencil of width <= %d. Give the right grid with %s, with %s where axes close, or take a solver that needs no grid", what, STRUCTURED_GRID_MAX_WIDTH, SIZE_OPTION(hints), PERIODIC_OPTION(hints));
 }
 
 /* Says why no grid was found in the sparsity. Always an error. */
 static PetscErrorCode StructuredGridErrorSearch(const Pattern *A, PetscInt bs, const StructuredGridHints *hints, Search *search)
 {
-  char size[128], from[128], to[128], option[256];
-  Fit *fit = &search->fit;
+  char      size[128], from[128], to[128], option[256], unknowns[64] = "";
+  Fit      *fit    = &search->fit;
+  PetscBool narrow = PETSC_FALSE;
 
   PetscFunctionBegin;
   if (hints->dof || hints->nperiodic) {
     StructuredGridHints fewer = *hints;
 
     fewer.dof = fewer.nperiodic = 0;
-    PetscCall(SearchByHints(A, &fewer, bs, search));
-    if (search->found && !search->ambiguous) {
+    SearchSetHints(&fewer, search);
+    PetscCall(SearchGrid(A, 0, bs, search));
+    if (!search->found) PetscCall(SearchAnyGrid(A, 0, bs, search));
+    if (search->found) {
       PetscCall(OptionsText(&search->best, &search->best_fit, hints, sizeof(option), option));
       SETERRQ(A->comm, PETSC_ERR_ARG_INCOMP, "No grid fits the sparsity with what is given for it by %s%s%s: give %s", hints->dof ? DOF_OPTION(hints) : "", hints->dof && hints->nperiodic ? " and " : "", hints->nperiodic ? PERIODIC_OPTION(hints) : "",
               option);
     }
   }
+  SearchSetHints(hints, search);
   for (int a = 0; a < 3; a++) search->periodic[a] = PETSC_FALSE;
   search->limit = WIDEST;
   PetscCall(SearchGrid(A, hints->dof, bs, search));
-  if (search->found && !search->ambiguous) {
+  /* Stencils as wide as half of the grid fit almost anything */
+  for (PetscInt a = 0; a < search->best.dim && search->found; a++) narrow = (PetscBool)(narrow || search->best.size[a] <= 2 * search->best_fit.width);
+  if (search->found && !search->ambiguous && !narrow) {
     const PetscInt width = search->best_fit.width;
     int            axis;
 
@@ -709,48 +174,135 @@ static PetscErrorCode StructuredGridErrorSearch(const Pattern *A, PetscInt bs, c
             " apart in %c. Give another grid with %s, or take a solver that needs no grid",
             size, width, STRUCTURED_GRID_MAX_WIDTH, fit->row, fit->column, PetscAbsInt(fit->delta[axis]), "xyz"[axis], SIZE_OPTION(hints));
   }
-  search->limit   = STRUCTURED_GRID_MAX_WIDTH;
+  SearchSetHints(hints, search);
   search->inorder = PETSC_TRUE;
   PetscCall(SearchGrid(A, hints->dof, bs, search));
   fit = &search->nearest_fit;
-  if (fit->row < 0) SETERRQ(A->comm, PETSC_ERR_ARG_WRONG, "The sparsity of the matrix does not tell its grid: give it with %s", SIZE_OPTION(hints));
+  PetscCheck(fit->row >= 0, A->comm, PETSC_ERR_ARG_WRONG, "The sparsity of the matrix does not tell its grid: give it with %s", SIZE_OPTION(hints));
   PetscCall(SizeText(search->nearest.dim, search->nearest.size, PETSC_FALSE, sizeof(size), size));
+  if (search->nearest.dof > 1) PetscCall(PetscSNPrintf(unknowns, sizeof(unknowns), " with %" PetscInt_FMT " unknowns each", search->nearest.dof));
   PetscCall(CoordinatesText(search->nearest.dim, fit->from, "(", ", ", ")", sizeof(from), from));
   PetscCall(CoordinatesText(search->nearest.dim, fit->to, "(", ", ", ")", sizeof(to), to));
   SETERRQ(A->comm, PETSC_ERR_ARG_WRONG,
           "The matrix is not a stencil of width <= %d on a grid: row %" PetscInt_FMT " couples column %" PetscInt_FMT
-          ", which are points %s and %s on the grid of %s points that fits longest. Give the grid with %s if there is one, or take a solver that needs none",
-          STRUCTURED_GRID_MAX_WIDTH, fit->row, fit->column, from, to, size, SIZE_OPTION(hints));
+          ", which are points %s and %s on the grid of %s points%s%s that fits longest. Give the grid with %s, with %s where a point has several unknowns and %s where axes close, if there is one, or take a solver that needs none",
+          STRUCTURED_GRID_MAX_WIDTH, fit->row, fit->column, from, to, size, unknowns, search->nearest.wrap[0] || search->nearest.wrap[1] || search->nearest.wrap[2] ? ", periodic," : "", SIZE_OPTION(hints), DOF_OPTION(hints), PERIODIC_OPTION(hints));
+}
+
+/* What is looked at while the grid of a matrix is found */
+typedef struct {
+  OwnPattern                *raw;     /* as the rows are numbered */
+  const Pattern             *natural; /* in the order that options, DMDA or nothing tells */
+  PetscInt                   bs;
+  const StructuredGridHints *hints;
+  PetscBool                  search;    /* the rows may be numbered in boxes that nothing tells */
+  PetscBool                  permuted;  /* such a numbering can be dealt with */
+  StructuredGridNumbering   *numbering; /* becomes one of boxes where they are found */
+} Quest;
+
+/* Looks for boxes. All the same, the caller may want no other order than the natural one: always an error where boxes are found then. */
+static PetscErrorCode StructuredGridFromBoxes(Quest *q, Search *boxes)
+{
+  StructuredGridNumbering found = {};
+  char                    size[128], count[128];
+
+  PetscFunctionBegin;
+  SearchSetHints(q->hints, boxes);
+  boxes->found = PETSC_FALSE;
+  if (!q->search || boxes->frame) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(SearchBoxes(q->raw, q->numbering->range, q->bs, q->hints, boxes, q->permuted ? q->numbering : &found));
+  if (!boxes->found || q->permuted) PetscFunctionReturn(PETSC_SUCCESS);
+  if (boxes->told != SHAPE_TOLD) {
+    boxes->found = PETSC_FALSE;
+    PetscCall(StructuredGridNumberingDestroy(&found));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(SizeText(boxes->best.dim, boxes->best.size, PETSC_FALSE, sizeof(size), size));
+  PetscCall(SizeText(boxes->best.dim, found.nbox, PETSC_FALSE, sizeof(count), count));
+  PetscCall(StructuredGridNumberingDestroy(&found));
+  SETERRQ(q->natural->comm, PETSC_ERR_SUP, "The rows are not in natural order: they are numbered as a DMDA of %s points on %s processes numbers them. Permute the matrix to natural order", size, count);
 }
 
 /* Reads the grid off the sparsity into s, with its measures in fit */
-static PetscErrorCode StructuredGridFromSparsity(const Pattern *A, PetscInt bs, const StructuredGridHints *hints, Shape *s, Fit *fit)
+static PetscErrorCode StructuredGridFromSparsity(Quest *q, Shape *s, Fit *fit)
 {
-  char    size[128];
-  Search *search;
+  const StructuredGridHints *hints = q->hints;
+  const Pattern             *A     = q->natural;
+  Search                    *search, *boxes;
+  PetscBool                  doubtful;
+  PetscErrorCode             ierr = PETSC_SUCCESS;
 
   PetscFunctionBegin;
   PetscCheck(!hints->dof || A->n % hints->dof == 0, A->comm, PETSC_ERR_ARG_SIZ, "%s %" PetscInt_FMT " does not divide the %" PetscInt_FMT " rows of the matrix", DOF_OPTION(hints), hints->dof, A->n);
   PetscCall(PetscNew(&search));
-  PetscCall(SearchByHints(A, hints, bs, search));
-  if (search->uncoupled) {
-    PetscCall(PetscFree(search));
-    SETERRQ(A->comm, PETSC_ERR_ARG_WRONG, "The matrix couples no two grid points, so its sparsity does not tell the grid: give %s nx,ny", SIZE_OPTION(hints));
+  PetscCall(PetscNew(&boxes));
+  SearchSetHints(hints, search);
+  PetscCall(SearchGrid(A, hints->dof, q->bs, search));
+  /* What proves little in natural order, or lumps points together, may be a plain grid in boxes */
+  doubtful = (PetscBool)(!search->found || search->ambiguous || search->best_fit.nvectors * search->best.dof > 2 * A->entries);
+  if (doubtful && q->permuted) PetscCall(StructuredGridFromBoxes(q, boxes));
+  doubtful = (PetscBool)(doubtful && !(search->found && search->best_fit.nvectors * search->best.dof <= boxes->best_fit.nvectors * boxes->best.dof));
+  if (boxes->found && doubtful && (boxes->told == SHAPE_TOLD || (boxes->told == SHAPE_FOLDED && !search->found))) {
+    *search = *boxes;
+  } else {
+    if (!search->found) PetscCall(SearchAnyGrid(A, hints->dof, q->bs, search));
+    if (!search->found && boxes->found) {
+      *search = *boxes;
+    } else {
+      boxes->found = PETSC_FALSE;
+      if (!search->found && !q->permuted) ierr = StructuredGridFromBoxes(q, boxes);
+      if (!ierr && !search->found) ierr = StructuredGridErrorSearch(A, q->bs, hints, search);
+    }
   }
-  if (search->ambiguous) {
-    PetscCall(SizeText(search->rival_shape.dim, search->rival_shape.size, PETSC_TRUE, sizeof(size), size));
-    PetscCall(PetscFree(search));
-    SETERRQ(A->comm, PETSC_ERR_ARG_WRONG, "The sparsity does not tell the grid: with so few points along an axis, %s is only one of several that fit. Give the grid with %s, as in %s %s", size, SIZE_OPTION(hints), SIZE_OPTION(hints), size);
-  }
-  if (!search->found) {
-    const PetscErrorCode ierr = StructuredGridErrorSearch(A, bs, hints, search);
-
-    PetscCall(PetscFree(search));
-    PetscCall(ierr);
-  }
+  if (!boxes->found) PetscCall(StructuredGridNumberingClearBoxes(q->numbering));
   *s   = search->best;
   *fit = search->best_fit;
+  PetscCall(PetscFree(boxes));
   PetscCall(PetscFree(search));
+  PetscCall(ierr);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Fits the matrix to the grid that options or a DMDA name. Where they do not tell what axes are periodic, the matrix does; and so it does for the boxes. */
+static PetscErrorCode StructuredGridFromShape(Quest *q, PetscInt bound, PetscBool given, Shape *s, Fit *fit)
+{
+  const Pattern *A     = q->natural;
+  Shape          other = *s;
+  Fit           *around;
+  PetscBool      wide = PETSC_FALSE; /* a wider stencil fits than is allowed, and that is all */
+
+  PetscFunctionBegin;
+  PetscCall(FitShape(A, s, bound, MOST_VECTORS, 0, nullptr, fit));
+  if (fit->ok || !given) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscNew(&around));
+  if (bound < STRUCTURED_GRID_MAX_WIDTH) {
+    PetscCall(FitShape(A, s, STRUCTURED_GRID_MAX_WIDTH, MOST_VECTORS, 0, nullptr, around));
+    wide = around->ok;
+  }
+  if (!wide && !s->frame && !q->hints->nperiodic) {
+    for (PetscInt a = 0; a < s->dim; a++) other.wrap[a] = PETSC_TRUE;
+    PetscCall(FitShape(A, &other, bound, MOST_VECTORS, 0, nullptr, around));
+    if (around->ok) {
+      *s   = other;
+      *fit = *around;
+    }
+  }
+  PetscCall(PetscFree(around));
+  /* What fits around the ends of short axes alone proves little, and boxes may prove more */
+  if (!wide && (!fit->ok || (q->permuted && ShapeTold(s, fit, bound) != SHAPE_TOLD))) {
+    Search        *boxes;
+    PetscErrorCode ierr;
+
+    PetscCall(PetscNew(&boxes));
+    ierr = StructuredGridFromBoxes(q, boxes);
+    if (!ierr && boxes->found && (!fit->ok || boxes->told == SHAPE_TOLD)) {
+      *s   = boxes->best;
+      *fit = boxes->best_fit;
+    } else
+      PetscCall(StructuredGridNumberingClearBoxes(q->numbering));
+    PetscCall(PetscFree(boxes));
+    PetscCall(ierr);
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -845,22 +397,23 @@ static PetscErrorCode StructuredGridFromDMDA(DM da, const StructuredGridHints *h
   PetscCheck(!hints->dof || hints->dof == s->dof, PetscObjectComm((PetscObject)da), PETSC_ERR_ARG_INCOMP, "%s is %" PetscInt_FMT " unknowns per point, but the matrix's DMDA has %" PetscInt_FMT ": leave the option away", DOF_OPTION(hints), hints->dof,
              s->dof);
   for (PetscInt a = 0; a < s->dim; a++) {
-    PetscCheck(boundary[a] == DM_BOUNDARY_NONE || boundary[a] == DM_BOUNDARY_GHOSTED || boundary[a] == DM_BOUNDARY_PERIODIC, PetscObjectComm((PetscObject)da), PETSC_ERR_SUP,
-               "The DMDA's boundary type in %c is %s; none, ghosted and periodic are supported. Give the grid with %s to go by the matrix alone", "xyz"[a], DMBoundaryTypes[boundary[a]], SIZE_OPTION(hints));
+    PetscCheck(boundary[a] != DM_BOUNDARY_TWIST, PetscObjectComm((PetscObject)da), PETSC_ERR_SUP, "The DMDA's boundary type in %c is TWIST; none, ghosted, mirror and periodic are supported. Give the grid with %s to go by the matrix alone", "xyz"[a],
+               SIZE_OPTION(hints));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode StructuredGridFromPattern(Mat mat, const Pattern *A, DM da, const StructuredGridHints *hints, StructuredGrid *grid)
+static PetscErrorCode StructuredGridFromPattern(Quest *q, DM da, StructuredGrid *grid)
 {
-  Shape    s     = {0, {1, 1, 1}, 1, {PETSC_FALSE, PETSC_FALSE, PETSC_FALSE}, (PetscBool)(hints->topology == STRUCTURED_GRID_OCTAHEDRAL)};
-  PetscInt bound = STRUCTURED_GRID_MAX_WIDTH, bs;
-  Fit      fit;
+  const Pattern             *A     = q->natural;
+  const StructuredGridHints *hints = q->hints;
+  Shape                      s     = {0, {1, 1, 1}, 1, {PETSC_FALSE, PETSC_FALSE, PETSC_FALSE}, (PetscBool)(hints->topology == STRUCTURED_GRID_OCTAHEDRAL)};
+  PetscInt                   bound = STRUCTURED_GRID_MAX_WIDTH;
+  Fit                        fit;
 
   PetscFunctionBegin;
   fit.coupled = nullptr;
   PetscCheck(hints->dof >= 0, A->comm, PETSC_ERR_ARG_OUTOFRANGE, "%s %" PetscInt_FMT ": there must be at least one unknown per point", DOF_OPTION(hints), hints->dof);
-  PetscCall(MatGetBlockSize(mat, &bs));
   if (hints->dim) {
     PetscCall(StructuredGridFromHints(A->comm, A->n, hints, &s));
     grid->origin = "options";
@@ -880,7 +433,7 @@ static PetscErrorCode StructuredGridFromPattern(Mat mat, const Pattern *A, DM da
     bound        = PetscMin(bound, STRUCTURED_GRID_MAX_WIDTH);
     grid->origin = "DMDA";
   } else {
-    PetscCall(StructuredGridFromSparsity(A, bs, hints, &s, &fit));
+    PetscCall(StructuredGridFromSparsity(q, &s, &fit));
     grid->origin = "sparsity";
   }
   if (hints->nperiodic) {
@@ -892,12 +445,24 @@ static PetscErrorCode StructuredGridFromPattern(Mat mat, const Pattern *A, DM da
     PetscCheck(!s.wrap[0] && !s.wrap[1], A->comm, PETSC_ERR_ARG_INCOMP, "An octahedral grid is not periodic: its frame is closed already. Give %s 0,0", PERIODIC_OPTION(hints));
   }
   if (hints->width > 0) bound = PetscMin(bound, hints->width);
-  if (!hints->dim && !da) {
+  if (hints->dim || da) {
+    PetscCall(StructuredGridFromShape(q, bound, (PetscBool)(hints->dim > 0), &s, &fit));
+  } else if (fit.width > bound) {
     /* The search has fitted it already, with no bound but its own */
-    if (fit.width > bound) PetscCall(FitShape(A, &s, bound, MOST_VECTORS, 0, nullptr, &fit));
-  } else
+    fit.ok = PETSC_FALSE;
+  }
+  /* Boxes have been fitted with no bound either */
+  if (fit.ok && fit.width > bound) fit.ok = PETSC_FALSE;
+  if (!fit.ok) {
+    OwnPattern own;
+
+    if (q->numbering->boxes && q->search) {
+      PetscCall(PatternRenumber(q->raw, q->numbering, &own));
+      A = &own.pattern;
+    }
     PetscCall(FitShape(A, &s, bound, MOST_VECTORS, 0, nullptr, &fit));
-  if (!fit.ok) PetscCall(StructuredGridErrorNamed(A, &s, &fit, bound, grid->origin, bs, hints));
+    PetscCall(StructuredGridErrorNamed(A, &s, &fit, bound, grid->origin, q->bs, hints));
+  }
 
   grid->dim      = s.dim;
   grid->dof      = s.dof;
@@ -907,7 +472,9 @@ static PetscErrorCode StructuredGridFromPattern(Mat mat, const Pattern *A, DM da
   for (int a = 0; a < 3; a++) {
     grid->size[a]     = s.size[a];
     grid->periodic[a] = fit.wraps[a];
+    grid->boxes[a]    = q->numbering->boxes ? q->numbering->nbox[a] : 1;
   }
+  grid->permuted = q->numbering->boxes;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -926,113 +493,16 @@ static PetscErrorCode StructuredGridKeepsDMDA(DM da, const StructuredGridHints *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/*
-  StructuredGridGetNumbering - How the rows of a distributed matrix, whose grid StructuredGridDetermine() finds, are numbered
-
-  Collective
-
-  Input Parameters:
-+ A     - the matrix
-. dm    - as for StructuredGridDetermine()
-- hints - as for StructuredGridDetermine()
-
-  Output Parameter:
-. numbering - to be given to StructuredGridNumberingDestroy()
-*/
-PetscErrorCode StructuredGridGetNumbering(Mat A, DM dm, const StructuredGridHints *hints, StructuredGridNumbering *numbering)
+/* StructuredGridDetermine(), and how the rows are numbered. The numbering is made in any case, and destroyed where there is an error. */
+static PetscErrorCode StructuredGridDetermineNumbering(Mat A, DM dm, const StructuredGridHints *hints, StructuredGrid *grid, StructuredGridNumbering *numbering)
 {
-  DM        da;
-  PetscBool keeps;
-
-  PetscFunctionBegin;
-  PetscCall(StructuredGridGetDMDA(A, dm, &da));
-  PetscCall(StructuredGridKeepsDMDA(da, hints, &keeps));
-  PetscCall(StructuredGridNumberingCreate(A, keeps ? da : nullptr, numbering));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* The rows of this process with natural columns, ascending, and the runs that they form. Nothing of the size of the whole matrix is made. */
-static PetscErrorCode PatternOfDistributed(Mat A, const StructuredGridNumbering *numbering, Pattern *pattern, PetscInt **i, PetscInt **j, PatternRun **run)
-{
-  Mat             block[2];
-  const PetscInt *columns, *ia[2], *ja[2];
-  PetscInt        n, first, ncolumns, *natural, *own;
-  PetscBool       done[2];
-  PetscMPIInt     rank;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(pattern->comm, &rank));
-  PetscCall(MatGetOwnershipRange(A, &first, nullptr));
-  PetscCall(MatMPIAIJGetSeqAIJ(A, &block[0], &block[1], &columns));
-  for (int k = 0; k < 2; k++) {
-    PetscCall(MatGetRowIJ(block[k], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia[k], &ja[k], &done[k]));
-    PetscCheck(done[k], PETSC_COMM_SELF, PETSC_ERR_SUP, "The matrix does not give its rows: use -mat_type aij");
-  }
-  PetscCall(MatGetSize(block[1], nullptr, &ncolumns));
-  PetscCall(PetscMalloc2(ncolumns, &natural, n, &own));
-  for (PetscInt k = 0; k < n; k++) own[k] = StructuredGridNumberingNatural(numbering, pattern->size, first + k);
-  for (PetscInt k = 0; k < ncolumns; k++) natural[k] = StructuredGridNumberingNatural(numbering, pattern->size, columns[k]);
-  PetscCall(PetscMalloc2(n + 1, i, ia[0][n] + ia[1][n], j));
-  (*i)[0] = 0;
-  for (PetscInt row = 0; row < n; row++) {
-    PetscInt *to = *j + (*i)[row];
-
-    for (PetscInt k = ia[0][row]; k < ia[0][row + 1]; k++) *to++ = own[ja[0][k]];
-    for (PetscInt k = ia[1][row]; k < ia[1][row + 1]; k++) *to++ = natural[ja[1][k]];
-    (*i)[row + 1] = (PetscInt)(to - *j);
-    if (!std::is_sorted(*j + (*i)[row], to)) std::sort(*j + (*i)[row], to);
-  }
-  PetscCall(PetscFree2(natural, own));
-  for (int k = 0; k < 2; k++) PetscCall(MatRestoreRowIJ(block[k], 0, PETSC_FALSE, PETSC_FALSE, &n, &ia[k], &ja[k], &done[k]));
-  PetscCall(MatGetLocalSize(A, &n, nullptr));
-  pattern->nrun = 1;
-  if (numbering->boxes) {
-    PetscInt lo[3], hi[3];
-
-    StructuredGridNumberingBox(numbering, rank, lo, hi);
-    pattern->nrun = (hi[1] - lo[1]) * (hi[2] - lo[2]);
-    PetscCall(PetscMalloc1(pattern->nrun, run));
-    for (PetscInt k = 0; k < pattern->nrun; k++) {
-      const PetscInt y = lo[1] + k % (hi[1] - lo[1]), z = lo[2] + k / (hi[1] - lo[1]), width = hi[0] - lo[0], dof = numbering->dof;
-
-      (*run)[k] = {dof * (lo[0] + numbering->size[0] * (y + numbering->size[1] * z)), dof * width, dof * width * k};
-    }
-  } else {
-    PetscCall(PetscMalloc1(1, run));
-    (*run)[0] = {first, n, 0};
-  }
-  pattern->i   = *i;
-  pattern->j   = *j;
-  pattern->run = *run;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/*
-  StructuredGridDetermine - Finds the grid that the rows of a matrix live on, and checks every entry against it
-
-  Collective
-
-  Input Parameters:
-+ A     - an assembled square matrix of type seqaij, mpiaij, or a type derived from them. Rows are in natural order, or as the DMDA deals them to processes.
-. dm    - a DMDA that is asked if A has none itself, or NULL
-- hints - what is known of the grid; it comes before any DMDA, and a DMDA before the sparsity
-
-  Output Parameter:
-. grid - the grid, with the width, star and periodicity that the pattern of A needs
-
-  Note:
-  Rows and columns in error texts are natural numbers.
-*/
-PetscErrorCode StructuredGridDetermine(Mat A, DM dm, const StructuredGridHints *hints, StructuredGrid *grid)
-{
-  MPI_Comm                comm = PetscObjectComm((PetscObject)A);
-  PetscInt                m, n, *i = nullptr, *j = nullptr;
-  PetscBool               seqaij, mpiaij, assembled, done, keeps;
-  DM                      da;
-  Pattern                 pattern;
-  PatternRun              whole, *run = nullptr;
-  StructuredGridNumbering numbering;
-  PetscErrorCode          ierr;
+  MPI_Comm       comm = PetscObjectComm((PetscObject)A);
+  PetscInt       m, n;
+  PetscBool      seqaij, mpiaij, assembled, keeps = PETSC_FALSE;
+  DM             da;
+  OwnPattern     raw, natural;
+  Quest          q = {&raw, &raw.pattern, 1, hints, PETSC_FALSE, PETSC_FALSE, numbering};
+  PetscErrorCode ierr;
 
   PetscFunctionBegin;
   PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATSEQAIJ, &seqaij));
@@ -1049,43 +519,131 @@ PetscErrorCode StructuredGridDetermine(Mat A, DM dm, const StructuredGridHints *
   PetscCall(MatAssembled(A, &assembled));
   PetscCheck(assembled, comm, PETSC_ERR_ARG_WRONGSTATE, "The matrix is not assembled: call MatAssemblyBegin() and MatAssemblyEnd() first");
   PetscCall(StructuredGridGetDMDA(A, dm, &da));
-  pattern.comm = comm;
-  pattern.n    = m;
-  PetscCallMPI(MPI_Comm_size(comm, &pattern.size));
-  if (mpiaij) {
-    PetscCall(StructuredGridKeepsDMDA(da, hints, &keeps));
-    PetscCall(StructuredGridNumberingCreate(A, keeps ? da : nullptr, &numbering));
-    PetscCall(PatternOfDistributed(A, &numbering, &pattern, &i, &j, &run));
-    PetscCall(StructuredGridNumberingDestroy(&numbering));
-  } else {
-    PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &pattern.i, &pattern.j, &done));
-    PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The matrix does not give its rows: use -mat_type aij");
-    whole        = {0, m, 0};
-    pattern.nrun = 1;
-    pattern.run  = &whole;
+  PetscCall(MatGetBlockSize(A, &q.bs));
+  PetscCall(PatternRead(A, &raw));
+  if (mpiaij) PetscCall(StructuredGridKeepsDMDA(da, hints, &keeps));
+  q.search   = (PetscBool)!keeps;
+  q.permuted = (PetscBool)(mpiaij || hints->permuted);
+  PetscCall(StructuredGridNumberingCreate(A, keeps ? da : nullptr, numbering));
+  if (keeps) {
+    PetscCall(PatternRenumber(&raw, numbering, &natural));
+    q.natural = &natural.pattern;
   }
-  ierr = StructuredGridFromPattern(A, &pattern, da, hints, grid);
-  if (mpiaij) {
-    PetscCall(PetscFree2(i, j));
-    PetscCall(PetscFree(run));
-  } else
-    PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &n, &pattern.i, &pattern.j, &done));
+  ierr = StructuredGridFromPattern(&q, da, grid);
+  if (ierr) PetscCall(StructuredGridNumberingDestroy(numbering));
   PetscCall(ierr);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  StructuredGridGetNumbering - How the rows of a matrix, whose grid StructuredGridDetermine() finds, are numbered
+
+  Collective
+
+  Input Parameters:
++ A     - the matrix
+. dm    - as for StructuredGridDetermine()
+- hints - as for StructuredGridDetermine()
+
+  Output Parameter:
+. numbering - to be given to StructuredGridNumberingDestroy()
+*/
+PetscErrorCode StructuredGridGetNumbering(Mat A, DM dm, const StructuredGridHints *hints, StructuredGridNumbering *numbering)
+{
+  DM             da;
+  PetscBool      keeps = PETSC_FALSE, mpiaij;
+  StructuredGrid grid;
+
+  PetscFunctionBegin;
+  PetscCall(StructuredGridGetDMDA(A, dm, &da));
+  PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATMPIAIJ, &mpiaij));
+  if (mpiaij) PetscCall(StructuredGridKeepsDMDA(da, hints, &keeps));
+  /* With a DMDA nothing has to be looked for */
+  if (keeps)
+    PetscCall(StructuredGridNumberingCreate(A, da, numbering));
+  else
+    PetscCall(StructuredGridDetermineNumbering(A, dm, hints, &grid, numbering));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  StructuredGridGetPermutation - The rows of the matrix of one process in natural order
+
+  Not collective
+
+  Input Parameters:
++ A     - the matrix, of one process
+. dm    - as for StructuredGridDetermine()
+- hints - as for StructuredGridDetermine(), with permuted set
+
+  Output Parameter:
+. rows - row number rows[k] of A is number k in natural order. `MatCreateSubMatrix()` with it for rows and columns gives the matrix in natural order.
+
+  Note:
+  NULL where the rows are in natural order already.
+*/
+PetscErrorCode StructuredGridGetPermutation(Mat A, DM dm, const StructuredGridHints *hints, IS *rows)
+{
+  StructuredGridNumbering numbering;
+  PetscInt                n, *row;
+
+  PetscFunctionBegin;
+  *rows = nullptr;
+  PetscCall(MatGetSize(A, &n, nullptr));
+  PetscCall(StructuredGridGetNumbering(A, dm, hints, &numbering));
+  if (numbering.boxes) {
+    PetscCall(PetscMalloc1(n, &row));
+    for (PetscInt k = 0; k < n; k++) row[k] = StructuredGridNumberingRow(&numbering, k);
+    PetscCall(ISCreateGeneral(PetscObjectComm((PetscObject)A), n, row, PETSC_OWN_POINTER, rows));
+    PetscCall(ISSetPermutation(*rows));
+  }
+  PetscCall(StructuredGridNumberingDestroy(&numbering));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  StructuredGridDetermine - Finds the grid that the rows of a matrix live on, and checks every entry against it
+
+  Collective
+
+  Input Parameters:
++ A     - an assembled square matrix of type seqaij, mpiaij, or a type derived from them
+. dm    - a DMDA that is asked if A has none itself, or NULL
+- hints - what is known of the grid; it comes before any DMDA, and a DMDA before the sparsity
+
+  Output Parameter:
+. grid - the grid, with the width, star and periodicity that the pattern of A needs
+
+  Notes:
+  Rows are in natural order, or box by box, as a DMDA deals them to processes: those of the matrix, or others from which it has been gathered.
+  `StructuredGridGetNumbering()` tells which. For a matrix of type seqaij, boxes are an error unless the hints have permuted set.
+
+  Rows and columns in error texts are natural numbers.
+*/
+PetscErrorCode StructuredGridDetermine(Mat A, DM dm, const StructuredGridHints *hints, StructuredGrid *grid)
+{
+  StructuredGridNumbering numbering;
+
+  PetscFunctionBegin;
+  PetscCall(StructuredGridDetermineNumbering(A, dm, hints, grid, &numbering));
+  PetscCall(StructuredGridNumberingDestroy(&numbering));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Prints the grid in one line, to ASCII viewers only */
 PetscErrorCode StructuredGridView(const StructuredGrid *grid, PetscViewer viewer)
 {
-  PetscBool ascii;
-  char      size[128];
+  PetscBool ascii, dmda;
+  char      size[128], boxes[128];
 
   PetscFunctionBegin;
   PetscCall(PetscObjectTypeCompare((PetscObject)viewer, PETSCVIEWERASCII, &ascii));
   if (!ascii) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(SizeText(grid->dim, grid->size, PETSC_FALSE, sizeof(size), size));
-  PetscCall(PetscViewerASCIIPrintf(viewer, "grid from %s: %s points, %" PetscInt_FMT " unknown%s each, %s stencil of width %" PetscInt_FMT "%s%s%s%s%s\n", grid->origin, size, grid->dof, grid->dof > 1 ? "s" : "", grid->star ? "star" : "box",
+  PetscCall(SizeText(grid->dim, grid->boxes, PETSC_FALSE, sizeof(boxes), boxes));
+  PetscCall(PetscStrcmp(grid->origin, "DMDA", &dmda));
+  PetscCall(PetscViewerASCIIPrintf(viewer, "grid from %s: %s points, %" PetscInt_FMT " unknown%s each, %s stencil of width %" PetscInt_FMT "%s%s%s%s%s%s%s%s\n", grid->origin, size, grid->dof, grid->dof > 1 ? "s" : "", grid->star ? "star" : "box",
                                    grid->width, grid->periodic[0] || grid->periodic[1] || grid->periodic[2] ? ", periodic in " : "", grid->periodic[0] ? "x" : "", grid->periodic[1] ? "y" : "", grid->periodic[2] ? "z" : "",
-                                   grid->topology == STRUCTURED_GRID_OCTAHEDRAL ? ", octahedral" : ""));
+                                   grid->topology == STRUCTURED_GRID_OCTAHEDRAL ? ", octahedral" : "", grid->permuted && !dmda ? ", numbered in " : "", grid->permuted && !dmda ? boxes : "", grid->permuted && !dmda ? " boxes" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -122,7 +122,7 @@ static PetscErrorCode RanksFindSlots(SchwarzSchurRanks *r, Mat A)
 
     PetscCall(MatGetSize(block[b], nullptr, &n));
     natural[b].resize((size_t)n);
-    for (PetscInt j = 0; j < n; j++) natural[b][(size_t)j] = StructuredGridNumberingNatural(&r->numbering, r->size, b ? columns[j] : first + j);
+    for (PetscInt j = 0; j < n; j++) natural[b][(size_t)j] = StructuredGridNumberingNatural(&r->numbering, b ? columns[j] : first + j);
   }
   for (int b = 0; b < 2; b++) {
     SchwarzSchurRows rows;

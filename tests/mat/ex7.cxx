@@ -179,6 +179,28 @@ int main(int argc, char **argv)
     test:
       suffix: mg_lu
       args: -pc_type mg -pc_mg_levels 3 -pc_mg_galerkin {{none both}} -mg_coarse_pc_type {{lu cholesky}} -mg_coarse_pc_factor_mat_solver_type schwarzschur -dim {{2 3}} -dof {{1 2}}
+    # The coarse matrix is numbered box by box and has no DMDA
+    test:
+      suffix: mg_lu_ranks
+      nsize: {{2 3 4}}
+      args: -da_refine 1 -size 9 -pc_type mg -pc_mg_levels 2 -pc_mg_galerkin both -mg_coarse_pc_type lu -mg_coarse_pc_factor_mat_solver_type schwarzschur -dim {{2 3}} -dof {{1 2}}
+    test:
+      suffix: mg_cholesky_ranks
+      nsize: 4
+      args: -da_refine 1 -size 8 -periodic -pc_type mg -pc_mg_levels 2 -pc_mg_galerkin both -mg_coarse_pc_type cholesky -mg_coarse_pc_factor_mat_solver_type schwarzschur -dim {{2 3}}
+    # Two groups of two processes have what four have had
+    test:
+      suffix: mg_groups
+      nsize: 4
+      args: -da_refine 1 -size 9 -pc_type mg -pc_mg_levels 2 -pc_mg_galerkin both -mg_coarse_pc_type redundant -mg_coarse_pc_redundant_number 2 -mg_coarse_redundant_pc_type lu -mg_coarse_redundant_pc_factor_mat_solver_type schwarzschur -dim {{2 3}} -dof {{1 2}}
+    test:
+      suffix: mg_telescope_2
+      nsize: 4
+      args: -da_refine 1 -size 9 -pc_type mg -pc_mg_levels 2 -pc_mg_galerkin both -mg_coarse_pc_type telescope -mg_coarse_pc_telescope_ignore_dm {{0 1}} -mg_coarse_pc_telescope_reduction_factor 2 -mg_coarse_telescope_pc_type lu -mg_coarse_telescope_pc_factor_mat_solver_type schwarzschur -dim {{2 3}}
+    test:
+      suffix: fieldsplit
+      nsize: {{1 2 4}}
+      args: -dof 2 -size 9 -pc_type fieldsplit -fieldsplit_pc_type lu -fieldsplit_pc_factor_mat_solver_type schwarzschur -dim {{2 3}} -periodic {{0 1}}
     test:
       suffix: mg_telescope
       nsize: 4

@@ -19,7 +19,7 @@ ranks)
   launch=("$3" -n 3)
   backend=(-spread)
   # Each takes a third of a second
-  only='^(mesh|grid with other rows|grid with too few points|wide stencil|NaN|zero row|row and column without entries, cholesky|singular|singular, single precision|singular, symmetric, error wanted|not symmetric, cholesky|not positive definite, spd|not positive definite, cholesky|memory, cholesky|batch|cuda|rectangle|no rows|one row|nothing wrong)$'
+  only='^(mesh|small mesh|grid with other rows|grid with too few points|wide stencil|NaN|zero row|row and column without entries, cholesky|singular|singular, single precision|singular, symmetric, error wanted|not symmetric, cholesky|not positive definite, spd|not positive definite, cholesky|memory, cholesky|batch|cuda|rectangle|no rows|one row|nothing wrong)$'
   ;;
 none)
   export PETLAP_EMULATE_NO_DEVICE=1
@@ -53,8 +53,9 @@ try() {
 }
 
 {
-  try "mesh" -wrong mesh
-  try "grid with other rows" -mat_schwarzschur_grid 9,10
+  try "mesh" -wrong mesh -n 30,31
+  try "small mesh" -wrong mesh
+  try "grid with other rows" -n 20,30 -mat_schwarzschur_grid 30,20
   try "grid with too few points" -mat_schwarzschur_grid 8,9
   try "grid with too many points" -mat_schwarzschur_grid 10,10
   try "grid with no points" -mat_schwarzschur_grid 0,9
@@ -70,7 +71,7 @@ try() {
   try "octahedral in space" -n 5,6,7 -mat_schwarzschur_topology octahedral -mat_schwarzschur_grid 5,6,7
   try "octahedral and periodic" -mat_schwarzschur_topology octahedral -mat_schwarzschur_grid 10,9 -mat_schwarzschur_periodic 1,0
   try "no such topology" -mat_schwarzschur_topology toroidal
-  try "wide stencil" -wrong wide
+  try "wide stencil" -wrong wide -n 29,31
   try "NaN" -wrong nan
   try "Inf" -wrong inf
   try "NaN, cholesky" -wrong nan -pc_type cholesky
