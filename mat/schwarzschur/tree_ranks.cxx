@@ -11,6 +11,8 @@
 #include <new>
 #include <vector>
 
+struct TreeRanks;
+
 namespace {
 
 #if defined(PETSC_USE_COMPLEX)
@@ -68,6 +70,12 @@ public:
     bytes = p ? n : 0;
     return p != nullptr;
   }
+  void Release()
+  {
+    free(p);
+    p     = nullptr;
+    bytes = 0;
+  }
   template <class T>
   T *As() const
   {
@@ -106,6 +114,20 @@ struct FrontEntry {
   size_t from;
 };
 
+/* How the contribution block of a child lies in the columns of its parent, and what of it this rank sends and gets */
+struct Route {
+  int                           node, parent, r;
+  bool                          lower, mirror; /* only the child's lower triangle is there; the parent wants both */
+  std::vector<int>              pos, to, from; /* of each column: position in the parent, rank that has it there, rank that has it here */
+  std::vector<std::vector<int>> of;            /* columns that each rank of the parent has there */
+  std::vector<size_t>           out, in;       /* entries for each rank of the parent, and from each rank of the child */
+
+  Route(const TreeRanks *t, int n, int k);
+  template <class Put>
+  void   Pieces(int first, int s, int q, Put put) const;
+  size_t Count(int first, int s, int q) const;
+};
+
 /* A front that this rank shares with others */
 struct Shared {
   int                     node;
@@ -113,7 +135,8 @@ struct Shared {
   bool                    ownscom = false;
   FrontRanks             *front   = nullptr;
   std::vector<FrontEntry> entry;
-  std::vector<int>        home; /* points of S that this rank owns, as positions */
+  std::vector<Route>      route; /* of each child */
+  std::vector<int>        home;  /* points of S that this rank owns, as positions */
   PetscInt                own;
   Lazy                    v; /* f x nrhs */
   double                  replaced = 0, ratio = 1;
@@ -134,14 +157,17 @@ struct TreeRanks {
   std::vector<std::unique_ptr<Shared>>  shared;              /* in the order of the map */
   std::vector<int>                      subtreeof, sharedof; /* of each node, or -1 */
   std::vector<PetscInt>                 needs, owns;
+  std::vector<MPI_Request>              request;                 /* has room for those of any front */
+  double                                out = 0, in = 0;         /* entries that the largest front's extend-add sends and gets */
+  Lazy                                  outroom, inroom, panels; /* for them, while numbers are put in */
 
   ~TreeRanks()
   {
     for (size_t i = shared.size(); i-- > 0;) {
       FrontRanksDestroy(shared[i]->front);
-      if (shared[i]->ownscom) MPI_Comm_free(&shared[i]->comm);
+      if (shared[i]->ownscom) (void)MPI_Comm_free(&shared[i]->comm);
     }
-    if (comm != MPI_COMM_NULL) MPI_Comm_free(&comm);
+    if (comm != MPI_COMM_NULL) (void)MPI_Comm_free(&comm);
     TreeMapDestroy(map);
   }
 };
@@ -169,6 +195,14 @@ int ColumnRank(const TreeRanks *t, int node, int col)
   const PlanClass &c = ClassOf(t, node);
 
   return t->map->node[node].first + FrontRanksOwner(c.m * Dof(t), c.r * Dof(t), t->options.columns, Size(t->map->node[node]), col);
+}
+
+/* Pieces of a message that MPI's counts can hold */
+const size_t PIECE = (size_t)1 << 28;
+
+size_t Pieces(size_t entries)
+{
+  return (entries + PIECE - 1) / PIECE;
 }
 
 /* ---- layout ---- */
@@ -288,6 +322,107 @@ void AddShared(TreeRanks *t, int node)
   t->shared.push_back(std::move(s));
 }
 
+/* ---- how contribution blocks go from children to parents ---- */
+
+Route::Route(const TreeRanks *t, int n, int k)
+{
+  const TreeMapNode &p   = t->map->node[n];
+  const PlanClass   &pc  = ClassOf(t, n);
+  const int          dof = Dof(t);
+
+  node                  = p.child[k];
+  parent                = n;
+  const TreeMapNode &c  = t->map->node[node];
+  const PlanClass   &cc = ClassOf(t, node);
+  r                     = cc.r * dof;
+  lower                 = t->options.mode == FACTOR_SPD || (t->options.mode == FACTOR_SYMMETRIC && c.local);
+  mirror                = t->options.mode == FACTOR_SYMMETRIC && c.local;
+  pos.resize(r);
+  to.resize(r);
+  from.resize(r);
+  of.resize(Size(p));
+  for (int q = 0; q < pc.nrun[k]; q++) {
+    const PlanRun &run = pc.run[k][q];
+
+    for (int i = 0; i < run.n * dof; i++) pos[run.child * dof + i] = run.parent * dof + i;
+  }
+  for (int i = 0; i < r; i++) {
+    to[i]   = ColumnRank(t, n, pos[i]);
+    from[i] = c.local ? c.first : ColumnRank(t, node, cc.m * dof + i);
+    of[to[i] - p.first].push_back(i);
+  }
+  out.resize(Size(p));
+  in.resize(Size(c));
+  if (t->rank >= c.first && t->rank < c.last) {
+    for (int q = p.first; q < p.last; q++) {
+      if (q != t->rank) out[q - p.first] = Count(p.first, t->rank, q);
+    }
+  }
+  for (int s = c.first; s < c.last; s++) {
+    if (s != t->rank) in[s - c.first] = Count(p.first, s, t->rank);
+  }
+}
+
+/* Calls put(k, i, n, flip): entries i..i + n - 1 of column k of the child, which rank s sends to rank q. They are rows of the parent's column for k, or, flipped, entries of one row of it. Both ranks see the same order. */
+template <class Put>
+void Route::Pieces(int first, int s, int q, Put put) const
+{
+  const std::vector<int> &list = of[q - first];
+
+  for (int k = 0; k < r; k++) {
+    if (from[k] != s) continue;
+    if (to[k] == q) {
+      for (int i = lower ? k : 0; i < r;) {
+        int n = 1;
+
+        if (!lower || mirror)
+          n = r - i;
+        else if (pos[i] < pos[k]) {
+          i++;
+          continue;
+        } else
+          while (i + n < r && pos[i + n] > pos[k]) n++;
+        put(k, i, n, false);
+        i += n;
+      }
+    }
+    if (!lower) continue;
+    for (auto i = std::upper_bound(list.begin(), list.end(), k); i != list.end(); ++i) {
+      if (mirror || pos[*i] < pos[k]) put(k, *i, 1, true);
+    }
+  }
+}
+
+size_t Route::Count(int first, int s, int q) const
+{
+  size_t count = 0;
+
+  Pieces(first, s, q, [&](int, int, int n, bool) { count += (size_t)n; });
+  return count;
+}
+
+/* Buffers are for the front that needs most */
+void AddRoutes(TreeRanks *t, Shared &s)
+{
+  const TreeMapNode &n   = t->map->node[s.node];
+  double             out = 0, in = 0;
+  size_t             messages = 0;
+
+  s.route.reserve(n.nchild);
+  for (int k = 0; k < n.nchild; k++) {
+    s.route.emplace_back(t, s.node, k);
+    for (size_t count : s.route.back().out) {
+      if (count) out += (double)(count + 1), messages += Pieces(count + 1);
+    }
+    for (size_t count : s.route.back().in) {
+      if (count) in += (double)(count + 1), messages += Pieces(count + 1);
+    }
+  }
+  t->out = std::max(t->out, out);
+  t->in  = std::max(t->in, in);
+  t->request.reserve(messages);
+}
+
 /* What only depends on the plan; no communication */
 void LayOut(TreeRanks *t)
 {
@@ -339,15 +474,17 @@ void LayOut(TreeRanks *t)
     s->factor         = FactorCreate(&s->plan, &options);
     if (!s->factor) throw std::bad_alloc();
   }
+  for (auto &s : t->shared) AddRoutes(t, *s);
   for (auto &s : t->shared) ForEntries(t, s->node, [&](PetscInt point, int row, int col, size_t at, bool conj) { s->entry.push_back({row, col, conj, index(point) * dof * K + at}); });
 }
 
-/* The communicators of the shared fronts, down the tree; the ranks of a front are among those of its parent */
-void Split(TreeRanks *t, int node)
+/* The communicators of the shared fronts, down the tree; the ranks of a front are among those of its parent. Nonzero where MPI fails. */
+int Split(TreeRanks *t, int node)
 {
-  const TreeMapNode &n = t->map->node[node];
+  const TreeMapNode &n      = t->map->node[node];
+  int                failed = 0;
 
-  if (n.local || t->sharedof[node] < 0) return;
+  if (n.local || t->sharedof[node] < 0) return 0;
   Shared &s = *t->shared[t->sharedof[node]];
   if (n.parent < 0) s.comm = t->comm;
   for (int k = 0; k < n.nchild; k++) {
@@ -356,132 +493,57 @@ void Split(TreeRanks *t, int node)
     MPI_Comm           comm = s.comm;
 
     if (c.local) continue;
-    if (Size(c) < Size(n)) MPI_Comm_split(s.comm, mine ? 0 : MPI_UNDEFINED, t->rank, &comm);
+    if (Size(c) < Size(n) && MPI_Comm_split(s.comm, mine ? 0 : MPI_UNDEFINED, t->rank, &comm)) failed = FRONT_RANKS_MESSAGE;
     if (!mine) continue;
     Shared &of = *t->shared[t->sharedof[n.child[k]]];
     of.comm    = comm;
     of.ownscom = Size(c) < Size(n);
   }
-  for (int k = 0; k < n.nchild; k++) Split(t, n.child[k]);
+  for (int k = 0; k < n.nchild; k++) failed = std::max(failed, Split(t, n.child[k]));
+  return failed;
 }
 
-/* Whether anyone has failed, and how badly; 0 also stands for those who do not know yet */
-int Agree(MPI_Comm comm, int size, int failed)
+/* Whether anyone has failed, and how badly. If this call fails, the others learn of it from the next one. */
+int Agree(MPI_Comm comm, int size, int *failed)
 {
-  int all = failed;
+  int all = *failed;
 
-  if (size > 1) MPI_Allreduce(&failed, &all, 1, MPI_INT, MPI_MAX, comm);
+  if (size > 1 && MPI_Allreduce(failed, &all, 1, MPI_INT, MPI_MAX, comm)) *failed = FRONT_RANKS_MESSAGE;
   return all;
 }
 
 /* ---- extend-add ---- */
 
-/* How the contribution block of a child lies in the columns of its parent */
-struct Route {
-  int                           node, parent, r;
-  bool                          lower, mirror; /* only the child's lower triangle is there; the parent wants both */
-  std::vector<int>              pos, to, from; /* of each column: position in the parent, rank that has it there, rank that has it here */
-  std::vector<std::vector<int>> of;            /* columns that each rank of the parent has there */
-
-  Route(const TreeRanks *t, int n, int k)
-  {
-    const TreeMapNode &p   = t->map->node[n];
-    const PlanClass   &pc  = ClassOf(t, n);
-    const int          dof = Dof(t);
-
-    node                  = p.child[k];
-    parent                = n;
-    const TreeMapNode &c  = t->map->node[node];
-    const PlanClass   &cc = ClassOf(t, node);
-    r                     = cc.r * dof;
-    lower                 = t->options.mode == FACTOR_SPD || (t->options.mode == FACTOR_SYMMETRIC && c.local);
-    mirror                = t->options.mode == FACTOR_SYMMETRIC && c.local;
-    pos.resize(r);
-    to.resize(r);
-    from.resize(r);
-    of.resize(Size(p));
-    for (int q = 0; q < pc.nrun[k]; q++) {
-      const PlanRun &run = pc.run[k][q];
-
-      for (int i = 0; i < run.n * dof; i++) pos[run.child * dof + i] = run.parent * dof + i;
-    }
-    for (int i = 0; i < r; i++) {
-      to[i]   = ColumnRank(t, n, pos[i]);
-      from[i] = c.local ? c.first : ColumnRank(t, node, cc.m * dof + i);
-      of[to[i] - p.first].push_back(i);
-    }
-  }
-
-  /* Calls put(k, i, n, flip): entries i..i + n - 1 of column k of the child, which rank s sends to rank q. They are rows of the parent's column for k, or, flipped, entries of one row of it. Both ranks see the same order. */
-  template <class Put>
-  void Pieces(int first, int s, int q, Put put) const
-  {
-    const std::vector<int> &list = of[q - first];
-
-    for (int k = 0; k < r; k++) {
-      if (from[k] != s) continue;
-      if (to[k] == q) {
-        for (int i = lower ? k : 0; i < r;) {
-          int n = 1;
-
-          if (!lower || mirror)
-            n = r - i;
-          else if (pos[i] < pos[k]) {
-            i++;
-            continue;
-          } else
-            while (i + n < r && pos[i + n] > pos[k]) n++;
-          put(k, i, n, false);
-          i += n;
-        }
-      }
-      if (!lower) continue;
-      for (auto i = std::upper_bound(list.begin(), list.end(), k); i != list.end(); ++i) {
-        if (mirror || pos[*i] < pos[k]) put(k, *i, 1, true);
-      }
-    }
-  }
-
-  size_t Count(int first, int s, int q) const
-  {
-    size_t count = 0;
-
-    Pieces(first, s, q, [&](int, int, int n, bool) { count += (size_t)n; });
-    return count;
-  }
-};
-
-/* Messages of any length, as pieces that MPI's counts can hold */
+/*
+  Messages of any length, as pieces. The first entry tells why the sender has failed, or is zero; the others are then left out, since a receiver takes what is shorter than what it has room for.
+  The number of the child is in the tag, beyond those that fronts use.
+*/
 template <class T>
 struct Messages {
-  std::vector<MPI_Request> request;
+  TreeRanks *t;
+  int        tag, failed = 0;
 
+  Messages(TreeRanks *tree, int node) : t(tree), tag(4 + node % 32000) {}
   static MPI_Datatype Type()
   {
     return sizeof(T) % sizeof(double) == 0 && sizeof(T) / sizeof(double) == sizeof(PetscScalar) / sizeof(double) ? MPI_DOUBLE : MPI_FLOAT;
   }
+  /* Of n entries at p, there are so many */
   template <class Post>
-  void Pieces(T *p, size_t n, Post post)
+  void ForPieces(T *p, size_t n, size_t there, Post post)
   {
-    const size_t most = (size_t)1 << 28, parts = sizeof(PetscScalar) / sizeof(double);
-
-    for (size_t at = 0; at < n; at += most) {
-      request.emplace_back();
-      post(p + at, (int)(std::min(most, n - at) * parts), &request.back());
+    for (size_t at = 0; at < n; at += PIECE) {
+      t->request.push_back(MPI_REQUEST_NULL);
+      if (post(p + at, (int)((at < there ? std::min(PIECE, there - at) : 0) * (sizeof(PetscScalar) / sizeof(double))), &t->request.back())) failed = FRONT_RANKS_MESSAGE;
     }
   }
-  void Send(T *p, size_t n, int rank, MPI_Comm comm)
+  void Send(T *p, size_t n, size_t there, int rank)
   {
-    Pieces(p, n, [&](T *q, int count, MPI_Request *r) { MPI_Isend(q, count, Type(), rank, 0, comm, r); });
+    ForPieces(p, n, there, [&](T *q, int count, MPI_Request *r) { return MPI_Isend(q, count, Type(), rank, tag, t->comm, r); });
   }
-  void Receive(T *p, size_t n, int rank, MPI_Comm comm)
+  void Receive(T *p, size_t n, int rank)
   {
-    Pieces(p, n, [&](T *q, int count, MPI_Request *r) { MPI_Irecv(q, count, Type(), rank, 0, comm, r); });
-  }
-  void Wait()
-  {
-    (void)MPI_Waitall((int)request.size(), request.data(), MPI_STATUSES_IGNORE);
-    request.clear();
+    ForPieces(p, n, n, [&](T *q, int count, MPI_Request *r) { return MPI_Irecv(q, count, Type(), rank, tag, t->comm, r); });
   }
 };
 
@@ -519,72 +581,76 @@ void AddPiece(const TreeRanks *t, const Route &c, FrontRanks *front, int k, int 
   }
 }
 
-/* Buffers of one child's block: what this rank sends to and gets from each rank of the parent */
+/* Receives and sends of a child's block; in and out point to free room for them and are moved behind it. Who has failed sends word of that. */
 template <class T>
-struct Exchange {
-  Route                       route;
-  std::vector<std::vector<T>> out, in;
-  std::vector<int>            sender; /* ranks that have columns of the child */
+int Begin(TreeRanks *t, const Route &route, int failed, T **in, T **out)
+{
+  const TreeMapNode &p = t->map->node[route.parent], &c = t->map->node[route.node];
+  Messages<T>        messages(t, route.node);
 
-  Exchange(const TreeRanks *t, int n, int k) : route(t, n, k)
-  {
-    const TreeMapNode &p = t->map->node[n], &c = t->map->node[route.node];
+  for (int s = c.first; s < c.last; s++) {
+    const size_t n = route.in[s - c.first];
 
-    out.resize(Size(p));
-    in.resize(Size(c));
-    if (t->rank >= c.first && t->rank < c.last) {
-      for (int q = p.first; q < p.last; q++) {
-        if (q != t->rank) out[q - p.first].reserve(route.Count(p.first, t->rank, q));
-      }
-    }
-    for (int s = c.first; s < c.last; s++) {
-      if (s != t->rank) in[s - c.first].resize(route.Count(p.first, s, t->rank));
-    }
+    if (!n) continue;
+    **in = T(0); /* where the message is lost */
+    messages.Receive(*in, n + 1, s);
+    *in += n + 1;
   }
+  for (int q = p.first; q < p.last; q++) {
+    const size_t n  = route.out[q - p.first];
+    T           *to = *out;
 
-  void Begin(const TreeRanks *t, Messages<T> &messages)
-  {
-    const TreeMapNode &p = t->map->node[route.parent], &c = t->map->node[route.node];
-
-    for (int s = c.first; s < c.last; s++) {
-      std::vector<T> &v = in[s - c.first];
-
-      if (!v.empty()) messages.Receive(v.data(), v.size(), s, t->comm);
-    }
-    if (t->rank < c.first || t->rank >= c.last) return;
-    for (int q = p.first; q < p.last; q++) {
-      std::vector<T> &v = out[q - p.first];
-
-      if (q == t->rank) continue;
-      route.Pieces(p.first, t->rank, q, [&](int k, int i, int n, bool) {
+    if (!n) continue;
+    *to++ = T((float)failed);
+    if (!failed) {
+      route.Pieces(p.first, t->rank, q, [&](int k, int i, int m, bool) {
         const T *from = BlockColumn<T>(t, route, k);
 
-        v.insert(v.end(), from + i, from + i + n);
+        to = std::copy(from + i, from + i + m, to);
       });
-      if (!v.empty()) messages.Send(v.data(), v.size(), q, t->comm);
+    }
+    messages.Send(*out, n + 1, failed ? 1 : n + 1, q);
+    *out += n + 1;
+  }
+  return messages.failed;
+}
+
+/* What the senders of a child's block found, when their messages are there; in is moved as before */
+template <class T>
+int Found(const Route &route, const T **in)
+{
+  int failed = 0;
+
+  for (size_t n : route.in) {
+    if (!n) continue;
+    failed = std::max(failed, (int)std::real(**in));
+    *in += n + 1;
+  }
+  return failed;
+}
+
+/* In the order of the ranks, so that sums do not depend on who was faster */
+template <class T>
+void Add(const TreeRanks *t, const Route &route, FrontRanks *front, const T **in)
+{
+  const TreeMapNode &p = t->map->node[route.parent], &c = t->map->node[route.node];
+
+  for (int s = c.first; s < c.last; s++) {
+    const size_t n = route.in[s - c.first];
+    const T     *v = *in + 1;
+
+    if (s == t->rank) {
+      route.Pieces(p.first, s, s, [&](int k, int i, int m, bool flip) {
+        const T *from = BlockColumn<T>(t, route, k) + i;
+
+        AddPiece<T>(t, route, front, k, i, m, flip, [&]() { return *from++; });
+      });
+    } else if (n) {
+      route.Pieces(p.first, s, t->rank, [&](int k, int i, int m, bool flip) { AddPiece<T>(t, route, front, k, i, m, flip, [&]() { return *v++; }); });
+      *in += n + 1;
     }
   }
-
-  /* In the order of the ranks, so that sums do not depend on who was faster */
-  void Add(const TreeRanks *t, FrontRanks *front) const
-  {
-    const TreeMapNode &p = t->map->node[route.parent], &c = t->map->node[route.node];
-
-    for (int s = c.first; s < c.last; s++) {
-      const T *v = in[s - c.first].data();
-
-      if (s == t->rank) {
-        route.Pieces(p.first, s, s, [&](int k, int i, int n, bool flip) {
-          const T *from = BlockColumn<T>(t, route, k) + i;
-
-          AddPiece<T>(t, route, front, k, i, n, flip, [&]() { return *from++; });
-        });
-      } else {
-        route.Pieces(p.first, s, t->rank, [&](int k, int i, int n, bool flip) { AddPiece<T>(t, route, front, k, i, n, flip, [&]() { return *v++; }); });
-      }
-    }
-  }
-};
+}
 
 /* ---- numbers ---- */
 
@@ -608,35 +674,31 @@ void AddEntries(const TreeRanks *t, Shared &s, const PetscScalar *rows, const Pe
   }
 }
 
-/* Everybody in the front knows afterwards whether anybody below has failed, and then nothing is sent. */
+/* Who has failed, or knows of others who have, takes part in all messages but computes nothing. Returns what this rank knows afterwards. */
 template <class T>
 int FactorShared(TreeRanks *t, Shared &s, const PetscScalar *rows, const PetscScalar *glue, int failed)
 {
-  const TreeMapNode       &n = t->map->node[s.node];
-  std::vector<Exchange<T>> exchange;
-  Messages<T>              messages;
+  const TreeMapNode &n  = t->map->node[s.node];
+  T                 *in = t->inroom.As<T>(), *out = t->outroom.As<T>();
+  const T           *got = in, *add = in;
 
-  try {
-    if (!failed && FrontRanksZero(s.front)) failed = FRONT_RANKS_MEMORY;
-    exchange.reserve(n.nchild);
-    for (int k = 0; k < n.nchild && !failed; k++) exchange.emplace_back(t, s.node, k);
-    messages.request.reserve(2 * (size_t)Size(n) + 64);
-  } catch (const std::exception &) {
-    failed = FRONT_RANKS_MEMORY;
+  if (!failed && FrontRanksZero(s.front)) failed = FRONT_RANKS_MEMORY;
+  const int before = failed;
+  t->request.clear();
+  for (const Route &route : s.route) failed = std::max(failed, Begin<T>(t, route, before, &in, &out));
+  if (!failed) AddEntries<T>(t, s, rows, glue);
+  if (!t->request.empty() && MPI_Waitall((int)t->request.size(), t->request.data(), MPI_STATUSES_IGNORE)) failed = FRONT_RANKS_MESSAGE;
+  for (const Route &route : s.route) failed = std::max(failed, Found<T>(route, &got));
+  for (const Route &route : s.route) {
+    if (!failed) Add<T>(t, route, s.front, &add);
   }
-  failed = Agree(s.comm, Size(n), failed);
-  if (failed) return failed;
-  for (Exchange<T> &e : exchange) e.Begin(t, messages);
-  AddEntries<T>(t, s, rows, glue);
-  messages.Wait();
-  for (Exchange<T> &e : exchange) e.Add(t, s.front);
   for (int k = 0; k < n.nchild; k++) {
     const int i = t->sharedof[n.child[k]], j = t->subtreeof[n.child[k]];
 
     if (i >= 0) FrontRanksRelease(t->shared[i]->front);
     if (j >= 0) std::vector<char>().swap(t->subtree[j]->block);
   }
-  return FrontRanksFactor(s.front, &s.replaced, &s.ratio);
+  return FrontRanksFactor(s.front, t->panels.As<void>(), failed, &s.replaced, &s.ratio);
 }
 
 template <class T>
@@ -644,46 +706,63 @@ int FactorSubtree(TreeRanks *t, Subtree &s, const PetscScalar *rows, const Petsc
 {
   FactorValues values;
 
-  values.ai        = s.start.As<PetscInt>() - s.lo * Dof(t);
-  values.aa        = rows;
-  values.slots     = true;
-  values.glue      = glue;
-  const int failed = FactorNumeric(s.factor, &values, norm);
-  /* The work space of one subtree is kept for the next factorization, that of several would add up */
-  if (failed || t->subtree.size() == 1) return failed;
-  const size_t r = (size_t)s.cls.back().r * Dof(t);
-  const T     *D = (const T *)FactorContribution(s.factor);
-
+  values.ai    = s.start.As<PetscInt>() - s.lo * Dof(t);
+  values.aa    = rows;
+  values.slots = true;
+  values.glue  = glue;
   try {
-    s.block.resize(std::max((size_t)1, r * r * sizeof(T)));
-  } catch (const std::exception &) {
-    return 3;
-  }
-  for (size_t j = 0; j < r; j++) {
-    const size_t top = t->options.mode == FACTOR_LU ? 0 : j;
+    const int failed = FactorNumeric(s.factor, &values, norm);
+    /* The work space of one subtree is kept for the next factorization, that of several would add up */
+    if (failed || t->subtree.size() == 1) return failed;
+    const size_t r = (size_t)s.cls.back().r * Dof(t);
+    const T     *D = (const T *)FactorContribution(s.factor);
 
-    memcpy((T *)s.block.data() + top + j * r, D + top + j * r, (r - top) * sizeof(T));
+    s.block.resize(std::max((size_t)1, r * r * sizeof(T)));
+    for (size_t j = 0; j < r; j++) {
+      const size_t top = t->options.mode == FACTOR_LU ? 0 : j;
+
+      memcpy((T *)s.block.data() + top + j * r, D + top + j * r, (r - top) * sizeof(T));
+    }
+    FactorRelease(s.factor);
+  } catch (const std::exception &) {
+    return FRONT_RANKS_MEMORY;
   }
-  FactorRelease(s.factor);
-  return 0;
+  return FRONT_RANKS_GOOD;
+}
+
+/* Room for all messages, so that a rank that finds no more memory still sends and gets what the others count on. What is not touched is not resident. */
+bool ReserveMessages(TreeRanks *t)
+{
+  const double scalar = (double)t->kernels->scalar;
+  size_t       room   = 0;
+
+  for (auto &s : t->shared) room = std::max(room, FrontRanksRoom(s->front));
+  return t->inroom.Reserve(t->in * scalar) && t->outroom.Reserve(t->out * scalar) && t->panels.Reserve((double)room);
 }
 
 template <class T>
 int Numeric(TreeRanks *t, const PetscScalar *rows, const PetscScalar *glue, double norm)
 {
   double tiny, replacement;
-  int    failed = 0;
+  int    failed = ReserveMessages(t) ? FRONT_RANKS_GOOD : FRONT_RANKS_MEMORY, all;
 
   FactorPivots(t->options.single, norm, &tiny, &replacement);
-  for (auto &s : t->subtree) {
-    if (!failed) failed = FactorSubtree<T>(t, *s, rows, glue, norm);
-  }
-  for (auto &s : t->shared) {
-    FrontRanksSetPivots(s->front, tiny, replacement);
-    failed = std::max(failed, FactorShared<T>(t, *s, rows, glue, failed));
+  all = Agree(t->comm, t->map->size, &failed);
+  if (!all) {
+    for (auto &s : t->subtree) {
+      if (!failed) failed = FactorSubtree<T>(t, *s, rows, glue, norm);
+    }
+    for (auto &s : t->shared) {
+      FrontRanksSetPivots(s->front, tiny, replacement);
+      failed = std::max(failed, FactorShared<T>(t, *s, rows, glue, failed));
+    }
+    all = Agree(t->comm, t->map->size, &failed);
   }
   for (auto &s : t->subtree) std::vector<char>().swap(s->block);
-  return Agree(t->comm, t->map->size, failed);
+  t->inroom.Release();
+  t->outroom.Release();
+  t->panels.Release();
+  return std::max(all, failed);
 }
 
 /* Rows of a child's ring in its parent's vector */
@@ -715,22 +794,21 @@ T *RingOf(const TreeRanks *t, int node, ptrdiff_t *ld)
   return nullptr;
 }
 
+/* Room for all vectors and messages, and the subtrees' part of the way up */
 template <class T>
-int Solve(TreeRanks *t, FactorTranspose trans, int nrhs, const PetscScalar *b, ptrdiff_t ldb, PetscScalar *x, ptrdiff_t ldx)
+int SolveSubtrees(TreeRanks *t, FactorTranspose op, bool conj, int nrhs, const PetscScalar *b, ptrdiff_t ldb)
 {
   const int dof = Dof(t);
-  /* A^T is A itself, or its conjugate, and then the conjugates are solved for */
-  const bool            conj   = t->options.hermitian && trans == FACTOR_TRANS;
-  const FactorTranspose op     = t->options.mode == FACTOR_LU ? trans : FACTOR_NOTRANS;
-  int                   failed = 0;
 
+  for (auto &s : t->shared) {
+    const PlanClass &c = ClassOf(t, s->node);
+
+    if (!s->v.Reserve((double)(c.m + c.r) * dof * nrhs * sizeof(T)) || FrontRanksReserve(s->front, nrhs)) return FRONT_RANKS_MEMORY;
+  }
   for (auto &s : t->subtree) {
     const ptrdiff_t span = (ptrdiff_t)(s->hi - s->lo) * dof, shift = (ptrdiff_t)s->lo * dof;
 
-    if (!s->b.Reserve((double)span * nrhs * sizeof(PetscScalar)) || (t->options.single && !s->x.Reserve((double)span * nrhs * sizeof(T)))) {
-      failed = 3;
-      break;
-    }
+    if (!s->b.Reserve((double)span * nrhs * sizeof(PetscScalar)) || (t->options.single && !s->x.Reserve((double)span * nrhs * sizeof(T)))) return FRONT_RANKS_MEMORY;
     PetscScalar *to = s->b.As<PetscScalar>();
     for (int q = 0; q < nrhs; q++) {
       for (size_t i = 0; i < s->point.size(); i++) {
@@ -741,18 +819,25 @@ int Solve(TreeRanks *t, FactorTranspose trans, int nrhs, const PetscScalar *b, p
         }
       }
     }
-    if (FactorForward(s->factor, op, nrhs, to - shift, span, t->options.single ? s->x.As<T>() - shift : (T *)to - shift, span, &s->ring)) {
-      failed = 3;
-      break;
+    try {
+      if (FactorForward(s->factor, op, nrhs, to - shift, span, t->options.single ? s->x.As<T>() - shift : (T *)to - shift, span, &s->ring)) return FRONT_RANKS_MEMORY;
+    } catch (const std::exception &) {
+      return FRONT_RANKS_MEMORY;
     }
   }
-  for (auto &s : t->shared) {
-    const PlanClass &c = ClassOf(t, s->node);
+  return FRONT_RANKS_GOOD;
+}
 
-    if (!s->v.Reserve((double)(c.m + c.r) * dof * nrhs * sizeof(T))) failed = 3;
-  }
-  failed = Agree(t->comm, t->map->size, failed);
-  if (failed) return failed;
+template <class T>
+int Solve(TreeRanks *t, FactorTranspose trans, int nrhs, const PetscScalar *b, ptrdiff_t ldb, PetscScalar *x, ptrdiff_t ldx)
+{
+  const int dof = Dof(t);
+  /* A^T is A itself, or its conjugate, and then the conjugates are solved for */
+  const bool            conj   = t->options.hermitian && trans == FACTOR_TRANS;
+  const FactorTranspose op     = t->options.mode == FACTOR_LU ? trans : FACTOR_NOTRANS;
+  int                   failed = SolveSubtrees<T>(t, op, conj, nrhs, b, ldb), all = Agree(t->comm, t->map->size, &failed);
+
+  if (all) return all;
   for (auto &s : t->shared) {
     const PlanClass &c = ClassOf(t, s->node);
     const ptrdiff_t  f = (ptrdiff_t)(c.m + c.r) * dof;
@@ -803,7 +888,11 @@ int Solve(TreeRanks *t, FactorTranspose trans, int nrhs, const PetscScalar *b, p
     const ptrdiff_t span = (ptrdiff_t)(s->hi - s->lo) * dof;
     const T        *from = t->options.single ? s->x.As<T>() : s->b.As<T>();
 
-    FactorBackward(s->factor);
+    try {
+      FactorBackward(s->factor);
+    } catch (const std::exception &) {
+      failed = std::max(failed, (int)FRONT_RANKS_MEMORY);
+    }
     for (int q = 0; q < nrhs; q++) {
       for (size_t i = 0; i < s->point.size(); i++) {
         for (int a = 0; a < dof; a++) {
@@ -814,18 +903,18 @@ int Solve(TreeRanks *t, FactorTranspose trans, int nrhs, const PetscScalar *b, p
       }
     }
   }
-  return Agree(t->comm, t->map->size, failed);
+  all = Agree(t->comm, t->map->size, &failed);
+  return std::max(all, failed);
 }
 
 } // namespace
 
-TreeRanks *TreeRanksCreate(const Plan *plan, const TreeRanksOptions *options)
+TreeRanks *TreeRanksCreate(const Plan *plan, const TreeRanksOptions *options, int *failed)
 {
   std::unique_ptr<TreeRanks> t;
-  int                        failed = 0, size, rank;
+  int                        size = 2, rank = 0, found = FRONT_RANKS_GOOD;
 
-  MPI_Comm_size(options->comm, &size);
-  MPI_Comm_rank(options->comm, &rank);
+  if (MPI_Comm_size(options->comm, &size) || MPI_Comm_rank(options->comm, &rank)) found = FRONT_RANKS_MESSAGE;
   try {
     t.reset(new TreeRanks());
     t->plan    = plan;
@@ -836,15 +925,18 @@ TreeRanks *TreeRanksCreate(const Plan *plan, const TreeRanksOptions *options)
     if (!t->map || !t->kernels) throw std::bad_alloc();
     LayOut(t.get());
   } catch (const std::exception &) {
-    failed = 3;
+    found = std::max(found, (int)FRONT_RANKS_MEMORY);
   }
-  if (Agree(options->comm, size, failed)) return nullptr;
-  MPI_Comm_dup(options->comm, &t->comm);
-  Split(t.get(), t->map->nnode - 1);
+  *failed = Agree(options->comm, size, &found);
+  if (*failed) return nullptr;
+  if (MPI_Comm_dup(options->comm, &t->comm)) found = FRONT_RANKS_MESSAGE;
+  found = std::max(found, Split(t.get(), t->map->nnode - 1));
   for (auto &s : t->shared) {
     const PlanClass  &c = ClassOf(t.get(), s->node);
     FrontRanksOptions o;
+    int               code;
 
+    if (s->comm == MPI_COMM_NULL) continue;
     memset(&o, 0, sizeof(o));
     o.comm      = s->comm;
     o.m         = c.m * Dof(t.get());
@@ -854,11 +946,12 @@ TreeRanks *TreeRanksCreate(const Plan *plan, const TreeRanksOptions *options)
     o.hermitian = options->hermitian;
     o.threshold = options->threshold;
     o.kernels   = t->kernels;
-    s->front    = FrontRanksCreate(&o);
-    if (!s->front) failed = 3;
+    s->front    = FrontRanksCreate(&o, &code);
+    found       = std::max(found, code);
   }
-  if (Agree(options->comm, size, failed)) return nullptr;
-  return t.release();
+  *failed = Agree(options->comm, size, &found);
+  *failed = std::max(*failed, found);
+  return *failed ? nullptr : t.release();
 }
 
 void TreeRanksDestroy(TreeRanks *tree)
