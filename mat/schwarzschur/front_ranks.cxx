@@ -332,16 +332,8 @@ struct Panels {
         memcpy(found, SlotOf(k).data, sizeof(found));
         if (!F->o.cholesky && !F->Own(k) && !found[0]) memcpy(F->pivot.data() + c, SlotOf(k).data + 2 * sizeof(int), w * sizeof(int));
       }
-      if (found[0]) {
-        failed = std::max(failed, found[0]);
-        /* All ranks find the same in the head, so nobody sends a later panel */
-        for (int next = k + 1; next < k + SLOTS - 1 && next < nblock && size > 1; next++) {
-          if (F->Own(next)) continue;
-          F->Message(MPI_Cancel(&SlotOf(next).receive));
-          F->Message(MPI_Wait(&SlotOf(next).receive, MPI_STATUS_IGNORE));
-        }
-        break;
-      }
+      /* The heads of all later panels are still sent: a receive that was cancelled instead could meet with a panel of the next front */
+      failed = std::max(failed, found[0]);
       if (!Failed()) {
         replaced += found[1];
         F->dense->moduli(w, Panel(k).p, Panel(k).ld, &least, &most);

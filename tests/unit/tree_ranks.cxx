@@ -507,13 +507,15 @@ void CheckPivots()
 
       bad[(size_t)p * K + diag] = nan ? std::numeric_limits<double>::quiet_NaN() : -100.0;
       script.bad                = &bad;
-      script.seed               = 10 + (uint64_t)p;
-      const Outcome o           = RunCase(system, c, script);
       failed++;
-      Expect(o.result.text.empty(), c, "pivot of point " + std::to_string(p) + ": " + o.result.text);
-      if (o.result.hang) continue;
-      Expect(o.same && o.bad == (nan ? FRONT_RANKS_NOT_FINITE : FRONT_RANKS_NOT_POSITIVE), c, "pivot of point " + std::to_string(p) + ": code " + std::to_string(o.bad));
-      Expect(o.again && Same(o.x, reference.x) && Same(o.xt, reference.xt), c, "after the pivot of point " + std::to_string(p));
+      for (script.seed = 10; script.seed < 14; script.seed++) {
+        const Outcome o = RunCase(system, c, script);
+
+        Expect(o.result.text.empty(), c, "pivot of point " + std::to_string(p) + ": " + o.result.text);
+        if (o.result.hang) continue;
+        Expect(o.same && o.bad == (nan ? FRONT_RANKS_NOT_FINITE : FRONT_RANKS_NOT_POSITIVE), c, "pivot of point " + std::to_string(p) + ": code " + std::to_string(o.bad));
+        Expect(o.again && Same(o.x, reference.x) && Same(o.xt, reference.xt), c, "after the pivot of point " + std::to_string(p));
+      }
     }
   }
   printf("%s - %d pivots that are not there\n", errors > before ? "not ok" : "ok", failed);
@@ -571,7 +573,9 @@ void CheckCodes(long step)
   long      calls  = 0;
 
   for (const Case &c : FailingCases()) {
-    const System  system(c);
+    const System system(c);
+
+    messages::fault.rank    = -1;
     const Outcome reference = RunCase(system, c);
 
     for (int rank = 0; rank < c.size; rank++) {
