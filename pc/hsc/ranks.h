@@ -14,6 +14,7 @@
 namespace petlap {
 namespace hsc {
 
+using petlap::CommunicateMPI;
 using petlap::CommunicationError;
 
 /* PETSc's own communication */
