@@ -343,6 +343,16 @@ int main(int argc, char **argv)
       suffix: direct
       args: -f ${PETLAP_DATA}/deconv_uniform_camera_65x65.h5 -ksp_type preonly -pc_type lu -report
     test:
+      suffix: schwarzschur_lu
+      nsize: {{1 4 7}}
+      requires: petlap
+      args: -f ${PETLAP_DATA}/epd_coffee_97x65_lam1.h5 -ksp_type preonly -pc_type lu -pc_factor_mat_solver_type schwarzschur -report
+    test:
+      suffix: schwarzschur_cholesky
+      nsize: {{1 4 7}}
+      requires: petlap
+      args: -f ${PETLAP_DATA}/epd_coffee_97x65_lam1.h5 -ksp_type preonly -pc_type cholesky -pc_factor_mat_solver_type schwarzschur -report
+    test:
       suffix: multigrid
       args: -f ${PETLAP_DATA}/color_sym_chelsea_65x65.h5 -ksp_type psdo -pc_type mg -pc_mg_levels 3 -pc_mg_galerkin both -ksp_rtol 1e-10 -report
       requires: !complex

@@ -70,6 +70,7 @@ struct FrontRanks {
   int                      first_ring;                /* this rank's first block of the ring */
   size_t                   scalar;                    /* bytes */
   int                      parts;                     /* real numbers of an entry */
+  int                      head;                      /* entries that the integers before a panel take */
   MPI_Datatype             type;                      /* of these */
   char                    *S = nullptr, *Z = nullptr; /* columns of S and of the ring */
   bool                     released = false;          /* Z holds rows of S only */
@@ -120,6 +121,10 @@ struct FrontRanks {
   {
     return v.p + (i + j * v.ld) * (ptrdiff_t)scalar;
   }
+  size_t SlotBytes() const
+  {
+    return ((head + (size_t)f * std::min(block, o.m)) * scalar + 63) / 64 * 64;
+  }
   void Message(int error)
   {
     if (error) failed = FRONT_RANKS_MESSAGE;
@@ -136,15 +141,6 @@ void *Allocate(double entries, size_t scalar)
   return aligned_alloc(64, ((size_t)bytes + 127) / 64 * 64);
 }
 
-/* The same failure on all ranks */
-int Agree(FrontRanks *F, int failed)
-{
-  int all = failed;
-
-  if (F->size > 1) F->Message(MPI_Allreduce(&failed, &all, 1, MPI_INT, MPI_MAX, F->o.comm));
-  return all;
-}
-
 /* Messages move on while MPI is called only */
 void Progress(FrontRanks *F)
 {
@@ -158,29 +154,35 @@ void Progress(FrontRanks *F)
 struct Panels {
   FrontRanks *F;
   Slot        slot[SLOTS];
-  int         head;   /* entries that the integers take */
   int         own[2]; /* the first of the integers, where nothing is sent */
+  int         failed; /* why this rank computes nothing */
   double      least = INFINITY, most = 0, replaced = 0;
 
   Slot &SlotOf(int k)
   {
     return slot[k % SLOTS];
   }
+  int Failed() const
+  {
+    return std::max(failed, F->failed);
+  }
   int Size(int k) const
   {
-    return (head + (F->f - F->Start(k)) * F->Width(k)) * F->parts;
+    return (F->head + (F->f - F->Start(k)) * F->Width(k)) * F->parts;
   }
 
-  /* Along a tree in which the owner of the next panel is served first and every rank is reached by one message */
+  /* Along a tree in which the owner of the next panel is served first and every rank is reached by one message. Of a panel that has failed only the head is sent. */
   void Forward(int k)
   {
-    Slot     &s    = SlotOf(k);
+    Slot     &s = SlotOf(k);
+    int       code;
     const int root = k % F->size, me = (F->rank - root + F->size) % F->size;
 
     s.here = true;
+    memcpy(&code, s.data, sizeof(code));
     for (int step = 1; me + step < F->size; step *= 2) {
       if (step <= me) continue;
-      F->Message(MPI_Isend(s.data, Size(k), F->type, (me + step + root) % F->size, TAG_PANEL, F->o.comm, &s.send[s.nsend++]));
+      F->Message(MPI_Isend(s.data, code ? F->head * F->parts : Size(k), F->type, (me + step + root) % F->size, TAG_PANEL, F->o.comm, &s.send[s.nsend++]));
     }
   }
   void Post(int k)
@@ -190,6 +192,7 @@ struct Panels {
     int       step = 1;
 
     s.here = false;
+    memset(s.data, 0, 2 * sizeof(int)); /* where the message is lost */
     while (step * 2 <= me) step *= 2;
     F->Message(MPI_Irecv(s.data, Size(k), F->type, (me - step + root) % F->size, TAG_PANEL, F->o.comm, &s.receive));
   }
@@ -220,28 +223,32 @@ struct Panels {
     s.nsend = 0;
   }
 
-  /* On the owner of panel k, to which all updates have been made */
+  /* On the owner of panel k, to which all updates have been made. If it has failed, the others get to know instead of getting the panel. */
   void Compute(int k)
   {
     const FrontRanksOptions &o = F->o;
     const int                c = F->Start(k), w = F->Width(k), rows = F->f - c;
-    const View               view = F->BlockOfS(k);
-    int                      failed, replaced = 0, *p = F->pivot.data() + c;
+    const bool               good     = !Failed();
+    View                     view     = {};
+    int                      replaced = 0, *p = F->pivot.data() + c;
 
-    if (o.cholesky) {
-      failed = F->dense->cholesky(w, rows, F->At(view, c, 0), view.ld, F->work);
-    } else {
-      replaced = F->dense->lu(o.m - c, w, rows, F->At(view, c, 0), view.ld, p, o.threshold, o.tiny, o.replacement, F->work);
-      failed   = replaced < 0 ? FRONT_RANKS_NOT_FINITE : 0;
+    own[0] = Failed();
+    if (good) {
+      view = F->BlockOfS(k);
+      if (o.cholesky) {
+        own[0] = F->dense->cholesky(w, rows, F->At(view, c, 0), view.ld, F->work);
+      } else {
+        replaced = F->dense->lu(o.m - c, w, rows, F->At(view, c, 0), view.ld, p, o.threshold, o.tiny, o.replacement, F->work);
+        own[0]   = replaced < 0 ? FRONT_RANKS_NOT_FINITE : 0;
+      }
     }
-    own[0] = failed;
     own[1] = replaced;
     if (F->size == 1) return;
     Slot &s = SlotOf(k);
     Finish(s);
     memcpy(s.data, own, 2 * sizeof(int));
     if (!o.cholesky) memcpy(s.data + 2 * sizeof(int), p, w * sizeof(int));
-    for (int j = 0; j < w; j++) memcpy(s.data + (head + (size_t)j * rows) * F->scalar, F->At(view, c, j), rows * F->scalar);
+    for (int j = 0; j < w && good; j++) memcpy(s.data + (F->head + (size_t)j * rows) * F->scalar, F->At(view, c, j), rows * F->scalar);
     Forward(k);
   }
 
@@ -252,7 +259,7 @@ struct Panels {
     const View view = F->Own(k) ? F->BlockOfS(k) : View{};
 
     if (F->size == 1) return {F->At(view, c, 0), view.ld};
-    return {SlotOf(k).data + head * F->scalar, F->f - c};
+    return {SlotOf(k).data + F->head * F->scalar, F->f - c};
   }
   /* n columns of LU at p, which points to their row 0 */
   void UpdateLU(int k, char *p, int n)
@@ -311,7 +318,6 @@ struct Panels {
   int Run()
   {
     const int size = F->size, nblock = F->nblock;
-    int       failed = 0;
 
     for (int k = 0; k < SLOTS - 1 && k < nblock && size > 1; k++) {
       if (!F->Own(k)) Post(k);
@@ -324,27 +330,20 @@ struct Panels {
       if (size > 1) {
         Wait(k);
         memcpy(found, SlotOf(k).data, sizeof(found));
-        if (!F->o.cholesky && !F->Own(k)) memcpy(F->pivot.data() + c, SlotOf(k).data + 2 * sizeof(int), w * sizeof(int));
+        if (!F->o.cholesky && !F->Own(k) && !found[0]) memcpy(F->pivot.data() + c, SlotOf(k).data + 2 * sizeof(int), w * sizeof(int));
       }
-      failed = found[0];
-      if (failed) {
-        /* Nobody sends a later panel */
-        for (int next = k + 1; next < k + SLOTS - 1 && next < nblock && size > 1; next++) {
-          if (F->Own(next)) continue;
-          F->Message(MPI_Cancel(&SlotOf(next).receive));
-          F->Message(MPI_Wait(&SlotOf(next).receive, MPI_STATUS_IGNORE));
-        }
-        break;
+      /* The heads of all later panels are still sent: a receive that was cancelled instead could meet with a panel of the next front */
+      failed = std::max(failed, found[0]);
+      if (!Failed()) {
+        replaced += found[1];
+        F->dense->moduli(w, Panel(k).p, Panel(k).ld, &least, &most);
       }
-      replaced += found[1];
-      F->dense->moduli(w, Panel(k).p, Panel(k).ld, &least, &most);
-      if (k + 1 < nblock && F->Own(k + 1)) {
-        UpdateBlock(k, k + 1);
+      const bool next = k + 1 < nblock && F->Own(k + 1);
+      if (next) {
+        if (!Failed()) UpdateBlock(k, k + 1);
         Compute(k + 1);
-        UpdateFrom(k, k + 2);
-      } else {
-        UpdateFrom(k, k + 1);
       }
+      if (!Failed()) UpdateFrom(k, k + 1 + next);
       /* The place of the panel before this one is free for the one that comes after the next */
       if (size > 1) {
         Finish(slot[(k + SLOTS - 1) % SLOTS]);
@@ -352,36 +351,11 @@ struct Panels {
       }
     }
     for (Slot &s : slot) Finish(s);
-    return failed;
+    return Failed();
   }
 };
 
 /* ---- solves ---- */
-
-int AllocateVectors(FrontRanks *F, int nrhs)
-{
-  int failed = 0;
-
-  nrhs = std::min(nrhs, MOST_VECTORS);
-  if (nrhs <= F->nrhs) return 0;
-  F->nrhs = 0; /* unless all of it is found */
-  free(F->in);
-  free(F->out);
-  free(F->gather);
-  free(F->ring);
-  F->in = F->out = F->gather = nullptr;
-  F->ring                    = (char *)Allocate((double)F->own_ring * nrhs, F->scalar);
-  if (!F->ring) failed = FRONT_RANKS_MEMORY;
-  if (F->size > 1) {
-    F->in     = (char *)Allocate((double)F->own * (F->size - 1) * nrhs, F->scalar);
-    F->out    = (char *)Allocate((double)F->o.m * nrhs, F->scalar);
-    F->gather = (char *)Allocate((double)F->o.m * nrhs, F->scalar);
-    if (!F->in || !F->out || !F->gather) failed = FRONT_RANKS_MEMORY;
-  }
-  failed = Agree(F, failed);
-  if (!failed) F->nrhs = nrhs;
-  return failed;
-}
 
 /* A right-hand side on its way; rows of v */
 struct Vectors {
@@ -684,9 +658,6 @@ struct Vectors {
 
 int Solve(FrontRanks *F, bool backward, FactorTranspose trans, int nrhs, void *v, ptrdiff_t ld)
 {
-  const int failed = AllocateVectors(F, nrhs);
-
-  if (failed) return failed;
   F->failed = 0;
   for (int q = 0; q < nrhs; q += MOST_VECTORS) {
     const Vectors x = {F, std::min(nrhs - q, MOST_VECTORS), {(char *)v + q * ld * (ptrdiff_t)F->scalar, ld}};
@@ -711,16 +682,22 @@ int FrontRanksOwner(const FrontRanks *F, int col)
   return Owner(F->o.m, F->block, F->size, col);
 }
 
-FrontRanks *FrontRanksCreate(const FrontRanksOptions *options)
+FrontRanks *FrontRanksCreate(const FrontRanksOptions *options, int *failed)
 {
   FrontRanks *F = new (std::nothrow) FrontRanks;
 
+  *failed = FRONT_RANKS_MEMORY;
   if (!F) return nullptr;
   const int m = options->m, r = options->r;
   F->o     = *options;
   F->dense = &options->kernels->dense;
-  MPI_Comm_rank(options->comm, &F->rank);
-  MPI_Comm_size(options->comm, &F->size);
+  F->Message(MPI_Comm_rank(options->comm, &F->rank));
+  F->Message(MPI_Comm_size(options->comm, &F->size));
+  if (F->failed) {
+    *failed = F->failed;
+    delete F;
+    return nullptr;
+  }
   F->f          = m + r;
   F->block      = Block(m, r, options->block, F->size);
   F->nblock     = (m + F->block - 1) / F->block;
@@ -729,6 +706,7 @@ FrontRanks *FrontRanksCreate(const FrontRanksOptions *options)
   F->scalar     = options->kernels->scalar;
   F->parts      = PetscDefined(USE_COMPLEX) ? 2 : 1;
   F->type       = F->scalar / F->parts == sizeof(double) ? MPI_DOUBLE : MPI_FLOAT;
+  F->head       = (int)(((2 + (options->cholesky ? 0 : F->block)) * sizeof(int) + F->scalar - 1) / F->scalar);
   F->own = F->own_ring = 0;
   try {
     /* Row 0 of the first block lies in front of its storage, which is there but unused */
@@ -768,6 +746,7 @@ FrontRanks *FrontRanksCreate(const FrontRanksOptions *options)
     delete F;
     return nullptr;
   }
+  *failed = FRONT_RANKS_GOOD;
   return F;
 }
 
@@ -784,10 +763,11 @@ void FrontRanksDestroy(FrontRanks *F)
   delete F;
 }
 
-void FrontRanksSetPivots(FrontRanks *F, double tiny, double replacement)
+void FrontRanksSetPivots(FrontRanks *F, double tiny, double replacement, double norm)
 {
   F->o.tiny        = tiny;
   F->o.replacement = replacement;
+  F->o.norm        = norm;
 }
 
 int FrontRanksZero(FrontRanks *F)
@@ -814,29 +794,32 @@ void *FrontRanksColumn(FrontRanks *F, int col)
   return F->At(F->BlockOfRing(k), 0, col - m - k * F->block);
 }
 
-int FrontRanksFactor(FrontRanks *F, double *replaced, double *ratio)
+size_t FrontRanksRoom(const FrontRanks *F)
 {
-  Panels    P      = {};
-  const int ints   = 2 + (F->o.cholesky ? 0 : F->block);
-  int       failed = 0;
+  return F->size > 1 && F->o.m ? SLOTS * F->SlotBytes() + 64 : 0;
+}
+
+int FrontRanksFactor(FrontRanks *F, void *room, int failed, double *replaced, double *ratio)
+{
+  Panels P = {};
 
   *replaced = 0;
   *ratio    = 1;
   F->failed = 0;
-  if (!F->o.m) return FRONT_RANKS_GOOD;
-  P.F    = F;
-  P.head = (int)((ints * sizeof(int) + F->scalar - 1) / F->scalar);
+  if (!F->o.m) return failed;
+  P.F      = F;
+  P.failed = failed;
   if (F->size > 1) {
+    /* No message can be as long, which all ranks see */
+    if (((double)F->f * F->block + F->head) * F->parts > INT_MAX) return std::max(failed, (int)FRONT_RANKS_MESSAGE);
+    char *place = (char *)(((uintptr_t)room + 63) / 64 * 64);
     for (Slot &s : P.slot) {
-      s.data = (char *)Allocate(P.head + (double)F->f * std::min(F->block, F->o.m), F->scalar);
-      if (!s.data) failed = FRONT_RANKS_MEMORY;
+      s.data = place;
+      place += F->SlotBytes();
     }
-    if (((double)F->f * F->block + P.head) * F->parts > INT_MAX) failed = FRONT_RANKS_MESSAGE;
   }
-  failed = Agree(F, failed);
-  if (!failed) failed = P.Run();
-  for (Slot &s : P.slot) free(s.data);
-  if (failed || F->failed) return failed ? failed : F->failed;
+  failed = P.Run();
+  if (failed) return failed;
   /* Pivots of later panels move rows of earlier ones as well */
   for (int k = F->rank; k < F->nblock && !F->o.cholesky; k += F->size) {
     const View view = F->BlockOfS(k);
@@ -848,6 +831,7 @@ int FrontRanksFactor(FrontRanks *F, double *replaced, double *ratio)
     P.least *= P.least;
     P.most *= P.most;
   }
+  P.most = std::max(P.most, F->o.norm);
   if (P.least < P.most) *ratio = P.least / P.most;
   return FRONT_RANKS_GOOD;
 }
@@ -866,6 +850,30 @@ void FrontRanksRelease(FrontRanks *F)
   for (int j = 1; j < F->own_ring; j++) memmove(F->Z + (size_t)j * m * F->scalar, F->Z + (size_t)j * F->f * F->scalar, m * F->scalar);
   char *Z = (char *)realloc(F->Z, std::max((size_t)64, (size_t)F->own_ring * m * F->scalar));
   if (Z) F->Z = Z;
+}
+
+int FrontRanksReserve(FrontRanks *F, int nrhs)
+{
+  bool good = true;
+
+  nrhs = std::min(nrhs, MOST_VECTORS);
+  if (nrhs <= F->nrhs) return FRONT_RANKS_GOOD;
+  F->nrhs = 0; /* unless all of it is found */
+  free(F->in);
+  free(F->out);
+  free(F->gather);
+  free(F->ring);
+  F->in = F->out = F->gather = nullptr;
+  F->ring                    = (char *)Allocate((double)F->own_ring * nrhs, F->scalar);
+  if (F->size > 1) {
+    F->in     = (char *)Allocate((double)F->own * (F->size - 1) * nrhs, F->scalar);
+    F->out    = (char *)Allocate((double)F->o.m * nrhs, F->scalar);
+    F->gather = (char *)Allocate((double)F->o.m * nrhs, F->scalar);
+    good      = F->in && F->out && F->gather;
+  }
+  if (!good || !F->ring) return FRONT_RANKS_MEMORY;
+  F->nrhs = nrhs;
+  return FRONT_RANKS_GOOD;
 }
 
 int FrontRanksForward(FrontRanks *F, FactorTranspose trans, int nrhs, void *v, ptrdiff_t ld)

@@ -200,6 +200,13 @@ static PetscErrorCode RanksCreateSF(SchwarzSchurRanks *r, PetscInt npoint, const
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode RanksCheckMessages(SchwarzSchurRanks *r, int failed)
+{
+  PetscFunctionBegin;
+  PetscCheck(failed != FRONT_RANKS_MESSAGE, r->comm, PETSC_ERR_MPI, "A message between the processes of a front failed");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Sums over the ranks, and what the ranks of each machine need together */
 static PetscErrorCode RanksUpdateInfo(SchwarzSchurRanks *r, PetscBool memory)
 {
@@ -278,12 +285,14 @@ PetscErrorCode SchwarzSchurRanksLayOut(SchwarzSchurRanks *r, const TreeRanksOpti
   TreeRanksOptions own = *options;
   const PetscInt  *point;
   PetscInt         n;
+  int              failed;
 
   PetscFunctionBegin;
   PetscCall(SchwarzSchurRanksReset(r));
   own.comm = r->comm;
-  r->tree  = TreeRanksCreate(r->plan, &own);
-  *done    = (PetscBool)(r->tree != nullptr);
+  r->tree  = TreeRanksCreate(r->plan, &own, &failed);
+  PetscCall(RanksCheckMessages(r, failed));
+  *done = (PetscBool)(r->tree != nullptr);
   if (!r->tree) PetscFunctionReturn(PETSC_SUCCESS);
   n         = TreeRanksNeeds(r->tree, &point);
   r->nneeds = n * r->plan->grid.dof;
@@ -371,6 +380,7 @@ PetscErrorCode SchwarzSchurRanksNumeric(SchwarzSchurRanks *r, Mat A, SchwarzSchu
   PetscCall(PetscSFBcastEnd(r->rows, r->unit, r->full, r->needed, MPI_REPLACE));
   if (r->gluecount) PetscCallMPI(MPI_Allgatherv(r->ownglue, (PetscMPIInt)r->nglue, MPIU_SCALAR, r->gluevalue, r->gluecount, r->glueshift, MPIU_SCALAR, r->comm));
   *failed = TreeRanksNumeric(r->tree, r->needed, r->gluevalue, norms->entry);
+  PetscCall(RanksCheckMessages(r, *failed));
   PetscCall(RanksUpdateInfo(r, PETSC_FALSE));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -390,6 +400,7 @@ PetscErrorCode SchwarzSchurRanksSolve(SchwarzSchurRanks *r, FactorTranspose tran
     PetscCall(PetscSFBcastEnd(r->vectors, MPIU_SCALAR, b + (size_t)q * ldb, r->own + (size_t)q * r->nowns, MPI_REPLACE));
   }
   failed = TreeRanksSolve(r->tree, trans, (int)nrhs, r->own, r->nowns, r->own, r->nowns);
+  PetscCall(RanksCheckMessages(r, failed));
   PetscCheck(!failed, r->comm, PETSC_ERR_MEM, "Out of memory for a solve with %" PetscInt_FMT " right-hand sides: solve for fewer at a time", nrhs);
   for (PetscInt q = 0; q < nrhs; q++) {
     PetscCall(PetscSFReduceBegin(r->vectors, MPIU_SCALAR, r->own + (size_t)q * r->nowns, x + (size_t)q * ldx, MPI_REPLACE));

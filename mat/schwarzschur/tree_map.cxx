@@ -28,6 +28,11 @@ double FrontFlops(const Plan *plan, int cls)
   return 2 * m * m * m / 3 + 2 * m * m * r + 2 * m * r * r;
 }
 
+int Clamp(int i, int least, int most)
+{
+  return std::min(std::max(i, least), most);
+}
+
 class Mapper {
   const Plan               *plan;
   int                       size;
@@ -43,8 +48,11 @@ public:
     }
   }
 
-  /* The interval [a, b] of ranks; returns the index of the node */
-  int Node(int cls, PetscInt origin, double a, double b)
+  /*
+    The interval [a, b] of ranks, of which first..last - 1 may be used, those of the parent; returns the index of the node. Where a split is moved to an end of the parent's interval, that of a child is empty:
+    it is work for one rank, the parent's next to the split.
+  */
+  int Node(int cls, PetscInt origin, double a, double b, int first, int last)
   {
     const PlanClass &c = plan->cls[cls];
     TreeMapNode      n;
@@ -53,12 +61,12 @@ public:
     n.cls    = cls;
     n.origin = origin;
     n.parent = -1;
-    n.first  = std::min((int)a, size - 1);
-    n.last   = std::max(n.first + 1, (int)std::ceil(b));
+    n.first  = Clamp((int)a, first, last - 1);
+    n.last   = Clamp((int)std::ceil(b), n.first + 1, last);
     n.local  = n.last - n.first == 1 || c.block || below[cls] <= SMALL * below[plan->root] / size;
     if (n.local) {
       n.flops = below[cls];
-      n.first = std::min((int)((a + b) / 2), size - 1);
+      n.first = Clamp((int)((a + b) / 2), n.first, n.last - 1);
       n.last  = n.first + 1;
     } else {
       double ends[3] = {a, b, b};
@@ -71,7 +79,7 @@ public:
         ends[1] = w0 + w1 > 0 ? a + (b - a) * w0 / (w0 + w1) : (a + b) / 2;
         if (std::fabs(ends[1] - std::round(ends[1])) < SNAP) ends[1] = std::min(b, std::max(a, std::round(ends[1])));
       }
-      for (int k = 0; k < c.nchild; k++) n.child[k] = Node(c.child[k], origin + c.shift[k], ends[k], ends[k + 1]);
+      for (int k = 0; k < c.nchild; k++) n.child[k] = Node(c.child[k], origin + c.shift[k], ends[k], ends[k + 1], n.first, n.last);
     }
     for (int k = 0; k < n.nchild; k++) nodes[n.child[k]].parent = (int)nodes.size();
     nodes.push_back(n);
@@ -145,7 +153,7 @@ TreeMap *TreeMapCreate(const Plan *plan, int size)
   try {
     std::unique_ptr<Map> map(new Map());
 
-    Mapper(plan, size, map->nodes).Node(plan->root, plan->rootorigin, 0, size);
+    Mapper(plan, size, map->nodes).Node(plan->root, plan->rootorigin, 0, size, 0, size);
     map->size  = size;
     map->nnode = (int)map->nodes.size();
     map->node  = map->nodes.data();

@@ -304,8 +304,8 @@ static PetscErrorCode PCHSCGetLattice(PC pc, Mat P, PetscInt n, Lattice &lattice
     }
     low[0] = -low[0];
     low[1] = -low[1];
-    PetscCall(MPIU_Allreduce(MPI_IN_PLACE, low, 2, MPIU_REAL, MPIU_MAX, comm));
-    PetscCall(MPIU_Allreduce(MPI_IN_PLACE, high, 2, MPIU_REAL, MPIU_MAX, comm));
+    CompatCallAllreduce(MPI_IN_PLACE, low, 2, MPIU_REAL, MPIU_MAX, comm);
+    CompatCallAllreduce(MPI_IN_PLACE, high, 2, MPIU_REAL, MPIU_MAX, comm);
     low[0] = -low[0];
     low[1] = -low[1];
     for (PetscInt i = 1; i < n; i++) {
@@ -315,7 +315,7 @@ static PetscErrorCode PCHSCGetLattice(PC pc, Mat P, PetscInt n, Lattice &lattice
         if (c > 1e-8 * (high[d] - low[d])) step[d] = PetscMin(step[d], c);
       }
     }
-    PetscCall(MPIU_Allreduce(MPI_IN_PLACE, step, 2, MPIU_REAL, MPIU_MIN, comm));
+    CompatCallAllreduce(MPI_IN_PLACE, step, 2, MPIU_REAL, MPIU_MIN, comm);
     for (PetscInt i = 0; i < n; i++) {
       int at[2];
 
@@ -480,7 +480,7 @@ static PetscErrorCode PCHSCCompare(PC pc, const PCHSCRows &rows, const Survey &s
     if (t < 0.0 && hsc->reuse != PCHSC_REUSE_ALL) other[0] = 1;
     if (t != 0.0) other[1] = 1;
   }
-  if (rows.there) PetscCall(MPIU_Allreduce(MPI_IN_PLACE, other, 2, MPIU_INT, MPI_MAX, rows.there->comm));
+  if (rows.there) CompatCallAllreduce(MPI_IN_PLACE, other, 2, MPIU_INT, MPI_MAX, rows.there->comm);
   if (other[0]) PetscFunctionReturn(PETSC_SUCCESS);
   *same = PETSC_TRUE;
   if (!other[1] && !hsc->grown) PetscFunctionReturn(PETSC_SUCCESS);
@@ -798,7 +798,7 @@ static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
     PetscReal moved = hsc->solver->Bytes(s);
 
     PetscCall(PCHSCTry(pc, "the hierarchy was viewed", [&] { r = hsc->solver->GetReport(); }));
-    PetscCall(MPIU_Allreduce(MPI_IN_PLACE, &moved, 1, MPIU_REAL, MPIU_SUM, PetscObjectComm((PetscObject)pc)));
+    CompatCallAllreduce(MPI_IN_PLACE, &moved, 1, MPIU_REAL, MPIU_SUM, PetscObjectComm((PetscObject)pc));
     if (hsc->device) {
       const DeviceReport d = hsc->solver->GetDeviceReport();
 

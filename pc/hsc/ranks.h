@@ -7,24 +7,20 @@
 */
 #pragma once
 
+#include "mat/compat/messages.h"
 #include "pc/hsc/hierarchy.h"
 #include <petscsf.h>
 
 namespace petlap {
 namespace hsc {
 
-/* What PETSc returned for communication that failed; there is no way to go on from there */
-struct CommunicationError {
-  PetscErrorCode code;
-};
+using petlap::CommunicateMPI;
+using petlap::CommunicationError;
 
+/* PETSc's own communication */
 inline void Communicate(PetscErrorCode code)
 {
   if (code != 0) throw CommunicationError{code};
-}
-inline void CommunicateMPI(int code)
-{
-  if (code != MPI_SUCCESS) throw CommunicationError{PETSC_ERR_MPI};
 }
 
 /* Where a vertex of another rank is */

@@ -104,7 +104,7 @@ private:
   }
   long long Sum(long long v) const
   {
-    if (part.size() > 1) MPI_Allreduce(MPI_IN_PLACE, &v, 1, MPI_LONG_LONG, MPI_SUM, part.comm);
+    if (part.size() > 1) CommunicateMPI(MPI_Allreduce(MPI_IN_PLACE, &v, 1, MPI_LONG_LONG, MPI_SUM, part.comm));
     return v;
   }
   void Exchange(std::vector<unsigned char> &field)
@@ -136,7 +136,7 @@ private:
     /* What is in the layers goes back: each process sends its layers to the neighbour on that side, which adds them to its own cells */
     int rank, stride = 1;
 
-    MPI_Comm_rank(part.comm, &rank);
+    CommunicateMPI(MPI_Comm_rank(part.comm, &rank));
     for (int a = 0; a < 3; stride *= part.processes[a], a++) {
       if (part.processes[a] == 1) continue;
       for (int side = 0; side < 2; side++) {
@@ -157,7 +157,7 @@ private:
           to[a]   = from[a] + 1;
           Pack(layout, claim.data(), from, to, (unsigned char *)send.data());
         }
-        MPI_Sendrecv(send.data(), (int)bytes, MPI_BYTE, has ? rank + (side ? stride : -stride) : MPI_PROC_NULL, 0, receive.data(), (int)bytes, MPI_BYTE, gets ? rank + (side ? -stride : stride) : MPI_PROC_NULL, 0, part.comm, MPI_STATUS_IGNORE);
+        CommunicateMPI(MPI_Sendrecv(send.data(), (int)bytes, MPI_BYTE, has ? rank + (side ? stride : -stride) : MPI_PROC_NULL, 0, receive.data(), (int)bytes, MPI_BYTE, gets ? rank + (side ? -stride : stride) : MPI_PROC_NULL, 0, part.comm, MPI_STATUS_IGNORE));
         if (gets) {
           size_t i = 0;
 
@@ -296,12 +296,12 @@ private:
     int rank = 0, first;
 
     if (part.size() == 1) return result.outcome != InferredImage::CLEAR;
-    MPI_Comm_rank(part.comm, &rank);
+    CommunicateMPI(MPI_Comm_rank(part.comm, &rank));
     first = result.outcome != InferredImage::CLEAR ? rank : part.size();
-    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, part.comm);
+    CommunicateMPI(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, part.comm));
     if (first == part.size()) return false;
     double data[5] = {(double)result.outcome, result.excess, (double)result.cell[0], (double)result.cell[1], (double)result.cell[2]};
-    MPI_Bcast(data, 5, MPI_DOUBLE, first, part.comm);
+    CommunicateMPI(MPI_Bcast(data, 5, MPI_DOUBLE, first, part.comm));
     result.outcome = (InferredImage::Outcome)(int)data[0];
     result.excess  = data[1];
     for (int a = 0; a < 3; a++) result.cell[a] = (int)data[2 + a];

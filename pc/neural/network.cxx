@@ -165,7 +165,7 @@ void Network::Gather(int l, const Layout &layout, T *field)
     BoundsOf(l, place, lo, hi);
   };
 
-  MPI_Comm_rank(part.comm, &rank);
+  CommunicateMPI(MPI_Comm_rank(part.comm, &rank));
   for (int p = 0; p < size; p++) {
     bounds(p);
     count[p]     = (int)(CellsOf(lo, hi) * sizeof(T));
@@ -175,7 +175,7 @@ void Network::Gather(int l, const Layout &layout, T *field)
   receive.resize(std::max(receive.size(), (size_t)start[size]));
   bounds(rank);
   Pack(layout, field, lo, hi, (T *)send.data());
-  MPI_Allgatherv(send.data(), count[rank], MPI_BYTE, receive.data(), count.data(), start.data(), MPI_BYTE, part.comm);
+  CommunicateMPI(MPI_Allgatherv(send.data(), count[rank], MPI_BYTE, receive.data(), count.data(), start.data(), MPI_BYTE, part.comm));
   for (int p = 0; p < size; p++) {
     bounds(p);
     Unpack(layout, field, lo, hi, (const T *)(receive.data() + start[p]));
@@ -711,7 +711,7 @@ void Network::Means(int l, double mean[]) const
     mean[q]     = air / total;
     mean[K + q] = solid / total;
   }
-  if (!L.whole) MPI_Allreduce(MPI_IN_PLACE, mean, 2 * K, MPI_DOUBLE, MPI_SUM, part.comm);
+  if (!L.whole) CommunicateMPI(MPI_Allreduce(MPI_IN_PLACE, mean, 2 * K, MPI_DOUBLE, MPI_SUM, part.comm));
 }
 
 double Network::Mean(int l, const Affine &affine) const
@@ -1086,7 +1086,7 @@ void Network::Apply(const double r[], const ptrdiff_t offset[], double factor, d
       if (part.size() > 1) {
         /* Infinity and NaN both end up as infinity, which no scaling mends */
         if (!std::isfinite(most)) most = HUGE_VAL;
-        MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, part.comm);
+        CommunicateMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, part.comm));
       }
     }
     const bool   usual  = most == 0.0 || !std::isfinite(most) || (most < UNSCALED && most > 1.0 / UNSCALED);

@@ -79,7 +79,7 @@ typedef struct {
 static PetscLogEvent        PC_NeuralImage, PC_NeuralLevels, PC_NeuralLists, PC_NeuralKernels, PC_NeuralApply;
 PETSC_INTERN PetscErrorCode PetlapCiteLan(void);
 
-/* The cores report that they have no memory by an exception, PETSc by an error code */
+/* The cores report that they have no memory, or that a message failed, by an exception, PETSc by an error code */
 template <typename Body>
 static PetscErrorCode PCNeuralTry(PC pc, const char doing[], Body body)
 {
@@ -88,6 +88,8 @@ static PetscErrorCode PCNeuralTry(PC pc, const char doing[], Body body)
     body();
   } catch (const std::bad_alloc &) {
     SETERRQ(PetscObjectComm((PetscObject)pc), PETSC_ERR_MEM, "Out of memory while %s: use more processes", doing);
+  } catch (const petlap::CommunicationError &error) {
+    SETERRQ(PETSC_COMM_SELF, error.code, "Communication failed while %s", doing);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -1144,7 +1146,7 @@ static PetscErrorCode PCNeuralApplyHost(PC pc, Vec x, Vec y)
 
       for (int c = 0; c < segment[k].x1 - segment[k].x0; c++, i++) scaled[i] = from[c] * neural->diagonal[i];
     }
-    neural->network->Apply(scaled, neural->running->data(), factor, scaled);
+    PetscCall(PCNeuralTry(pc, "the network was applied", [&] { neural->network->Apply(scaled, neural->running->data(), factor, scaled); }));
     i = 0;
     for (size_t k = 0; k < segment.size(); k++) {
       PetscScalar *to = out + (*neural->offset)[k];
@@ -1153,7 +1155,7 @@ static PetscErrorCode PCNeuralApplyHost(PC pc, Vec x, Vec y)
     }
     PetscCall(VecRestoreArrayWrite(neural->scaled, &scaled));
   } else {
-    neural->network->Apply(in, neural->offset->data(), factor, out);
+    PetscCall(PCNeuralTry(pc, "the network was applied", [&] { neural->network->Apply(in, neural->offset->data(), factor, out); }));
   }
   if (neural->scatter) {
     PetscCall(VecRestoreArrayRead(neural->fluidr, &in));
@@ -1809,7 +1811,7 @@ PetscErrorCode PCNeuralSetParameters(PC pc, PetscInt n, const PetscReal numbers[
   PetscCheck(n == (PetscInt)CountNumbers(*neural->model), PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "%" PetscInt_FMT " numbers were given and the network has %" PetscInt_FMT ": ask PCNeuralGetParameters()", n, (PetscInt)CountNumbers(*neural->model));
   for (PetscInt i = 0; i < n; i++) PetscCheck(!PetscIsInfOrNanReal(numbers[i]), PETSC_COMM_SELF, PETSC_ERR_FP, "Number %" PetscInt_FMT " is not finite", i);
   SetNumbers(*neural->model, numbers);
-  neural->network->SetKernels(*neural->model);
+  PetscCall(PCNeuralTry(pc, "making the kernels", [&] { neural->network->SetKernels(*neural->model); }));
   neural->devicekernels = PETSC_FALSE;
   if (neural->gradient) neural->gradient->SetModel(*neural->model);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -81,7 +81,7 @@ void ExchangeLayers(const Partition &part, const Layout &layout, T *field, std::
 {
   int rank, lo[3], hi[3], stride = 1;
 
-  MPI_Comm_rank(part.comm, &rank);
+  CommunicateMPI(MPI_Comm_rank(part.comm, &rank));
   for (int a = 0; a < 3; a++) {
     lo[a] = layout.lo[a];
     hi[a] = layout.hi[a];
@@ -109,7 +109,7 @@ void ExchangeLayers(const Partition &part, const Layout &layout, T *field, std::
           slab(up ? layout.hi[a] - layers : layout.lo[a], up ? layout.hi[a] : layout.lo[a] + layers);
           Pack(layout, field, from, to, (T *)send.data());
         }
-        MPI_Sendrecv(send.data(), bytes, MPI_BYTE, to_rank, 0, receive.data(), bytes, MPI_BYTE, from_rank, 0, part.comm, MPI_STATUS_IGNORE);
+        CommunicateMPI(MPI_Sendrecv(send.data(), bytes, MPI_BYTE, to_rank, 0, receive.data(), bytes, MPI_BYTE, from_rank, 0, part.comm, MPI_STATUS_IGNORE));
         if (from_rank != MPI_PROC_NULL) {
           slab(up ? layout.first[a] : layout.hi[a], up ? layout.lo[a] : layout.last[a]);
           Unpack(layout, field, from, to, (const T *)receive.data());

@@ -5,7 +5,7 @@
 */
 #pragma once
 
-#include <petscsys.h>
+#include "mat/compat/messages.h"
 #include <cstddef>
 #include <vector>
 

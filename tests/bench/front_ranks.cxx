@@ -57,11 +57,14 @@ PetscErrorCode Measure(const FrontRanksOptions &o, int nrhs, int rounds)
   PetscReal      serial = PETSC_MAX_REAL, factor = serial, forward = serial, backward = serial;
   PetscLogDouble start, end, messages = 0, bytes = 0;
   PetscMPIInt    rank, size;
-  FrontRanks    *F = FrontRanksCreate(&o);
+  int            code;
+  FrontRanks    *F = FrontRanksCreate(&o, &code);
   std::vector<T> v((size_t)f * nrhs);
 
   PetscFunctionBeginUser;
   PetscCheck(F, PETSC_COMM_SELF, PETSC_ERR_MEM, "No memory for the front");
+  PetscCheck(!FrontRanksReserve(F, nrhs), PETSC_COMM_SELF, PETSC_ERR_MEM, "No memory for the solves");
+  std::vector<char> room(FrontRanksRoom(F));
   PetscCallMPI(MPI_Comm_rank(o.comm, &rank));
   PetscCallMPI(MPI_Comm_size(o.comm, &size));
   for (int k = 0; k < rounds; k++) {
@@ -80,7 +83,7 @@ PetscErrorCode Measure(const FrontRanksOptions &o, int nrhs, int rounds)
     const PetscLogDouble sent = petsc_isend_ct, length = petsc_isend_len;
     PetscCallMPI(MPI_Barrier(o.comm));
     PetscCall(PetscTime(&start));
-    failed = FrontRanksFactor(F, &replaced, &ratio);
+    failed = FrontRanksFactor(F, room.data(), 0, &replaced, &ratio);
     PetscCall(PetscTime(&end));
     PetscCheck(!failed, PETSC_COMM_SELF, PETSC_ERR_LIB, "The factorization failed: %d", failed);
     messages = petsc_isend_ct - sent;

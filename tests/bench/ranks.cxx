@@ -85,7 +85,7 @@ static PetscErrorCode Median(std::vector<PetscReal> &seconds, const char name[])
   PetscFunctionBegin;
   std::sort(seconds.begin(), seconds.end());
   most = seconds[seconds.size() / 2];
-  PetscCall(MPIU_Allreduce(MPI_IN_PLACE, &most, 1, MPIU_REAL, MPIU_MAX, PETSC_COMM_WORLD));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPIU_REAL, MPIU_MAX, PETSC_COMM_WORLD));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s %g\n", name, (double)most));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -106,8 +106,8 @@ static PetscErrorCode Messages(const char event[], const char name[])
     sums[2] = info.numReductions / info.count;
     sums[3] = info.messageLength / info.count;
   }
-  PetscCall(MPIU_Allreduce(MPI_IN_PLACE, sums, 3, MPIU_REAL, MPIU_MAX, PETSC_COMM_WORLD));
-  PetscCall(MPIU_Allreduce(MPI_IN_PLACE, sums + 3, 1, MPIU_REAL, MPIU_SUM, PETSC_COMM_WORLD));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 3, MPIU_REAL, MPIU_MAX, PETSC_COMM_WORLD));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums + 3, 1, MPIU_REAL, MPIU_SUM, PETSC_COMM_WORLD));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s_messages %g\n%s_bytes %g\n%s_reductions %g\n%s_bytes_all %g\n", name, (double)sums[0], name, (double)sums[1], name, (double)sums[2], name, (double)sums[3]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

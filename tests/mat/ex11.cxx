@@ -401,6 +401,19 @@ int main(int argc, char **argv)
   testset:
     requires: petlap
     output_file: output/ex11_1.out
+    # Splits of ranks that come to lie at the end of their parent's
+    test:
+      suffix: split4
+      nsize: 4
+      args: -n {{97,65 129,65 101,67 113,73 89,61}} -star -cholesky {{0 1}}
+    test:
+      suffix: split6
+      nsize: 6
+      args: -n 129,65 -star -cholesky {{0 1}}
+    test:
+      suffix: split8
+      nsize: 8
+      args: -n 129,65 -star -cholesky {{0 1}}
     test:
       suffix: uneven
       nsize: 4

@@ -304,15 +304,17 @@ void Check(const Shape &s, const FactorKernels *kernels, Random &random, const s
   const std::string       name     = Name(s);
   const Array             A        = Matrix(s, true, random);
   double                  replaced = -1, ratio = -1;
-  FrontRanks             *F = FrontRanksCreate(&o);
+  int                     code = -1;
+  FrontRanks             *F    = FrontRanksCreate(&o, &code);
 
   cases++;
-  if (!F || FrontRanksZero(F)) {
+  if (!F || code || FrontRanksZero(F) || FrontRanksReserve(F, *std::max_element(nrhs.begin(), nrhs.end())) || FrontRanksReserve(F, 2)) {
     Fail("no memory, " + name);
     return;
   }
+  std::vector<char> room(FrontRanksRoom(F));
   Fill<T>(F, s, A);
-  if (FrontRanksFactor(F, &replaced, &ratio)) Fail("factor, " + name);
+  if (FrontRanksFactor(F, room.data(), 0, &replaced, &ratio)) Fail("factor, " + name);
   if (replaced != 0 || !(ratio > 1e-6 && ratio <= 1)) Fail("pivots, " + name);
 
   /* The contribution block is A22 - A21 A11^-1 A12 */
@@ -346,7 +348,7 @@ void Check(const Shape &s, const FactorKernels *kernels, Random &random, const s
   /* The same numbers again */
   if (FrontRanksZero(F)) Fail("no memory, " + name);
   Fill<T>(F, s, A);
-  if (FrontRanksFactor(F, &replaced, &ratio)) Fail("factor again, " + name);
+  if (FrontRanksFactor(F, room.data(), 0, &replaced, &ratio)) Fail("factor again, " + name);
   if (!Same(Columns<T>(F, s), before)) Fail("other bits, factor, " + name);
   FrontRanksDestroy(F);
 }
@@ -358,9 +360,15 @@ void CheckPivots(const Shape &s, const FactorKernels *kernels, Random &random)
   const FrontRanksOptions o = Options(s, kernels);
   const int               f = s.m + s.r;
   const Array             A = Matrix(s, false, random);
-  FrontRanks             *F = FrontRanksCreate(&o);
+  int                     code;
+  FrontRanks             *F = FrontRanksCreate(&o, &code);
   double                  replaced, ratio;
 
+  if (!F || FrontRanksReserve(F, 1)) {
+    Fail("no memory");
+    return;
+  }
+  std::vector<char> room(FrontRanksRoom(F));
   for (int at : {0, s.m / 2, s.m - 1}) {
     const std::string name = Name(s) + " at " + std::to_string(at);
     Array             B    = A;
@@ -373,7 +381,7 @@ void CheckPivots(const Shape &s, const FactorKernels *kernels, Random &random)
     }
     if (FrontRanksZero(F)) Fail("no memory");
     Fill<T>(F, s, B);
-    failed = FrontRanksFactor(F, &replaced, &ratio);
+    failed = FrontRanksFactor(F, room.data(), 0, &replaced, &ratio);
     if (failed != FRONT_RANKS_NOT_FINITE) Fail("NaN: " + std::to_string(failed) + ", " + name);
 
     B = A;
@@ -384,7 +392,7 @@ void CheckPivots(const Shape &s, const FactorKernels *kernels, Random &random)
     }
     if (FrontRanksZero(F)) Fail("no memory");
     Fill<T>(F, s, B);
-    failed = FrontRanksFactor(F, &replaced, &ratio);
+    failed = FrontRanksFactor(F, room.data(), 0, &replaced, &ratio);
     if (s.cholesky) {
       if (failed != FRONT_RANKS_NOT_POSITIVE) Fail("negative: " + std::to_string(failed) + ", " + name);
     } else {
@@ -396,7 +404,7 @@ void CheckPivots(const Shape &s, const FactorKernels *kernels, Random &random)
     }
     if (FrontRanksZero(F)) Fail("no memory");
     Fill<T>(F, s, A);
-    if (FrontRanksFactor(F, &replaced, &ratio) || replaced != 0) Fail("after a failure, " + name);
+    if (FrontRanksFactor(F, room.data(), 0, &replaced, &ratio) || replaced != 0) Fail("after a failure, " + name);
     Solves<T>(F, s, A, FACTOR_NOTRANS, 1, random, name);
   }
   FrontRanksDestroy(F);

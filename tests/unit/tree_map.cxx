@@ -3,8 +3,10 @@
   the plan alone, for square grids and cubes.
 */
 #include "mat/schwarzschur/tree_map.h"
+#include "tests/unit/random.h"
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -26,11 +28,12 @@ static Plan *MakePlan(int dim, PetscInt nx, PetscInt ny, PetscInt nz, int dof, b
   return PlanCreate(&g, 0, 0, error, sizeof(error));
 }
 
-static int errors = 0;
+static int  errors = 0;
+static long maps   = 0;
 
 static void Expect(bool good, const char text[], const Plan *plan, int size, double value)
 {
-  if (!good) printf("%d x %d x %d points, %d ranks: %s (%g)\n", (int)plan->grid.size[0], (int)plan->grid.size[1], (int)plan->grid.size[2], size, text, value), errors++;
+  if (!good && errors++ < 20) printf("%d x %d x %d points, %d ranks: %s (%g)\n", (int)plan->grid.size[0], (int)plan->grid.size[1], (int)plan->grid.size[2], size, text, value);
 }
 
 /* Counts how often each point is eliminated */
@@ -42,18 +45,18 @@ static void Count(const Plan *plan, int cls, PetscInt origin, bool below, std::v
   for (int k = 0; k < c.nchild && below; k++) Count(plan, c.child[k], origin + c.shift[k], true, times);
 }
 
-static void Check(const Plan *plan, int size)
+/* What communication relies on: a front's ranks are among its parent's, and all ranks can work on the fronts in the order */
+static void CheckRanks(const Plan *plan, const TreeMap *map)
 {
-  TreeMap         *map = TreeMapCreate(plan, size);
-  std::vector<int> times(plan->npoints, 0);
-  int              roots = 0;
+  const int size  = map->size;
+  int       roots = 0;
 
   for (int i = 0; i < map->nnode; i++) {
     const TreeMapNode &n = map->node[i];
 
     Expect(n.first >= 0 && n.first < n.last && n.last <= size, "a front has no ranks", plan, size, i);
     Expect(!n.local || (n.last - n.first == 1 && n.nchild == 0), "a subtree has several ranks", plan, size, i);
-    Count(plan, n.cls, n.origin, n.local, times);
+    Expect(n.local || n.last - n.first > 1, "a shared front has one rank", plan, size, i);
     if (n.parent < 0) {
       roots++;
       continue;
@@ -72,10 +75,75 @@ static void Check(const Plan *plan, int size)
   }
   for (int i = 0; i < map->nnode; i++) Expect(map->node[i].local || done[i], "a front is missing in the order", plan, size, i);
   Expect(roots == 1 && map->node[map->nnode - 1].parent < 0, "the root is not the last", plan, size, roots);
+  const TreeMapNode &root = map->node[map->nnode - 1];
+  Expect(root.local || (root.first == 0 && root.last == size), "the root is not everyone's", plan, size, root.last);
+}
+
+static void Check(const Plan *plan, int size)
+{
+  TreeMap         *map = TreeMapCreate(plan, size);
+  std::vector<int> times(plan->npoints, 0);
+
+  CheckRanks(plan, map);
+  for (int i = 0; i < map->nnode; i++) Count(plan, map->node[i].cls, map->node[i].origin, map->node[i].local, times);
   Expect(*std::min_element(times.begin(), times.end()) == 1 && *std::max_element(times.begin(), times.end()) == 1, "a point is not eliminated once", plan, size, 0);
   const TreeMapCount count = TreeMapCounts(map);
   Expect(count.path >= count.largest * (1 - 1e-12) && count.largest * size >= count.total * (1 - 1e-12), "the counts contradict each other", plan, size, count.path);
   TreeMapDestroy(map);
+}
+
+/* Grids of one kind on 2 to 32 ranks, and some on more */
+static void CheckSizes(PlanGrid g)
+{
+  char  error[256];
+  Plan *plan = PlanCreate(&g, 0, 0, error, sizeof(error));
+
+  for (int size = 2; size <= 80; size += size < 32 ? 1 : 16) {
+    TreeMap *map = TreeMapCreate(plan, size);
+
+    CheckRanks(plan, map);
+    TreeMapDestroy(map);
+    maps++;
+  }
+  PlanDestroy(plan);
+}
+
+static void Many()
+{
+  Random   random = {3};
+  PlanGrid g;
+
+  for (int k = 0; k < 1500; k++) {
+    const double kind = random();
+
+    memset(&g, 0, sizeof(g));
+    g.dim     = k % 4 ? 2 : 3;
+    g.width   = 1;
+    g.dof     = 1 + (int)(3 * kind * kind);
+    g.star    = random() < 0.6;
+    g.size[2] = 1;
+    for (int d = 0; d < g.dim; d++) {
+      g.size[d]     = 1 + (PetscInt)(random() * (g.dim > 2 ? 20 : k % 3 ? 64 : 200));
+      g.periodic[d] = random() < 0.1;
+    }
+    if (k % 7 == 0) g.separators = PLAN_SEPARATORS_STRAIGHT;
+    if (k % 7 == 1 && PlanDiagonal(&g)) g.separators = PLAN_SEPARATORS_DIAGONAL;
+    CheckSizes(g);
+  }
+  for (PetscInt nx = 1; nx <= 200; nx += nx < 64 ? 1 : 4) {
+    for (PetscInt ny = 1; ny <= 200; ny += ny < 64 ? 1 : 4) {
+      if (nx > 64 && ny < 33) continue;
+      memset(&g, 0, sizeof(g));
+      g.dim     = 2;
+      g.width   = 1;
+      g.dof     = 1;
+      g.star    = (nx + ny) % 3 != 0;
+      g.size[0] = nx;
+      g.size[1] = ny;
+      g.size[2] = 1;
+      CheckSizes(g);
+    }
+  }
 }
 
 static void Balance(const Plan *plan, int size, double most)
@@ -149,6 +217,8 @@ int main(int argc, char **argv)
   PlanDestroy(square);
   PlanDestroy(oblong);
   PlanDestroy(cube);
-  if (!errors) printf("ok\n");
+  Many();
+  if (getenv("UNIT_VERBOSE")) printf("#  %ld maps\n", maps);
+  printf(errors ? "not ok - %d\n" : "ok\n", errors);
   return errors > 0;
 }
