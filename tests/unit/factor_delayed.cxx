@@ -32,7 +32,7 @@ const char *const names[] = {"dominant diagonal", "zero diagonal",           "en
 
 struct Statistics {
   int         cases = 0, compared = 0, singular = 0, undecided = 0;
-  double      delayed = 0, worst = 0, dense_null = 0, dense_pivot = 1, null = 0;
+  double      delayed = 0, worst = 0;
   std::string trouble;
 } statistics[FAMILIES];
 
@@ -529,6 +529,9 @@ void Case(FactorDelayed *F, Plan *plan, Family family, bool slots, bool rank, Ra
     return;
   }
   s.delayed += info.delayed;
+  /* Rows and columns of zeros need not wait for the root to be told from others */
+  if ((family == DOMINANT || family == MASKED) && info.delayed > 0) s.trouble = what + ": delayed without need";
+  if (family == PAIRS && plan->nfronts > 20 && info.delayed == 0) s.trouble = what + ": nothing delayed";
   if (rank) Rank(A, info, s, what);
   if (info.null < (double)A.Order() && !(info.least > 0 && info.least <= info.most && info.entries > 0 && info.bytes > 0)) s.trouble = what + ": information";
   Solves(F, A, FACTOR_NOTRANS, nrhs, same, random, s, what);
