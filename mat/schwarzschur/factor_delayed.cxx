@@ -1,6 +1,6 @@
 /*
   Multifrontal LU with delayed pivots. Fronts come in postorder, and the blocks that they leave to their parents stand on a stack. Rows and columns of a front are exchanged
-  independently of each other, so each keeps the numbers of its own; a front may even pass up more rows than columns, once some of them turned out to be zero.
+  independently of each other, so each keeps the numbers of its own; a front may even pass up more rows than columns, once some of them turned out to depend on others.
 */
 #include "mat/schwarzschur/factor_delayed.h"
 #include <algorithm>
@@ -527,19 +527,27 @@ void Assemble(FactorDelayed *F, const FrontNode &f, const FactorValues *values, 
   ForEntries(F, f, values, [&](PetscInt i, PetscInt j, PetscScalar v, int row, int col) { *e.At(row < m ? row : row - m + e.sr, col < m ? col : col - m + e.sc) += F->rowscale[(size_t)i] * v * F->colscale[(size_t)j]; });
 }
 
-/* Fully summed rows or columns that are left without a pivot. Those that are zero will never have one, and nobody needs them. */
-void Kept(const Elimination &e, std::vector<int> &rows, std::vector<int> &cols)
+/*
+  Fully summed rows and columns that are left without a pivot. Those without an entry that is large enough for one are taken for zero: the matrix is as close to a singular one as
+  these entries are to zero. On their way to the root they would only gather rounding errors and might pass for more.
+*/
+void Kept(const Elimination &e, std::vector<int> &rows, std::vector<int> &cols, double *rest)
 {
+  const auto keep = [&](double most, int at, std::vector<int> &kept) {
+    if (most > e.singular)
+      kept.push_back(at);
+    else
+      *rest = std::max(*rest, most);
+  };
+
   rows.clear();
   cols.clear();
-  for (int j = e.k; j < e.sc; j++) {
-    if (Most(e.nr - e.k, e.At(e.k, j)) > 0) cols.push_back(j);
-  }
+  for (int j = e.k; j < e.sc; j++) keep(Most(e.nr - e.k, e.At(e.k, j)), j, cols);
   for (int i = e.k; i < e.sr; i++) {
-    bool zero = true;
+    double most = 0;
 
-    for (int j = e.k; j < e.nc && zero; j++) zero = *e.At(i, j) == PetscScalar(0);
-    if (!zero) rows.push_back(i);
+    for (int j = e.k; j < e.nc; j++) most = std::max(most, Size(*e.At(i, j)));
+    keep(most, i, rows);
   }
 }
 
@@ -559,7 +567,7 @@ void Store(FactorDelayed *F, FrontNode &f, const Elimination &e, bool root)
 
   F->keptrow.clear();
   F->keptcol.clear();
-  if (!root) Kept(e, F->keptrow, F->keptcol);
+  if (!root) Kept(e, F->keptrow, F->keptcol, &F->info.rest);
   f.pivots     = p;
   f.rows       = (int)F->keptrow.size();
   f.cols       = (int)F->keptcol.size();

@@ -17,7 +17,7 @@ struct FactorDelayedInfo {
   double delayed;               /* unknowns passed to a parent, summed over the fronts that passed them */
   double null;                  /* unknowns without a pivot: the rank is less than the order by as many */
   double least, most;           /* moduli of the pivots of the scaled matrix; 0 where there are none */
-  double rest;                  /* the largest entry of the scaled matrix that was too small for a pivot in the end */
+  double rest;                  /* the largest entry of the scaled matrix that was too small for a pivot and is taken for zero */
 };
 
 /*
