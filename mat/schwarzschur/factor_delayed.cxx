@@ -22,7 +22,7 @@ const int PANEL = 32;
 */
 const double ROOT_ROW = 0.25, ROW = 0.1;
 /* Pivots up to the order times the rounding unit are none. The order counts within these bounds, so that neither chance nor a matrix that is merely ill-conditioned is taken for singular. */
-const double LEAST_ORDER = 2048, MOST_ORDER = 524288;
+const double LEAST_ORDER = 8192, MOST_ORDER = 524288;
 /* Rows and columns are balanced where the largest entries of some are smaller by this factor than those of others; entries that are smaller by NOTHING are left out of that */
 const double UNEVEN = 1e-3, NOTHING = 1e-30;
 const int    TURNS = 20;
