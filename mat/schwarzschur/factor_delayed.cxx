@@ -790,7 +790,10 @@ int FactorDelayedNumeric(FactorDelayed *F, const FactorValues *values)
   }
   F->front.Free();
   F->stack.Free();
-  if (failed) F->factors.Free();
+  if (failed) {
+    F->factors.Free();
+    memset(&F->info, 0, sizeof(F->info));
+  }
   F->factored = !failed;
   return failed;
 }
