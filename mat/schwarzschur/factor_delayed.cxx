@@ -1,6 +1,6 @@
 /*
   Multifrontal LU with delayed pivots. Fronts come in postorder, and the blocks that they leave to their parents stand on a stack. Rows and columns of a front are exchanged
-  independently of each other, so each keeps the numbers of its own; a front may even pass up more rows than columns, once some of them turned out to be zero.
+  independently of each other, so each keeps the numbers of its own; a front may even pass up more rows than columns, once some of them turned out to depend on others.
 */
 #include "mat/schwarzschur/factor_delayed.h"
 #include <algorithm>
@@ -22,10 +22,12 @@ const int PANEL = 32;
 */
 const double ROOT_ROW = 0.25, ROW = 0.1;
 /* Pivots up to the order times the rounding unit are none. The order counts within these bounds, so that neither chance nor a matrix that is merely ill-conditioned is taken for singular. */
-const double LEAST_ORDER = 2048, MOST_ORDER = 65536;
+const double LEAST_ORDER = 8192, MOST_ORDER = 524288;
 /* Rows and columns are balanced where the largest entries of some are smaller by this factor than those of others; entries that are smaller by NOTHING are left out of that */
 const double UNEVEN = 1e-3, NOTHING = 1e-30;
-const int    TURNS = 20, MOST_POWER = 500;
+const int    TURNS = 20;
+/* Binary exponents of the factors, and of what they may bring the largest entry of a row to on the way */
+const double MOST_POWER = 500, MOST_GROWTH = 400;
 /* Right-hand sides that are solved for together */
 const int MOST_VECTORS = 32;
 /* Candidates are tried again while one of so many finds a pivot */
@@ -379,13 +381,18 @@ void ForEntries(const FactorDelayed *F, const FrontNode &f, const FactorValues *
   }
 }
 
+double PowerOf(double e)
+{
+  return std::ldexp(1.0, (int)std::max(std::min(e, MOST_POWER), -MOST_POWER));
+}
+
 /* A power of two that brings s between a half and one, or one for zero */
 double Power(double s)
 {
   int e = 0;
 
-  if (s > 0) frexp(s, &e);
-  return ldexp(1.0, std::max(std::min(-e, MOST_POWER), -MOST_POWER));
+  if (s > 0) std::frexp(s, &e);
+  return PowerOf(-e);
 }
 
 /* Whether the largest entries of rows, or of columns, differ so much that the order of scaling them matters */
@@ -420,16 +427,18 @@ void Balance(FactorDelayed *F, const FactorValues *values)
         const size_t own = (size_t)(side ? j : i), other = (size_t)(side ? i : j);
         const double part = Part(v);
 
-        if (part < NOTHING * F->rowscale[(size_t)i] && part < NOTHING * F->colscale[(size_t)j]) return;
-        if (part == 0) return;
+        if (part == 0 || (part < NOTHING * F->rowscale[(size_t)i] && part < NOTHING * F->colscale[(size_t)j])) return;
         sum[own] += std::ilogb(part) + log[!side][other];
         count[own]++;
       });
     }
     for (size_t i = 0; i < (size_t)F->n; i++) log[side][i] = count[i] > 0 ? -sum[i] / count[i] : 0;
   }
-  for (int side = 0; side < 2; side++) {
-    for (size_t i = 0; i < (size_t)F->n; i++) (side ? F->colscale : F->rowscale)[i] = Power(std::exp2(std::max(std::min(-log[side][i], 1000.0), -1000.0)));
+  for (size_t i = 0; i < (size_t)F->n; i++) {
+    /* Products of both factors and any entry must not overflow */
+    if (F->rowscale[i] > 0) log[0][i] = std::min(log[0][i], MOST_GROWTH - std::ilogb(F->rowscale[i]));
+    F->rowscale[i] = PowerOf(log[0][i]);
+    F->colscale[i] = PowerOf(log[1][i]);
   }
 }
 
@@ -518,19 +527,27 @@ void Assemble(FactorDelayed *F, const FrontNode &f, const FactorValues *values, 
   ForEntries(F, f, values, [&](PetscInt i, PetscInt j, PetscScalar v, int row, int col) { *e.At(row < m ? row : row - m + e.sr, col < m ? col : col - m + e.sc) += F->rowscale[(size_t)i] * v * F->colscale[(size_t)j]; });
 }
 
-/* Fully summed rows or columns that are left without a pivot. Those that are zero will never have one, and nobody needs them. */
-void Kept(const Elimination &e, std::vector<int> &rows, std::vector<int> &cols)
+/*
+  Fully summed rows and columns that are left without a pivot. Those without an entry that is large enough for one are taken for zero: the matrix is as close to a singular one as
+  these entries are to zero. On their way to the root they would only gather rounding errors and might pass for more.
+*/
+void Kept(const Elimination &e, std::vector<int> &rows, std::vector<int> &cols, double *rest)
 {
+  const auto keep = [&](double most, int at, std::vector<int> &kept) {
+    if (most > e.singular)
+      kept.push_back(at);
+    else
+      *rest = std::max(*rest, most);
+  };
+
   rows.clear();
   cols.clear();
-  for (int j = e.k; j < e.sc; j++) {
-    if (Most(e.nr - e.k, e.At(e.k, j)) > 0) cols.push_back(j);
-  }
+  for (int j = e.k; j < e.sc; j++) keep(Most(e.nr - e.k, e.At(e.k, j)), j, cols);
   for (int i = e.k; i < e.sr; i++) {
-    bool zero = true;
+    double most = 0;
 
-    for (int j = e.k; j < e.nc && zero; j++) zero = *e.At(i, j) == PetscScalar(0);
-    if (!zero) rows.push_back(i);
+    for (int j = e.k; j < e.nc; j++) most = std::max(most, Size(*e.At(i, j)));
+    keep(most, i, rows);
   }
 }
 
@@ -550,7 +567,7 @@ void Store(FactorDelayed *F, FrontNode &f, const Elimination &e, bool root)
 
   F->keptrow.clear();
   F->keptcol.clear();
-  if (!root) Kept(e, F->keptrow, F->keptcol);
+  if (!root) Kept(e, F->keptrow, F->keptcol, &F->info.rest);
   f.pivots     = p;
   f.rows       = (int)F->keptrow.size();
   f.cols       = (int)F->keptcol.size();
@@ -623,11 +640,10 @@ bool Eliminate(FactorDelayed *F, FrontNode &f, const FactorValues *values)
   e.col      = F->col.data();
   Assemble(F, f, values, e);
   e.Run(root);
-  if (root) {
-    /* The largest of the entries passes over those that are not numbers, which are never chosen as pivots */
-    for (int j = e.k; j < e.nc; j++) {
-      if (!std::all_of(e.At(e.k, j), e.At(0, j) + e.nr, Finite)) return false;
-    }
+  for (int j = e.k; j < e.nc && root; j++) {
+    /* Maxima pass over what is not a number */
+    if (!std::all_of(e.At(e.k, j), e.At(0, j) + e.nr, Finite)) return false;
+    F->info.rest = std::max(F->info.rest, Most(e.nr - e.k, e.At(e.k, j)));
   }
   Store(F, f, e, root);
   return std::isfinite(e.most);
@@ -774,7 +790,10 @@ int FactorDelayedNumeric(FactorDelayed *F, const FactorValues *values)
   }
   F->front.Free();
   F->stack.Free();
-  if (failed) F->factors.Free();
+  if (failed) {
+    F->factors.Free();
+    memset(&F->info, 0, sizeof(F->info));
+  }
   F->factored = !failed;
   return failed;
 }
