@@ -53,6 +53,8 @@ public:
   virtual PetscErrorCode Project(int which, PetscInt nrhs, PetscScalar *x, PetscInt ldx)                                   = 0;
   /* Room for n x nrhs numbers, which stays until more is asked for */
   virtual PetscErrorCode Work(int which, PetscInt nrhs, PetscScalar **work) = 0;
+  /* y = P x, or with back P^T x, where row i of P x is row order[i] of x; x and y are two */
+  virtual PetscErrorCode Permute(const std::vector<PetscInt> &order, bool back, PetscInt nrhs, const PetscScalar *x, PetscInt ldx, PetscScalar *y, PetscInt ldy) = 0;
   /* y = x for one vector */
   virtual PetscErrorCode Copy(const PetscScalar *x, PetscScalar *y) = 0;
   /* Between columns of the host's, ld apart, and such vectors. Waits. */
@@ -90,6 +92,7 @@ public:
   PetscErrorCode SetBasis(int which, PetscInt k, const PetscScalar *vectors) override;
   PetscErrorCode Project(int which, PetscInt nrhs, PetscScalar *x, PetscInt ldx) override;
   PetscErrorCode Work(int which, PetscInt nrhs, PetscScalar **array) override;
+  PetscErrorCode Permute(const std::vector<PetscInt> &order, bool back, PetscInt nrhs, const PetscScalar *x, PetscInt ldx, PetscScalar *y, PetscInt ldy) override;
   PetscErrorCode Copy(const PetscScalar *x, PetscScalar *y) override;
   PetscErrorCode Upload(PetscInt nrhs, const PetscScalar *host, PetscInt ld, PetscScalar *v) override;
   PetscErrorCode Download(PetscInt nrhs, const PetscScalar *v, PetscScalar *host, PetscInt ld) override;

@@ -196,6 +196,11 @@ public:
     PetscFunctionReturn(PETSC_SUCCESS);
   }
 
+  PetscErrorCode Permute(const std::vector<PetscInt> &, bool, PetscInt, const PetscScalar *, PetscInt, PetscScalar *, PetscInt) override
+  {
+    SETERRQ(PETSC_COMM_SELF, PETSC_ERR_PLIB, "Rows that are not in natural order are for the host");
+  }
+
   PetscErrorCode Copy(const PetscScalar *x, PetscScalar *y) override
   {
     PetscFunctionBegin;

@@ -130,6 +130,23 @@ PetscErrorCode SchwarzSchurHostVectors::Work(int which, PetscInt nrhs, PetscScal
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode SchwarzSchurHostVectors::Permute(const std::vector<PetscInt> &order, bool back, PetscInt nrhs, const PetscScalar *x, PetscInt ldx, PetscScalar *y, PetscInt ldy)
+{
+  PetscFunctionBegin;
+  for (PetscInt q = 0; q < nrhs; q++) {
+    const PetscScalar *xq = x + (size_t)q * ldx;
+    PetscScalar       *yq = y + (size_t)q * ldy;
+
+    for (PetscInt i = 0; i < n; i++) {
+      if (back)
+        yq[order[(size_t)i]] = xq[i];
+      else
+        yq[i] = xq[order[(size_t)i]];
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode SchwarzSchurHostVectors::Copy(const PetscScalar *x, PetscScalar *y)
 {
   PetscFunctionBegin;

@@ -54,9 +54,10 @@ PetscErrorCode SchwarzSchurRefine(SchwarzSchurExecutor *executor, Mat W, PetscRe
 PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement)
 {
   const SchwarzSchurTransform &t     = ss->transform;
-  const bool                   plain = trans == FACTOR_NOTRANS, scaled = !t.row.empty();
+  const bool                   plain = trans == FACTOR_NOTRANS, scaled = !t.row.empty(), permuted = !ss->order.empty();
   const PetscInt               n = executor->n;
-  PetscScalar                 *c;
+  PetscScalar                 *c, *y = x;
+  PetscInt                     ldy = ldx;
 
   PetscFunctionBegin;
   if (scaled || t.nnull) {
@@ -71,10 +72,18 @@ PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchur
     b   = c;
     ldb = n;
   }
+  if (permuted) {
+    PetscCall(executor->Work(SCHWARZSCHUR_INPUT, nrhs, &c));
+    PetscCall(executor->Permute(ss->order, false, nrhs, b, ldb, c, n));
+    PetscCall(executor->Work(SCHWARZSCHUR_OUTPUT, nrhs, &y));
+    b   = c;
+    ldb = ldy = n;
+  }
   if (refinement)
-    PetscCall(SchwarzSchurRefine(executor, t.W, ss->found.norms.sum, trans, nrhs, b, ldb, x, ldx, refinement));
+    PetscCall(SchwarzSchurRefine(executor, t.W, ss->found.norms.sum, trans, nrhs, b, ldb, y, ldy, refinement));
   else
-    PetscCall(executor->Solve(trans, nrhs, b, ldb, x, ldx));
+    PetscCall(executor->Solve(trans, nrhs, b, ldb, y, ldy));
+  if (permuted) PetscCall(executor->Permute(ss->order, true, nrhs, y, ldy, x, ldx));
   if (scaled) PetscCall(executor->Scale(plain ? SCHWARZSCHUR_COLUMNS : SCHWARZSCHUR_ROWS, nrhs, x, ldx, x, ldx));
   if (t.nnull) PetscCall(executor->Project(plain ? SCHWARZSCHUR_RIGHT : SCHWARZSCHUR_LEFT_CONJ, nrhs, x, ldx));
   PetscFunctionReturn(PETSC_SUCCESS);

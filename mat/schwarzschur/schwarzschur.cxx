@@ -124,11 +124,30 @@ static PetscErrorCode MakePlan(Mat_SchwarzSchur *ss)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Rows that are numbered box by box, as where the matrix has been gathered from several processes */
+static PetscErrorCode ReadOrder(Mat_SchwarzSchur *ss, Mat A)
+{
+  IS              rows;
+  const PetscInt *row;
+  PetscInt        n;
+
+  PetscFunctionBegin;
+  PetscCheck(ss->asked.backend != PETLAP_BACKEND_CUDA, PETSC_COMM_SELF, PETSC_ERR_SUP, "-mat_schwarzschur_backend cuda works on rows in natural order, and those of this matrix are numbered box by box: use -mat_schwarzschur_backend host");
+  PetscCall(StructuredGridGetPermutation(A, nullptr, &ss->asked.hints, &rows));
+  if (!rows) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(ISGetLocalSize(rows, &n));
+  PetscCall(ISGetIndices(rows, &row));
+  ss->order.assign(row, row + n);
+  PetscCall(ISRestoreIndices(rows, &row));
+  PetscCall(ISDestroy(&rows));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
   PetscBool         distributed;
-  Mat               first;
+  Mat               first, W;
 
   PetscFunctionBegin;
   PetscCall(PetscCitationsRegister(SchwarzSchurCitation, &SchwarzSchurCited));
@@ -141,7 +160,9 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
   PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATMPIAIJ, &distributed));
   PetscCall(CheckAsked(F, A, distributed));
   PetscCall(FirstGrid(ss, A, &first));
+  ss->asked.hints.permuted = (PetscBool)(!distributed && ss->asked.batch == 1);
   PetscCall(StructuredGridDetermine(first, nullptr, &ss->asked.hints, &ss->grid));
+  if (ss->grid.permuted && !distributed) PetscCall(ReadOrder(ss, first));
   PetscCall(MatDestroy(&first));
   PetscCall(MakePlan(ss));
   ss->single = (PetscBool)(ss->asked.precision == MATSCHWARZSCHUR_SINGLE);
@@ -154,15 +175,19 @@ static PetscErrorCode MatFactorSymbolic_SchwarzSchur(Mat F, Mat A)
   if (distributed) {
     if (ss->held) PetscCall(PetscInfo(F, "The matrix is spread over processes, and so its values are copied to the host and factored there\n"));
     ss->held = PETSC_FALSE;
+    PetscCall(PetscObjectReference((PetscObject)A));
+    W = A;
     PetscCall(SchwarzSchurRanksCreate(A, &ss->asked.hints, ss->plan, &ss->ranks));
   } else {
+    PetscCall(MatSchwarzSchurPermute(ss, A, &W));
     ss->values.reset(new SchwarzSchurValues());
-    PetscCall(ss->values->Analyze(A, ss->plan));
-    PetscCall(BackendChoose((PetscObject)F, ss->asked.backend, ss->held, "mat_schwarzschur_backend", &ss->ondevice));
+    PetscCall(ss->values->Analyze(W, ss->plan));
+    PetscCall(BackendChoose((PetscObject)F, ss->order.empty() ? ss->asked.backend : PETLAP_BACKEND_HOST, ss->held, "mat_schwarzschur_backend", &ss->ondevice));
     PetscCall(BackendCheck(&ss->compare));
     ss->compare = (PetscBool)(ss->compare && ss->ondevice);
   }
-  PetscCall(MatSchwarzSchurPrepare(F, A, A));
+  PetscCall(MatSchwarzSchurPrepare(F, A, W));
+  PetscCall(MatDestroy(&W));
   PetscCall(PetscLogEventEnd(MAT_SSSymbolic, F, A, 0, 0));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -25,7 +25,7 @@ struct SchwarzSchurAsked {
   PetscBool                profile = PETSC_FALSE;
 };
 
-/* The system that is factored where it is not that of A: W = R (P A P^T) C + shifts on the diagonal, with diagonal matrices R and C */
+/* The system that is factored where it is not that of A: W = P (R A C + shifts on the diagonal) P^T, with diagonal matrices R and C, and a permutation P to natural order */
 struct SchwarzSchurTransform {
   Mat                      W = nullptr;
   std::vector<PetscReal>   row, column;          /* R and C, powers of two; empty without scaling */
@@ -47,6 +47,7 @@ struct Mat_SchwarzSchur {
   FactorMode                            used     = FACTOR_LU;
   PetscBool                             held     = PETSC_FALSE; /* A has its values on the device */
   PetscBool                             ondevice = PETSC_FALSE, compare = PETSC_FALSE, hermitian = PETSC_FALSE, shared = PETSC_FALSE;
+  std::vector<PetscInt>                 order; /* rows of A in natural order, where they are in another one */
   PetscInt                              nsymbolic = 0, nnumeric = 0;
   double                                nnz = 0;
 
@@ -63,11 +64,6 @@ struct Mat_SchwarzSchur {
   PetscBool             check      = PETSC_TRUE;  /* off once a solve has shown that nothing needs refining */
   PetscInt              nrefined   = 0;
   PetscReal             error      = -1; /* backward error of the last solve that was checked */
-
-  PetscBool Transformed() const
-  {
-    return (PetscBool)(transform.W != A);
-  }
 };
 
 /* Backward errors: the one that refinement aims at, the one from which on it is worth its time, the one that is expected of factors whose pivots are in doubt, and the one above which no answer is given */
@@ -85,6 +81,8 @@ PETSC_INTERN PetscErrorCode MatSchwarzSchurComposeOptions(Mat F, PetscBool compo
 PETSC_INTERN PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A);
 /* Makes W from A: scaled where factorizations have shown that it must be, and with a shift for each null vector */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A);
+/* A in natural order, or A itself */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurPermute(const Mat_SchwarzSchur *ss, Mat A, Mat *W);
 /* Tells an executor, and computes what needs its factors */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurTellTransform(Mat F, SchwarzSchurExecutor *executor);
 PETSC_INTERN PetscErrorCode MatSchwarzSchurResetTransform(Mat_SchwarzSchur *ss);

@@ -156,7 +156,7 @@ static PetscErrorCode FindShared(Mat F, Mat W, PetscBool *shared)
   PetscCall(ss->values->Fill(W, rows, &values));
   *shared = (PetscBool)FactorIsConstant(ss->plan, &values, &row);
   PetscCall(SchwarzSchurRestoreRows(W, &rows));
-  PetscCheck(*shared || constant == CONSTANT_AUTO || ss->Transformed(), PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG,
+  PetscCheck(*shared || constant == CONSTANT_AUTO || ss->scaled || ss->transform.nnull, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG,
              "Row %" PetscInt_FMT " of the matrix differs from others with the same surroundings, or the grid is periodic or too small: leave out -mat_schwarzschur_constant", row);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -371,6 +371,23 @@ static PetscErrorCode PinMatrix(Mat_SchwarzSchur *ss, Mat W)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode MatSchwarzSchurPermute(const Mat_SchwarzSchur *ss, Mat A, Mat *W)
+{
+  IS order;
+
+  PetscFunctionBegin;
+  if (ss->order.empty()) {
+    PetscCall(PetscObjectReference((PetscObject)A));
+    *W = A;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(ISCreateGeneral(PETSC_COMM_SELF, (PetscInt)ss->order.size(), ss->order.data(), PETSC_USE_POINTER, &order));
+  PetscCall(ISSetPermutation(order));
+  PetscCall(MatPermute(A, order, order, W));
+  PetscCall(ISDestroy(&order));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
 {
   Mat_SchwarzSchur      *ss = (Mat_SchwarzSchur *)F->data;
@@ -379,16 +396,18 @@ PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
   PetscFunctionBegin;
   t.row.clear();
   t.column.clear();
-  if (!ss->scaled && !t.nnull) {
-    PetscCall(PetscObjectReference((PetscObject)A));
-    PetscCall(MatDestroy(&t.W));
-    t.W = A;
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
   PetscCall(MatDestroy(&t.W));
-  PetscCall(MatDuplicate(A, MAT_COPY_VALUES, &t.W));
-  if (ss->scaled) PetscCall(ScaleMatrix(ss, t.W));
-  if (t.nnull) PetscCall(PinMatrix(ss, t.W));
+  if (ss->scaled || t.nnull) {
+    Mat copy;
+
+    PetscCall(MatDuplicate(A, MAT_COPY_VALUES, &copy));
+    if (ss->scaled) PetscCall(ScaleMatrix(ss, copy));
+    if (t.nnull) PetscCall(PinMatrix(ss, copy));
+    PetscCall(MatSchwarzSchurPermute(ss, copy, &t.W));
+    PetscCall(MatDestroy(&copy));
+  } else {
+    PetscCall(MatSchwarzSchurPermute(ss, A, &t.W));
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -404,9 +423,13 @@ static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *execu
   t.left.clear();
   for (PetscInt p : t.pin) {
     std::fill(e.begin(), e.end(), 0.0);
-    if (p >= 0) e[(size_t)p] = 1;
-    PetscCall(executor->SolveHost(FACTOR_TRANS, 1, e.data(), y.data()));
-    for (PetscInt i = 0; i < n; i++) y[(size_t)i] = PetscConj(y[(size_t)i]) * (t.row.empty() ? 1. : t.row[(size_t)i]);
+    for (size_t i = 0; p >= 0 && i < e.size(); i++) e[i] = (ss->order.empty() ? (PetscInt)i : ss->order[i]) == p;
+    PetscCall(executor->SolveHost(FACTOR_TRANS, 1, e.data(), e.data()));
+    for (size_t i = 0; i < e.size(); i++) {
+      const size_t at = ss->order.empty() ? i : (size_t)ss->order[i];
+
+      y[at] = PetscConj(e[i]) * (t.row.empty() ? 1. : t.row[at]);
+    }
     PetscCall(BasisAdd(executor->comm, n, t.left, &k, y));
   }
   t.nleft  = k;
