@@ -40,8 +40,6 @@ public:
   virtual PetscErrorCode Numeric(Mat A, SchwarzSchurFactored *found) = 0;
   /* x and b may be the same */
   virtual PetscErrorCode Solve(FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx) = 0;
-  /* The same with vectors of the host's, n apart */
-  virtual PetscErrorCode SolveHost(FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscScalar *x) = 0;
   /* r = b - op(A) x, columns of r n apart, and the normwise backward error of each column; PETSC_MAX_REAL where the solution is not finite, and -1 where the right-hand side is not. A is the matrix that was factored last. */
   virtual PetscErrorCode Residual(Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, PetscReal error[]) = 0;
   /* x += a d, columns of d n apart */
@@ -84,7 +82,6 @@ class SchwarzSchurHostVectors : public SchwarzSchurExecutor {
 public:
   using SchwarzSchurExecutor::SchwarzSchurExecutor;
   ~SchwarzSchurHostVectors() override;
-  PetscErrorCode SolveHost(FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscScalar *x) override;
   PetscErrorCode Residual(Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, PetscReal error[]) override;
   PetscErrorCode Add(PetscReal a, PetscInt nrhs, const PetscScalar *d, PetscScalar *x, PetscInt ldx) override;
   PetscErrorCode SetScale(int which, const PetscReal *values) override;

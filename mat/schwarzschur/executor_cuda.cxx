@@ -98,18 +98,6 @@ public:
     PetscFunctionReturn(PETSC_SUCCESS);
   }
 
-  PetscErrorCode SolveHost(FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscScalar *x) override
-  {
-    PetscScalar *v;
-
-    PetscFunctionBegin;
-    PetscCall(Work(SCHWARZSCHUR_INPUT, nrhs, &v));
-    Call(FactorCudaUpload(cuda, (int)nrhs, b, n, v));
-    PetscCall(Solve(trans, nrhs, v, n, v, n));
-    Call(FactorCudaDownload(cuda, (int)nrhs, v, x, n));
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
-
   PetscErrorCode Residual(Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, PetscReal error[]) override
   {
     double found = 0;

@@ -5,13 +5,6 @@
 #include "mat/compat/petscversion.h"
 #include <cmath>
 
-PetscErrorCode SchwarzSchurHostVectors::SolveHost(FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscScalar *x)
-{
-  PetscFunctionBegin;
-  PetscCall(Solve(trans, nrhs, b, n, x, n));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 PetscErrorCode SchwarzSchurHostVectors::Residual(Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, PetscReal error[])
 {
   /* Of residual, solution and right-hand side in each column */

@@ -89,15 +89,31 @@ PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchur
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode SchwarzSchurRefineHost(SchwarzSchurExecutor *executor, Mat W, PetscReal norm, FactorTranspose trans, PetscScalar *v, SchwarzSchurRefinement *refinement)
+{
+  const PetscInt n = executor->n;
+  PetscScalar   *b, *x;
+
+  PetscFunctionBegin;
+  refinement->most = refinement->longest = PROBE_STEPS;
+  refinement->worth                      = SCHWARZSCHUR_FAIR;
+  PetscCall(executor->Work(SCHWARZSCHUR_RHS, 1, &b));
+  PetscCall(executor->Work(SCHWARZSCHUR_OUTPUT, 1, &x));
+  PetscCall(executor->Upload(1, v, n, b));
+  PetscCall(SchwarzSchurRefine(executor, W, norm, trans, 1, b, n, x, n, refinement));
+  PetscCall(executor->Download(1, x, v, n));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode MatSchwarzSchurProbe(const Mat_SchwarzSchur *ss, PetscReal *error, PetscReal *size)
 {
   SchwarzSchurExecutor    *executor = ss->executor.get();
   const PetscInt           n        = executor->n;
   std::vector<PetscScalar> host((size_t)n);
   SchwarzSchurRefinement   refinement;
-  PetscScalar             *b, *x;
-  PetscReal                most  = 0, all;
-  PetscInt                 first = 0;
+
+  PetscReal most  = 0, all;
+  PetscInt  first = 0;
 
   PetscFunctionBegin;
   /* Different on each rank, and the same in every run */
@@ -107,13 +123,7 @@ PetscErrorCode MatSchwarzSchurProbe(const Mat_SchwarzSchur *ss, PetscReal *error
     seed = seed * 1664525u + 1013904223u;
     v    = 0.5 + (PetscReal)(seed >> 8) / 16777216.0;
   }
-  refinement.most = refinement.longest = PROBE_STEPS;
-  refinement.worth                     = SCHWARZSCHUR_REGULAR;
-  PetscCall(executor->Work(SCHWARZSCHUR_RHS, 1, &b));
-  PetscCall(executor->Work(SCHWARZSCHUR_OUTPUT, 1, &x));
-  PetscCall(executor->Upload(1, host.data(), n, b));
-  PetscCall(SchwarzSchurRefine(executor, ss->transform.W, ss->found.norms.sum, FACTOR_NOTRANS, 1, b, n, x, n, &refinement));
-  PetscCall(executor->Download(1, x, host.data(), n));
+  PetscCall(SchwarzSchurRefineHost(executor, ss->transform.W, ss->found.norms.sum, FACTOR_NOTRANS, host.data(), &refinement));
   for (PetscScalar v : host) {
     const PetscReal a = PetscAbsScalar(v);
 

@@ -102,6 +102,8 @@ struct SchwarzSchurRefinement {
 };
 /* Solves op(W) x = b for finite columns to rounding, as far as the factors allow */
 PETSC_INTERN PetscErrorCode SchwarzSchurRefine(SchwarzSchurExecutor *executor, Mat W, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement);
+/* The same for a vector of the host's, in place, as well as the factors allow */
+PETSC_INTERN PetscErrorCode SchwarzSchurRefineHost(SchwarzSchurExecutor *executor, Mat W, PetscReal norm, FactorTranspose trans, PetscScalar *v, SchwarzSchurRefinement *refinement);
 /* Solves op(A) x = b through the transform. refinement null: without a look at the residual. */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx,
                                                      SchwarzSchurRefinement *refinement);

@@ -290,7 +290,7 @@ static PetscErrorCode MatSchwarzSchurUseScale(Mat F, PetscReal from, PetscBool *
 }
 
 /* What ends a factorization. The text is null where it is good. */
-static PetscErrorCode MatSchwarzSchurJudge(Mat F, const char **bad, PetscBool *again)
+static PetscErrorCode SchwarzSchurJudge(Mat F, const char **bad, PetscBool *again)
 {
   Mat_SchwarzSchur *ss    = (Mat_SchwarzSchur *)F->data;
   const FactorInfo  info  = ss->executor->Info();
@@ -337,7 +337,7 @@ static PetscErrorCode MatSchwarzSchurFactorUntilGood(Mat F, MatFactorError *type
     switch (ss->found.failed) {
     case SCHWARZSCHUR_SUCCESS:
       if (!ss->scaled && ss->found.norms.least > 0 && ss->found.norms.sum > SPREAD_EAGER * ss->found.norms.least) PetscCall(MatSchwarzSchurUseScale(F, SPREAD_EAGER, &again));
-      if (!again) PetscCall(MatSchwarzSchurJudge(F, &bad, &again));
+      if (!again) PetscCall(SchwarzSchurJudge(F, &bad, &again));
       break;
     case SCHWARZSCHUR_NOT_FINITE:
       /* The only error that a PC forgets when it is set up for new values */

@@ -417,6 +417,7 @@ static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *execu
   SchwarzSchurTransform   &t = ss->transform;
   const PetscInt           n = executor->n;
   std::vector<PetscScalar> e((size_t)n), y((size_t)n);
+  SchwarzSchurRefinement   refinement;
   PetscInt                 k = 0;
 
   PetscFunctionBegin;
@@ -424,7 +425,7 @@ static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *execu
   for (PetscInt p : t.pin) {
     std::fill(e.begin(), e.end(), 0.0);
     for (size_t i = 0; p >= 0 && i < e.size(); i++) e[i] = (ss->order.empty() ? (PetscInt)i : ss->order[i]) == p;
-    PetscCall(executor->SolveHost(FACTOR_TRANS, 1, e.data(), e.data()));
+    PetscCall(SchwarzSchurRefineHost(executor, t.W, ss->found.norms.sum, FACTOR_TRANS, e.data(), &refinement));
     for (size_t i = 0; i < e.size(); i++) {
       const size_t at = ss->order.empty() ? i : (size_t)ss->order[i];
 

@@ -619,8 +619,21 @@ int main(int argc, char **argv)
   build:
     requires: petlap
 
-  test:
-    suffix: 1
+  testset:
+    output_file: output/ex12_1.out
     args: -malloc_dump
+    test:
+      suffix: 1
+    test:
+      suffix: ranks
+      nsize: {{2 4}}
+      args: -cases 40
+    test:
+      suffix: single
+      args: -mat_schwarzschur_precision single
+    test:
+      suffix: cuda
+      requires: gpu
+      args: -cases 20 -mat_schwarzschur_backend cuda
 
 TEST*/
