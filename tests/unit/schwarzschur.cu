@@ -536,7 +536,7 @@ static void TestLives(FactorMode mode, const FactorCudaTuning &tuning, const std
 static void TestSharedMemory(void)
 {
   const int        limit = 256 * (int)sizeof(Scalar);
-  Small            grid(11, 10, 9, FACTOR_LU, 1);
+  Small            grid(14, 13, 12, FACTOR_LU, 1);
   FactorCudaResult result;
   int              error;
   double           large = 0;
