@@ -29,12 +29,12 @@ PetscErrorCode BackendCheck(PetscBool *check);
 /* The device that this process works on is chosen at the first call: process number `rank` of a node takes device rank modulo their number,
    unless PETSc has chosen one. False, with the reason, where there is none. */
 bool DeviceFind(int rank, const char **reason);
-/* The stream that PETSc works in, or one of petlap's own where PETSc knows no device; a cudaStream_t */
+/* The stream that PETSc works in, or one of petlap's own where PETSc knows no device; a cudaStream_t. Returns a cudaError_t. */
+int DeviceCurrentStream(void **stream);
+/* The same for those who need not know why there is none */
 void *DeviceStream(void);
 /* Keeps the text of a cudaError_t, and returns it */
 int         DeviceError(int cudaerror);
 const char *DeviceErrorText(void);
-/* Another text for the last error, where CUDA's own does not name the cure */
-void DeviceErrorExplain(const char explanation[]);
 /* When the library is unloaded */
 void DeviceFinalize(void);

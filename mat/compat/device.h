@@ -10,6 +10,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <initializer_list>
 
 /* Loops over arrays that shall stay in registers */
 #if defined(PETLAP_CUDA_EMULATED)
@@ -23,7 +24,7 @@
 template <class... P, class... A>
 static inline cudaError_t DeviceLaunch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream, A... a)
 {
-  return EmulateLaunch(stream, grid, block, shared, [=] { kernel((P)a...); });
+  return EmulateLaunch((const void *)kernel, stream, grid, block, shared, [=] { kernel((P)a...); });
 }
 template <class T>
 static inline T *DeviceShared(void)
@@ -33,11 +34,18 @@ static inline T *DeviceShared(void)
 
 #else
 
+template <class... P>
+static inline cudaError_t DeviceLaunchArguments(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream, P... p)
+{
+  void *arguments[] = {(void *)&p..., nullptr};
+
+  return cudaLaunchKernel((const void *)kernel, grid, block, arguments, shared, stream);
+}
+/* Tells of this launch, and not of an error that PETSc or the application has left behind, as cudaGetLastError() would */
 template <class... P, class... A>
 static inline cudaError_t DeviceLaunch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream, A... a)
 {
-  kernel<<<grid, block, shared, stream>>>((P)a...);
-  return cudaGetLastError();
+  return DeviceLaunchArguments(kernel, grid, block, shared, stream, (P)a...);
 }
 template <class T>
 static __device__ __forceinline__ T *DeviceShared(void)
@@ -56,12 +64,53 @@ static __device__ __forceinline__ T *DeviceShared(void)
     if (device_error_ != cudaSuccess) return device_error_; \
   } while (0)
 
-/* Lets a kernel have more shared memory in a block than the 48 KiB that every device allows */
+/* Lets a kernel have so much shared memory in a block, which without this may be 48 KiB */
 template <class... P>
 static inline cudaError_t DeviceAllowShared(void (*kernel)(P...), size_t bytes)
 {
-  return bytes > 48 * 1024 ? cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes) : cudaSuccess;
+  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
 }
+
+/* Loads kernels, which the device otherwise does when they are first launched: not in a capture, please */
+template <class... K>
+static inline cudaError_t DeviceLoad(K... kernel)
+{
+  cudaError_t error = cudaSuccess;
+
+  for (const cudaError_t e : {cudaSuccess, [&] {
+                                cudaFuncAttributes attributes;
+
+                                return cudaFuncGetAttributes(&attributes, kernel);
+                              }()...}) {
+    if (error == cudaSuccess) error = e;
+  }
+  return error;
+}
+
+#if !defined(PETLAP_CUDA_EMULATED)
+/* Functions of one of CUDA's libraries, which petlap is not linked with. DeviceError() then keeps a text that names the cure. */
+struct DeviceFunction {
+  const char *name;
+  void      **function;
+};
+cudaError_t DeviceOpen(const char library[], int version, std::initializer_list<DeviceFunction> functions);
+#endif
+
+/* An executor whose arrays two streams would share: work of another stream than the last one waits for it */
+class DeviceOrder {
+public:
+  cudaError_t Enter(cudaStream_t stream)
+  {
+    if (used && stream != last) DeviceCall(cudaDeviceSynchronize());
+    used = true;
+    last = stream;
+    return cudaSuccess;
+  }
+
+private:
+  cudaStream_t last = nullptr;
+  bool         used = false;
+};
 
 /* An array on the device that is as long as it must be: contents are lost when it grows */
 template <class T>

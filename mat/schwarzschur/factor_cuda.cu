@@ -3,13 +3,6 @@
 
 #include <exception>
 #include <memory>
-#if !defined(PETLAP_CUDA_EMULATED)
-  #include <dlfcn.h>
-#endif
-
-#define CUBLAS_NAME_(version) "libcublas.so." #version
-#define CUBLAS_NAME(version)  CUBLAS_NAME_(version)
-
 namespace {
 
 cudaError_t OpenBlas(CudaBlas *blas)
@@ -17,22 +10,15 @@ cudaError_t OpenBlas(CudaBlas *blas)
 #if defined(PETLAP_CUDA_EMULATED)
   *blas = {cublasCreate_v2, cublasDestroy_v2, cublasSetStream_v2, cublasSetWorkspace_v2, cublasSgemmStridedBatched, cublasDgemmStridedBatched, cublasCgemmStridedBatched, cublasZgemmStridedBatched};
 #else
-  const char *const names[] = {CUBLAS_NAME(CUBLAS_VER_MAJOR), "libcublas.so"};
-  void             *library = nullptr;
-
-  for (const char *name : names) {
-    if (!library) library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-  }
-  if (!library) return cudaErrorSharedObjectInitFailed;
-  blas->create       = (decltype(blas->create))dlsym(library, "cublasCreate_v2");
-  blas->destroy      = (decltype(blas->destroy))dlsym(library, "cublasDestroy_v2");
-  blas->setstream    = (decltype(blas->setstream))dlsym(library, "cublasSetStream_v2");
-  blas->setworkspace = (decltype(blas->setworkspace))dlsym(library, "cublasSetWorkspace_v2");
-  blas->sgemm        = (decltype(blas->sgemm))dlsym(library, "cublasSgemmStridedBatched");
-  blas->dgemm        = (decltype(blas->dgemm))dlsym(library, "cublasDgemmStridedBatched");
-  blas->cgemm        = (decltype(blas->cgemm))dlsym(library, "cublasCgemmStridedBatched");
-  blas->zgemm        = (decltype(blas->zgemm))dlsym(library, "cublasZgemmStridedBatched");
-  if (!blas->create || !blas->destroy || !blas->setstream || !blas->setworkspace || !blas->sgemm || !blas->dgemm || !blas->cgemm || !blas->zgemm) return cudaErrorSharedObjectSymbolNotFound;
+  DeviceCall(DeviceOpen("libcublas.so", CUBLAS_VER_MAJOR,
+                        {{"cublasCreate_v2", (void **)&blas->create},
+                         {"cublasDestroy_v2", (void **)&blas->destroy},
+                         {"cublasSetStream_v2", (void **)&blas->setstream},
+                         {"cublasSetWorkspace_v2", (void **)&blas->setworkspace},
+                         {"cublasSgemmStridedBatched", (void **)&blas->sgemm},
+                         {"cublasDgemmStridedBatched", (void **)&blas->dgemm},
+                         {"cublasCgemmStridedBatched", (void **)&blas->cgemm},
+                         {"cublasZgemmStridedBatched", (void **)&blas->zgemm}}));
 #endif
   return cudaSuccess;
 }
@@ -144,20 +130,16 @@ struct Executor : FactorCuda {
       cs[k].Free();
     }
   }
-  size_t SmallLimit(int m, int r) const override
+  double Passing(void) const override
   {
-    return SmallBytes<T>(m, r);
-  }
-  size_t Scalar(void) const override
-  {
-    return sizeof(T);
-  }
-  /* Fronts of a class that are worked on at once, so that passing things stay small */
-  int Batch(const CudaGroup &g) const
-  {
-    const double most = 3e8 / (double)sizeof(T), one = 2.0 * g.m * g.r + 3.0 * nb * g.m + (double)nb * nb;
+    double bytes = (double)(D.n * sizeof(T));
 
-    return (int)std::max(1.0, std::min((double)std::min(g.n, 32768), most / one));
+    for (int k = 0; k < NSTREAM; k++) bytes += (double)((zs[k].n + ys[k].n + ps[k].n + rs[k].n + cs[k].n) * sizeof(T) + drange[k].n * sizeof(double2) + workspace[k].n);
+    return bytes;
+  }
+  double Vectors(void) const override
+  {
+    return (double)std::max(nrhs, 1) * (double)(((size_t)n + nv + ns) * sizeof(T));
   }
   cudaError_t Reserve(void) override
   {
@@ -172,23 +154,23 @@ struct Executor : FactorCuda {
         k = 0;
         continue;
       }
-      const size_t b = (size_t)Batch(g), m = (size_t)g.m, r = (size_t)g.r, n = (size_t)nb;
+      const CudaPassing need = CudaPassingOf(limits, options.mode == FACTOR_LU, g.n, g.m, g.r);
 
       large = true;
       k     = i && group[0][i - 1].large && group[0][i - 1].height == g.height ? (k + 1) % NSTREAM : 0;
-      DeviceCall(zs[k].Resize(b * m * r));
-      if (options.mode != FACTOR_LU) DeviceCall(ys[k].Resize(b * m * r));
-      DeviceCall(drange[k].Resize(b));
-      if (m > n) {
-        DeviceCall(ps[k].Resize(b * n * n));
-        DeviceCall(rs[k].Resize(b * n * m));
-        DeviceCall(cs[k].Resize(b * n * m));
-      }
+      DeviceCall(zs[k].Resize(need.z));
+      DeviceCall(ys[k].Resize(need.y));
+      DeviceCall(ps[k].Resize(need.p));
+      DeviceCall(rs[k].Resize(need.rows));
+      DeviceCall(cs[k].Resize(need.rows));
+      DeviceCall(drange[k].Resize(need.range));
     }
-    DeviceCall(DeviceAllowShared(SmallFactor<T, 8, 2>, (size_t)smem));
-    DeviceCall(DeviceAllowShared(SmallFactor<T, 16, 2>, (size_t)smem));
-    DeviceCall(DeviceAllowShared(SmallFactor<T, 16, 4>, (size_t)smem));
-    DeviceCall(DeviceAllowShared(PivotBlock<T>, SmallBytes<T>(nb, 0)));
+    DeviceCall(DeviceLoad(SmallFactor<T, 8, 2>, SmallFactor<T, 16, 2>, SmallFactor<T, 16, 4>, LargeAssemble<T>, LargeEntries<T>, LargeGlue<T>, PivotBlock<T>, TakeColumns<T>, PutRows<T>));
+    DeviceCall(DeviceLoad(SmallForward<T>, SmallBackward<T>, Large<T>, ClearParameters, MatrixNorms, SetPivotLimits, FillGaps));
+    DeviceCall(DeviceAllowShared(SmallFactor<T, 8, 2>, (size_t)limits.smem));
+    DeviceCall(DeviceAllowShared(SmallFactor<T, 16, 2>, (size_t)limits.smem));
+    DeviceCall(DeviceAllowShared(SmallFactor<T, 16, 4>, (size_t)limits.smem));
+    DeviceCall(DeviceAllowShared(PivotBlock<T>, SmallBytes(sizeof(T), limits.nb, 0)));
     if (large && !hasblas) {
       DeviceCall(OpenBlas(&blas));
       hasblas = true;
@@ -215,7 +197,7 @@ struct Executor : FactorCuda {
   }
   cudaError_t RecordLarge(const CudaGroup &g, int k, const CudaTables &t)
   {
-    const int       m = g.m, r = g.r, f = m + r, batch = Batch(g), nt = 256;
+    const int       m = g.m, r = g.r, f = m + r, batch = CudaBatch(limits, g.n, g.m, g.r), nb = limits.nb, nt = 256;
     const long long size = (long long)m * f + (t.lu ? (long long)m * r : 0), panel = (long long)m * r;
     cudaStream_t    st = aux[k];
 
@@ -228,12 +210,12 @@ struct Executor : FactorCuda {
       T *W = factor.p + base[g.cls] + at * size, *Tz = W + (long long)m * m, *Y = t.lu ? W + (long long)m * f : ys[k].p, *X = D.p + dbase[g.cls] + (long long)at * r * r;
 
       if (m <= nb) {
-        DeviceCall(DeviceLaunch(PivotBlock<T>, n, nt, SmallBytes<T>(m, 0), st, t, first, factor.p, 0, m, (T *)nullptr, drange[k].p));
+        DeviceCall(DeviceLaunch(PivotBlock<T>, n, nt, SmallBytes(sizeof(T), m, 0), st, t, first, factor.p, 0, m, (T *)nullptr, drange[k].p));
       } else {
         for (int j = 0; j < m; j += nb) {
           const int w = std::min(nb, m - j);
 
-          DeviceCall(DeviceLaunch(PivotBlock<T>, n, nt, SmallBytes<T>(w, 0), st, t, first, factor.p, j, w, ps[k].p, drange[k].p));
+          DeviceCall(DeviceLaunch(PivotBlock<T>, n, nt, SmallBytes(sizeof(T), w, 0), st, t, first, factor.p, j, w, ps[k].p, drange[k].p));
           DeviceCall(DeviceLaunch(TakeColumns<T>, dim3((unsigned int)n, (unsigned int)((m + nt - 1) / nt)), nt, 0, st, t, first, factor.p, j, w, cs[k].p));
           DeviceCall(Gemm(&blas, handle[k], w, m, w, T(1), ps[k].p, w, (long long)w * w, W + j, m, size, T(0), rs[k].p, w, (long long)w * m, n));
           DeviceCall(Gemm(&blas, handle[k], m, m, w, T(-1), cs[k].p, m, (long long)w * m, rs[k].p, w, (long long)w * m, T(1), W, m, size, n));
@@ -297,7 +279,7 @@ struct Executor : FactorCuda {
 
     for (size_t i = 0; i < group[1].size(); i++) {
       const CudaGroup &g      = group[1][i];
-      const int        nt     = g.large ? 256 : g.m + g.r <= 64 ? 32 : g.m + g.r <= 160 ? 64 : 128;
+      const int        nt     = g.large ? 256 : SolveThreads(g.m + g.r);
       const dim3       grid   = dim3((unsigned int)g.n, g.large ? (unsigned int)((std::max(g.m, g.r) + 31) / 32) : 1, (unsigned int)q);
       const size_t     shared = ((size_t)nt + (g.large ? 0 : (size_t)(2 * g.m + g.r))) * sizeof(T);
 
@@ -314,7 +296,7 @@ struct Executor : FactorCuda {
     }
     for (size_t i = group[1].size(); i-- > 0;) {
       const CudaGroup &g      = group[1][i];
-      const int        nt     = g.large ? 256 : g.m + g.r <= 64 ? 32 : g.m + g.r <= 160 ? 64 : 128;
+      const int        nt     = g.large ? 256 : SolveThreads(g.m + g.r);
       const dim3       grid   = dim3((unsigned int)g.n, g.large ? (unsigned int)((std::max(g.m, g.r) + 31) / 32) : 1, (unsigned int)q);
       const size_t     shared = ((size_t)nt + (g.large ? 0 : (size_t)(2 * g.m + g.r))) * sizeof(T);
 
@@ -346,7 +328,6 @@ struct Executor : FactorCuda {
 FactorCuda *FactorCudaCreate(const Plan *plan, const FactorOptions *options, const FactorCudaPattern *pattern, const FactorCudaTuning *tuning, void *stream, int *error)
 {
   std::unique_ptr<FactorCuda> F;
-  int                         device = 0;
 
   *error = 0;
   try {
@@ -363,26 +344,27 @@ FactorCuda *FactorCudaCreate(const Plan *plan, const FactorOptions *options, con
 #endif
     F->plan    = plan;
     F->options = *options;
-    F->stream  = (cudaStream_t)stream;
-    F->n       = pattern->n;
-    F->batch   = (double)pattern->batch;
-    F->nnz     = pattern->ia[pattern->n];
+    FactorCudaSetStream(F.get(), stream);
+    F->n     = pattern->n;
+    F->batch = (double)pattern->batch;
+    F->nnz   = pattern->ia[pattern->n];
     F->ia.assign(pattern->ia, pattern->ia + pattern->n + 1);
     F->ja.assign(pattern->ja, pattern->ja + F->nnz);
-    *error = DeviceError(cudaGetDevice(&device));
-    if (!*error) *error = DeviceError(cudaDeviceGetAttribute(&F->smem, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+    *error = DeviceError(CudaGetLimits(&F->limits, options->single ? sizeof(Value) / 2 : sizeof(Value), tuning));
     if (!*error) {
-      *error = DeviceError(FactorCudaBuild(F.get(), pattern, tuning));
+      *error = DeviceError(FactorCudaBuild(F.get(), pattern));
     }
   } catch (const std::exception &) {
     return nullptr;
   }
-#if !defined(PETLAP_CUDA_EMULATED)
-  if (*error == cudaErrorSharedObjectInitFailed) DeviceErrorExplain(CUBLAS_NAME(CUBLAS_VER_MAJOR) " cannot be loaded: add the folder of CUDA's libraries to LD_LIBRARY_PATH");
-  if (*error == cudaErrorSharedObjectSymbolNotFound) DeviceErrorExplain("the cuBLAS that was found lacks a function: put the one that petlap was built with first in LD_LIBRARY_PATH");
-#endif
   if (*error) return nullptr;
   return F.release();
+}
+
+void FactorCudaSetStream(FactorCuda *F, void *stream)
+{
+  F->follow = !stream;
+  F->stream = (cudaStream_t)stream;
 }
 
 void FactorCudaDestroy(FactorCuda *F)
@@ -392,6 +374,8 @@ void FactorCudaDestroy(FactorCuda *F)
 
 static cudaError_t Numeric(FactorCuda *F, const void *aa, bool device)
 {
+  DeviceCall(F->Enter());
+  F->transposed = false;
   DeviceCall(cudaMemcpyAsync(F->daa.p, aa, (size_t)F->nnz * sizeof(Value), device ? cudaMemcpyDeviceToDevice : cudaMemcpyHostToDevice, F->stream));
   DeviceCall(F->Run(&F->numeric, &F->warm, [&]() { return F->RecordNumeric(); }));
   return cudaStreamSynchronize(F->stream);
@@ -419,6 +403,7 @@ static cudaError_t Solve(FactorCuda *F, bool trans, int nrhs, const Value *b, pt
   cudaGraphExec_t *exec;
 
   if (F->options.mode != FACTOR_LU) trans = false;
+  DeviceCall(F->Enter());
   DeviceCall(F->Room(nrhs));
   exec = &F->solve[2 * nrhs + trans];
   DeviceCall(F->In(nrhs, b, ldb, conj));
@@ -439,6 +424,7 @@ static cudaError_t Profile(FactorCuda *F, FactorCudaLevel *level)
   for (cudaEvent_t &e : mark) {
     if (error == cudaSuccess) error = cudaEventCreate(&e);
   }
+  if (error == cudaSuccess) error = F->Enter();
   if (error == cudaSuccess) error = cudaStreamSynchronize(F->stream);
   F->mark = mark.data();
   if (error == cudaSuccess) error = F->RecordNumeric();
@@ -492,7 +478,8 @@ int FactorCudaMemory(double *bytes)
 FactorCudaInfo FactorCudaGetInfo(const FactorCuda *F)
 {
   FactorCudaInfo info;
-  double         passing = 0;
+  double         tables = (double)F->dcls.n * sizeof(CudaClass) + (double)F->dmap.n * sizeof(int) + (double)F->dentry.n * sizeof(CudaEntry);
+  const double   matrix = (double)F->nnz * (sizeof(Value) + sizeof(PetscInt)) + (double)F->dslot.n * sizeof(unsigned short) + (double)(F->doffset.n + F->dia.n + F->dstart.n) * sizeof(PetscInt) + (double)F->nfull * sizeof(Value);
 
   memset(&info, 0, sizeof(info));
   for (size_t i = 0; i < F->cls.size(); i++) {
@@ -501,11 +488,16 @@ FactorCudaInfo FactorCudaGetInfo(const FactorCuda *F)
     info.entries += count * (m * m + (F->options.mode == FACTOR_LU ? 2 : 1) * m * r);
     info.flops += count * (2 * m * m * m + 2 * m * m * r + 2 * m * r * r);
   }
-  for (const auto &f : F->dfront) passing += (double)f.n * sizeof(CudaFront);
-  info.bytes       = (double)F->nfactor * (double)F->Scalar();
-  info.stack_bytes = ((double)F->nd + (double)F->nv + (double)F->ns) * (double)F->Scalar() + passing + (double)F->nnz * (sizeof(Value) + sizeof(PetscInt)) + (double)F->nfull * sizeof(Value);
-  info.small       = F->nsmall;
-  info.large       = F->nlarge;
-  info.launches    = F->launches;
+  for (const auto &f : F->dfront) tables += (double)f.n * sizeof(CudaFront);
+  info.bytes         = (double)F->nfactor * (double)F->limits.scalar;
+  info.passing_bytes = F->Passing();
+  info.stack_bytes   = info.passing_bytes + F->Vectors() + tables + matrix;
+  for (const auto &v : F->vector) info.stack_bytes += (double)v.n * sizeof(Value);
+  for (const auto &v : F->basis) info.stack_bytes += (double)v.n * sizeof(Value);
+  for (const auto &v : F->scale) info.stack_bytes += (double)v.n * sizeof(double);
+  if (F->sparse) info.stack_bytes += (double)CudaSparseMemory(F->sparse);
+  info.small    = F->nsmall;
+  info.large    = F->nlarge;
+  info.launches = F->launches;
   return info;
 }

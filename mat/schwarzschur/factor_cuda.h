@@ -9,14 +9,17 @@
 
   For symmetric matrices Y Winv is T^T, and Y is not kept. Pivots are sought in blocks of the diagonal of W.
 
-  Vectors and values are of PetscScalar; nvcc may have another type of that name. Functions return a cudaError_t (0 is success), pointers marked `device` are to the device's memory, and work is queued in the stream that was
-  given, unless a function says that it waits.
+  Vectors and values are of PetscScalar; nvcc may have another type of that name. Functions return a cudaError_t (0 is success), pointers marked `device` are to the device's memory, and work is queued in a
+  stream, unless a function says that it waits. cuBLAS works on large fronts, cuSPARSE forms residuals; each is opened when it is first needed.
 */
 #pragma once
 
 #include "mat/schwarzschur/factor.h"
 
 struct FactorCuda;
+
+/* Columns that FactorCudaResidual() takes at a time */
+static const int FACTOR_CUDA_COLUMNS = 32;
 
 /* The pattern of the matrix, on the host. With gaps in the stencil, slot tells where each entry stands, as do start and length of FactorValues. */
 struct FactorCudaPattern {
@@ -41,14 +44,20 @@ struct FactorCudaResult {
 };
 
 struct FactorCudaInfo {
-  double entries, flops, bytes, stack_bytes;
-  double small, large; /* fronts */
-  int    launches;     /* kernels of a factorization */
+  double entries, flops, bytes;
+  double passing_bytes; /* contribution blocks, arrays that pass between kernels, workspaces of cuBLAS */
+  double stack_bytes;   /* these, and all else on the device but the factors */
+  double small, large;  /* fronts */
+  int    launches;      /* kernels of a factorization */
 };
 
-/* FactorOptions: threads and isa are without meaning. Null with *error = 0 when the host's memory runs out. Waits. */
+/* The bytes of factors and of passing_bytes that FactorCudaCreate() will ask of the device for so many grids */
+int FactorCudaForesee(const Plan *plan, const FactorOptions *options, PetscInt batch, const FactorCudaTuning *tuning, double *bytes);
+/* FactorOptions: threads and isa are without meaning. Where there is no stream, each call asks DeviceCurrentStream(). Null with *error = 0 when the host's memory runs out. Waits. */
 FactorCuda *FactorCudaCreate(const Plan *plan, const FactorOptions *options, const FactorCudaPattern *pattern, const FactorCudaTuning *tuning, void *stream, int *error);
 void        FactorCudaDestroy(FactorCuda *F);
+/* Another stream for the calls that follow, or null as above. Work of several streams is done in the order of the calls. */
+void FactorCudaSetStream(FactorCuda *F, void *stream);
 /* Values in the order of the pattern, on the device or on the host. Waits. */
 int FactorCudaNumeric(FactorCuda *F, const void *aa, bool device, FactorCudaResult *result);
 /* x and b are n x nrhs on the device, column-major, and may be the same */

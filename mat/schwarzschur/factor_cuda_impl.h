@@ -34,6 +34,11 @@ struct CudaBlas {
   decltype(&cublasZgemmStridedBatched) zgemm;
 };
 
+/* cuSPARSE, in the same way */
+struct CudaSparse;
+void   CudaSparseDestroy(CudaSparse *);
+size_t CudaSparseMemory(const CudaSparse *);
+
 /* ---- What the device knows of the plan ---- */
 
 /* Positions count unknowns */
@@ -176,12 +181,54 @@ inline dim3 VectorGrid(PetscInt n, int nrhs)
 
 /* ---- The executor ---- */
 
+/* What the threads of a block tell each other while they invert */
+template <class T>
+struct Pivoting {
+  T      inverse;
+  int    p;
+  double least, most;
+};
+
+/* Bytes of shared memory that a front needs in its factorization, with numbers of `scalar` bytes, and in a solve with nt threads */
+inline size_t SmallBytes(size_t scalar, int m, int r)
+{
+  const size_t numbers = (size_t)m * m + 2 * (size_t)m * r + (size_t)m, ints = (size_t)2 * (m + r) + (size_t)m;
+
+  return sizeof(Pivoting<double2>) + numbers * scalar + ints * sizeof(int);
+}
+inline size_t SolveBytes(size_t scalar, int m, int r, int nt)
+{
+  return ((size_t)nt + 2 * (size_t)m + (size_t)r) * scalar;
+}
+/* Threads of a block in solves with small fronts */
+const int  SOLVE_THREADS = 128;
+inline int SolveThreads(int f)
+{
+  return f <= 64 ? 32 : f <= 160 ? 64 : SOLVE_THREADS;
+}
+
+/* What decides which fronts one block works on */
+struct CudaLimits {
+  size_t scalar;       /* bytes of a number */
+  int    smem, shared; /* bytes of shared memory that a kernel may have, and those that it has without asking */
+  int    small, nb;    /* of FactorCudaTuning */
+};
+/* 0 and 1 for fronts of one block of few or of many threads, 2 for large ones */
+int CudaKind(const CudaLimits &limits, int m, int r, bool glue);
+/* Large fronts that are worked on at once, so that passing things stay small, and the bytes of these */
+struct CudaPassing {
+  size_t z, y, p, rows, range; /* numbers, but for range, which counts fronts */
+};
+cudaError_t CudaGetLimits(CudaLimits *limits, size_t scalar, const FactorCudaTuning *tuning);
+int         CudaBatch(const CudaLimits &limits, int n, int m, int r);
+CudaPassing CudaPassingOf(const CudaLimits &limits, bool lu, int n, int m, int r);
+
 /* Fronts that one launch works on: those of a height that are small, or those of a class that are large */
 struct CudaGroup {
   int    first, n, height, cls; /* cls: of large ones */
   bool   large;
   int    m, r, entries; /* the largest */
-  size_t shared;        /* bytes of the factorization */
+  size_t shared, solve; /* bytes of the factorization, and of solves besides a number for each thread */
   int    side;          /* threads */
 };
 
@@ -197,15 +244,19 @@ static const int WORKSPACE = 25;
 struct FactorCuda {
   const Plan                     *plan;
   FactorOptions                   options;
-  cudaStream_t                    stream;            /* the caller's */
-  cudaStream_t                    aux[NSTREAM] = {}; /* aux[0] records the graphs */
+  cudaStream_t                    stream = nullptr; /* of the call that is made */
+  bool                            follow = true;    /* it is asked for at each call */
+  DeviceOrder                     order;
+  CudaSparse                     *sparse       = nullptr; /* for residuals */
+  bool                            transposed   = false;   /* the transpose has the values of the last factorization */
+  cudaStream_t                    aux[NSTREAM] = {};      /* aux[0] records the graphs */
   cudaEvent_t                     fork = nullptr, edge = nullptr, join[NSTREAM] = {};
   PetscInt                        n = 0, nnz = 0, nfull = 0;
   std::vector<CudaClass>          cls;
   std::vector<CudaGroup>          group[2]; /* of factorizations and of solves */
   DeviceArray<CudaClass>          dcls;
   DeviceArray<int>                dmap;
-  DeviceArray<PetscInt>           doffset, dia, dja, dstart, tia, tja, torder;
+  DeviceArray<PetscInt>           doffset, dia, dja, dstart;
   DeviceArray<CudaEntry>          dentry;
   DeviceArray<CudaFront>          dfront[2];
   DeviceArray<CudaGlue>           dglue;
@@ -216,11 +267,12 @@ struct FactorCuda {
   DeviceArray<unsigned long long> dnorms;
   DeviceArray<double2>            drange[NSTREAM];
   CudaParameters                 *parameters = nullptr; /* pinned */
-  unsigned long long             *norms      = nullptr; /* pinned, 3 for each of 32 columns */
+  unsigned long long             *norms      = nullptr; /* pinned, 3 for each column */
   std::vector<PetscInt>           ia, ja;               /* for the transpose */
   std::vector<long long>          base, dbase;          /* of each class, where the first front's numbers begin */
   size_t                          nfactor = 0, nd = 0, nv = 0, ns = 0;
-  int                             nb = 64, smem = 0, nglue = 0;
+  int                             nglue = 0;
+  CudaLimits                      limits;
   bool                            hasblas = false;
   CudaBlas                        blas;
   cublasHandle_t                  handle[NSTREAM] = {};
@@ -238,6 +290,7 @@ struct FactorCuda {
   {
     if (numeric) (void)cudaGraphExecDestroy(numeric);
     DropGraphs();
+    if (sparse) CudaSparseDestroy(sparse);
     for (int k = 0; k < NSTREAM; k++) {
       if (handle[k]) (void)blas.destroy(handle[k]);
       if (join[k]) (void)cudaEventDestroy(join[k]);
@@ -258,9 +311,6 @@ struct FactorCuda {
     dia.Free();
     dja.Free();
     dstart.Free();
-    tia.Free();
-    tja.Free();
-    torder.Free();
     dentry.Free();
     dglue.Free();
     dslot.Free();
@@ -270,6 +320,15 @@ struct FactorCuda {
     dnorms.Free();
     if (parameters) (void)cudaFreeHost(parameters);
     if (norms) (void)cudaFreeHost(norms);
+  }
+  /* First in each call that queues something */
+  cudaError_t Enter(void)
+  {
+    void *now = stream;
+
+    if (follow) DeviceCall((cudaError_t)DeviceCurrentStream(&now));
+    stream = (cudaStream_t)now;
+    return order.Enter(stream);
   }
   void DropGraphs(void)
   {
@@ -333,7 +392,7 @@ struct FactorCuda {
     return error;
   }
   /*
-    Does in the caller's stream what `record` puts into aux[0]: as it stands the first time, when kernels may have to be loaded, which a stream that is
+    Does in the caller's stream what `record` puts into aux[0]: as it stands the first time, when cuBLAS may have to load kernels, which a stream that is
     captured does not stand, and as a graph from then on.
   */
   template <class Record>
@@ -352,8 +411,8 @@ struct FactorCuda {
     return cudaSuccess;
   }
 
-  virtual size_t      SmallLimit(int m, int r) const                         = 0;
-  virtual size_t      Scalar(void) const                                     = 0;
+  virtual double      Passing(void) const                                    = 0; /* bytes of contribution blocks, passing arrays and workspaces */
+  virtual double      Vectors(void) const                                    = 0; /* and of what solves need */
   virtual cudaError_t Reserve(void)                                          = 0;
   virtual cudaError_t Room(int nrhs)                                         = 0;
   virtual cudaError_t RecordNumeric(void)                                    = 0;
@@ -363,4 +422,4 @@ struct FactorCuda {
 };
 
 /* The tables and the arrays of an executor, whose options, plan and matrix are set */
-cudaError_t FactorCudaBuild(FactorCuda *F, const FactorCudaPattern *pattern, const FactorCudaTuning *tuning);
+cudaError_t FactorCudaBuild(FactorCuda *F, const FactorCudaPattern *pattern);

@@ -58,14 +58,6 @@ __device__ __forceinline__ void AddEntries(const CudaTables &t, const CudaClass 
 
 /* ---- Inversion by one block ---- */
 
-/* What the threads of a block tell each other while they invert */
-template <class T>
-struct Pivoting {
-  T      inverse;
-  int    p;
-  double least, most;
-};
-
 /* Largest modulus among rows [k, m) of column k, and its row; all lanes of a warp get it */
 template <class R, class T>
 __device__ inline void LargestPivot(int m, const T *A, int ld, int k, int lane, R *best, int *row)
@@ -179,15 +171,6 @@ __device__ void Invert(const CudaTables &t, int m, T *A, int ld, int side, T *co
 }
 
 /* ---- Fronts that one block works on ---- */
-
-/* Numbers of shared memory that a front needs */
-template <class T>
-__host__ __device__ inline size_t SmallBytes(int m, int r)
-{
-  const size_t numbers = (size_t)m * m + 2 * (size_t)m * r + (size_t)m, ints = (size_t)2 * (m + r) + (size_t)m;
-
-  return sizeof(Pivoting<double2>) + numbers * sizeof(T) + ints * sizeof(int);
-}
 
 /* side x side threads, each of which holds tile x tile numbers of a product. The rows of W fit into side * tile. */
 template <class T, int SIDE, int TILE>

@@ -4,6 +4,46 @@
 #include "mat/schwarzschur/factor_cuda_impl.h"
 #include "mat/schwarzschur/allocator.h"
 
+#include <exception>
+
+int CudaKind(const CudaLimits &limits, int m, int r, bool glue)
+{
+  if (glue || m > std::min(limits.small, 64) || SmallBytes(limits.scalar, m, r) > (size_t)limits.smem || SolveBytes(limits.scalar, m, r, SOLVE_THREADS) > (size_t)limits.shared) return 2;
+  return m <= 16 && r <= 64 ? 0 : 1;
+}
+
+int CudaBatch(const CudaLimits &limits, int n, int m, int r)
+{
+  const double nb = limits.nb, most = 3e8 / (double)limits.scalar, one = 2.0 * m * r + 3.0 * nb * m + nb * nb;
+
+  return (int)std::max(1.0, std::min((double)std::min(n, 32768), most / one));
+}
+
+CudaPassing CudaPassingOf(const CudaLimits &limits, bool lu, int n, int m, int r)
+{
+  const size_t b = (size_t)CudaBatch(limits, n, m, r), nb = (size_t)limits.nb;
+  CudaPassing  passing;
+
+  passing.z     = b * (size_t)m * (size_t)r;
+  passing.y     = lu ? 0 : passing.z;
+  passing.p     = m > limits.nb ? b * nb * nb : 0;
+  passing.rows  = m > limits.nb ? b * nb * (size_t)m : 0;
+  passing.range = b;
+  return passing;
+}
+
+cudaError_t CudaGetLimits(CudaLimits *limits, size_t scalar, const FactorCudaTuning *tuning)
+{
+  int device;
+
+  limits->scalar = scalar;
+  limits->small  = tuning && tuning->small ? tuning->small : 64;
+  limits->nb     = tuning && tuning->block ? std::min(tuning->block, 64) : 64;
+  DeviceCall(cudaGetDevice(&device));
+  DeviceCall(cudaDeviceGetAttribute(&limits->smem, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  return cudaDeviceGetAttribute(&limits->shared, cudaDevAttrMaxSharedMemoryPerBlock, device);
+}
+
 namespace {
 
 /* Fronts of one class, with their children's numbers in their classes */
@@ -79,19 +119,17 @@ void BuildClass(FactorCuda *F, int i, bool slots, Layout &lay)
   c.alone = std::adjacent_find(place.begin(), place.end()) != place.end();
 }
 
-void BuildLayout(FactorCuda *F, const FactorCudaPattern *pattern, const FactorCudaTuning *tuning, Layout &lay)
+void BuildLayout(FactorCuda *F, const FactorCudaPattern *pattern, Layout &lay)
 {
   const Plan                   *plan = F->plan;
-  const int                     ncls = plan->nclass, most = tuning && tuning->small ? tuning->small : 64, height = plan->height;
-  const bool                    lu    = F->options.mode == FACTOR_LU;
-  const size_t                  limit = (size_t)F->smem;
+  const int                     ncls = plan->nclass, height = plan->height;
+  const bool                    lu = F->options.mode == FACTOR_LU;
   std::vector<Fronts>           fronts((size_t)ncls);
   std::vector<int>              last((size_t)ncls, -1), start((size_t)ncls);
   std::vector<long long>        vbase((size_t)ncls), wbase((size_t)ncls);
   std::vector<std::vector<int>> order((size_t)height + 1); /* classes of each height: small ones of few threads, other small ones, large ones */
   FactorAllocator               d;
 
-  F->nb    = tuning && tuning->block ? std::min(tuning->block, 64) : 64;
   F->nglue = (int)plan->nglue;
   for (PetscInt k = 0; k < plan->nglue; k++) lay.glue.push_back({plan->glue[k].row, plan->glue[k].col, plan->glue[k].k});
   F->cls.resize((size_t)ncls);
@@ -100,13 +138,7 @@ void BuildLayout(FactorCuda *F, const FactorCudaPattern *pattern, const FactorCu
   for (PetscInt k = 0; k < pattern->batch; k++) Enumerate(plan, plan->root, plan->rootorigin + k * plan->npoints, fronts);
   for (int i = 0; i < ncls; i++) BuildClass(F, i, pattern->slot != nullptr, lay);
 
-  auto kind = [&](int i) {
-    const CudaClass &c     = F->cls[(size_t)i];
-    const size_t     bytes = F->SmallLimit(c.m, c.r);
-
-    if (c.m > std::min(most, 64) || bytes > limit || (F->nglue && i == plan->root)) return 2;
-    return c.m <= 16 && c.r <= 64 ? 0 : 1;
-  };
+  auto kind = [&](int i) { return CudaKind(F->limits, F->cls[(size_t)i].m, F->cls[(size_t)i].r, F->nglue && i == plan->root); };
   for (int i = 0; i < ncls; i++) {
     if (fronts[(size_t)i].origin.empty()) continue;
     order[(size_t)plan->cls[i].height].push_back(i);
@@ -126,14 +158,15 @@ void BuildLayout(FactorCuda *F, const FactorCudaPattern *pattern, const FactorCu
         at += n;
         auto &groups = F->group[w];
 
-        if (what == 2 || groups.empty() || groups.back().height != h || groups.back().large || groups.back().side != (what == 0 ? 8 : 16)) groups.push_back({start[(size_t)i], 0, h, i, what == 2, 0, 0, 0, 0, what == 0 ? 8 : 16});
+        if (what == 2 || groups.empty() || groups.back().height != h || groups.back().large || groups.back().side != (what == 0 ? 8 : 16)) groups.push_back({start[(size_t)i], 0, h, i, what == 2, 0, 0, 0, 0, 0, what == 0 ? 8 : 16});
         CudaGroup &g = groups.back();
 
         g.n += n;
         g.m       = std::max(g.m, c.m);
         g.r       = std::max(g.r, c.r);
         g.entries = std::max(g.entries, c.nentry);
-        g.shared  = std::max(g.shared, what == 2 ? 0 : F->SmallLimit(c.m, c.r));
+        g.shared  = std::max(g.shared, what == 2 ? 0 : SmallBytes(F->limits.scalar, c.m, c.r));
+        g.solve   = std::max(g.solve, SolveBytes(F->limits.scalar, c.m, c.r, 0));
         if (w == 0) {
           const size_t size = (size_t)c.m * (size_t)(c.m + c.r) + (lu ? (size_t)c.m * (size_t)c.r : 0), count = F->options.constant ? 1 : (size_t)n;
 
@@ -196,9 +229,9 @@ cudaError_t UploadLayout(FactorCuda *F, const FactorCudaPattern *pattern, const 
   DeviceCall(cudaEventCreateWithFlags(&F->fork, cudaEventDisableTiming));
   DeviceCall(cudaEventCreateWithFlags(&F->edge, cudaEventDisableTiming));
   DeviceCall(cudaMallocHost(&F->parameters, sizeof(CudaParameters)));
-  DeviceCall(cudaMallocHost(&F->norms, 96 * sizeof(unsigned long long)));
+  DeviceCall(cudaMallocHost(&F->norms, 3 * FACTOR_CUDA_COLUMNS * sizeof(unsigned long long)));
   DeviceCall(F->dparameters.Resize(1));
-  DeviceCall(F->dnorms.Resize(96));
+  DeviceCall(F->dnorms.Resize(3 * FACTOR_CUDA_COLUMNS));
   DeviceCall(F->dcls.Set(F->cls.data(), F->cls.size()));
   DeviceCall(F->dmap.Set(lay.map.data(), lay.map.size()));
   DeviceCall(F->doffset.Set(lay.offset.data(), lay.offset.size()));
@@ -219,10 +252,72 @@ cudaError_t UploadLayout(FactorCuda *F, const FactorCudaPattern *pattern, const 
 
 } // namespace
 
-cudaError_t FactorCudaBuild(FactorCuda *F, const FactorCudaPattern *pattern, const FactorCudaTuning *tuning)
+cudaError_t FactorCudaBuild(FactorCuda *F, const FactorCudaPattern *pattern)
 {
   Layout lay;
 
-  BuildLayout(F, pattern, tuning, lay);
+  BuildLayout(F, pattern, lay);
   return UploadLayout(F, pattern, lay);
+}
+
+/* Factors, contribution blocks, passing arrays and workspaces, as BuildLayout() and Reserve() lay them out */
+static double Foresee(const Plan *plan, const FactorOptions *options, PetscInt batch, const CudaLimits &limits)
+{
+  const int                     ncls = plan->nclass, dof = plan->grid.dof;
+  const bool                    lu = options->mode == FACTOR_LU;
+  std::vector<std::vector<int>> order((size_t)plan->height + 1);
+  std::vector<int>              last((size_t)ncls, -1);
+  std::vector<size_t>           at((size_t)ncls);
+  CudaPassing                   most[NSTREAM] = {};
+  FactorAllocator               d;
+  double                        factors = 0, passing = 0;
+  bool                          large = false;
+
+  auto count = [&](int i) { return options->constant ? (size_t)1 : (size_t)batch * (size_t)plan->cls[i].count; };
+  auto block = [&](int i) { return (size_t)(plan->cls[i].r * dof) * (size_t)(plan->cls[i].r * dof) * count(i); };
+  auto kind  = [&](int i) { return CudaKind(limits, plan->cls[i].m * dof, plan->cls[i].r * dof, plan->nglue && i == plan->root); };
+  for (int i = 0; i < ncls; i++) {
+    if (plan->cls[i].count < 1) continue;
+    order[(size_t)plan->cls[i].height].push_back(i);
+    for (int k = 0; k < plan->cls[i].nchild; k++) last[(size_t)plan->cls[i].child[k]] = std::max(last[(size_t)plan->cls[i].child[k]], plan->cls[i].height);
+  }
+  for (int h = 0; h <= plan->height; h++) {
+    int stream = 0;
+
+    std::stable_sort(order[(size_t)h].begin(), order[(size_t)h].end(), [&](int a, int b) { return kind(a) < kind(b); });
+    for (int i : order[(size_t)h]) {
+      const int    m = plan->cls[i].m * dof, r = plan->cls[i].r * dof;
+      CudaPassing &p = most[stream];
+
+      factors += ((double)m * m + (lu ? 2.0 : 1.0) * m * r) * (double)count(i);
+      at[(size_t)i] = d.Take(block(i));
+      if (kind(i) < 2) continue;
+      const CudaPassing need = CudaPassingOf(limits, lu, (int)count(i), m, r);
+
+      p      = {std::max(p.z, need.z), std::max(p.y, need.y), std::max(p.p, need.p), std::max(p.rows, need.rows), std::max(p.range, need.range)};
+      stream = (stream + 1) % NSTREAM;
+      large  = true;
+    }
+    for (int i = 0; i < ncls; i++) {
+      if (last[(size_t)i] == h) d.Give(at[(size_t)i], block(i));
+    }
+  }
+  for (const CudaPassing &p : most) passing += (double)limits.scalar * ((double)p.z + (double)p.y + (double)p.p + 2.0 * (double)p.rows) + (double)p.range * sizeof(double2);
+  if (large) passing += (double)NSTREAM * (double)((size_t)1 << WORKSPACE);
+  return passing + (double)limits.scalar * (factors + (double)d.Size());
+}
+
+int FactorCudaForesee(const Plan *plan, const FactorOptions *options, PetscInt batch, const FactorCudaTuning *tuning, double *bytes)
+{
+  CudaLimits limits;
+  const int  error = DeviceError(CudaGetLimits(&limits, options->single ? sizeof(Value) / 2 : sizeof(Value), tuning));
+
+  *bytes = 0;
+  if (error) return error;
+  try {
+    *bytes = Foresee(plan, options, batch, limits);
+  } catch (const std::exception &) {
+    return DeviceError(cudaErrorMemoryAllocation);
+  }
+  return 0;
 }

@@ -1,40 +1,11 @@
 /*
-  Products with the matrix, and what is done with vectors besides solves.
+  What the CUDA executor does with vectors besides solves and residuals.
 */
 #include "mat/schwarzschur/factor_cuda_impl.h"
 
 #include <exception>
 
 namespace {
-
-/* r = b - A x, and the largest moduli of r, x and b (in that order, as bits) of each column. order: entries by row of A^T, or null for A's own. */
-__global__ static void Residual(PetscInt n, const PetscInt *ia, const PetscInt *ja, const PetscInt *order, const Value *aa, const Value *b, long long ldb, const Value *x, long long ldx, Value *r, unsigned long long *norms)
-{
-  double   *scratch = DeviceShared<double>(), most[3] = {0, 0, 0};
-  const int q = (int)blockIdx.z;
-
-  for (PetscInt i = (PetscInt)blockIdx.x * (PetscInt)blockDim.x + (PetscInt)threadIdx.x; i < n; i += (PetscInt)gridDim.x * (PetscInt)blockDim.x) {
-    const Value bi = b[i + q * ldb];
-    Value       s  = bi;
-    double      v[3];
-
-    for (PetscInt k = ia[i]; k < ia[i + 1]; k++) s -= aa[order ? order[k] : k] * x[ja[k] + q * ldx];
-    r[i + (long long)q * n] = s;
-    v[0]                    = Modulus(s);
-    v[1]                    = Modulus(x[i + q * ldx]);
-    v[2]                    = Modulus(bi);
-    for (int k = 0; k < 3; k++) {
-      /* What is no number counts as infinite */
-      if (!(v[k] <= DBL_MAX)) v[k] = HUGE_VAL;
-      if (v[k] > most[k]) most[k] = v[k];
-    }
-  }
-  for (int k = 0; k < 3; k++) {
-    const double v = BlockMax(most[k], scratch);
-
-    if (!threadIdx.x) atomicMax(&norms[3 * q + k], Bits(v));
-  }
-}
 
 /* x += a d where there is d, else x = a */
 __global__ static void AddOrFill(PetscInt n, double a, const Value *d, Value *x, long long ldx)
@@ -89,64 +60,22 @@ __global__ static void Subtract(PetscInt n, int k, const Value *basis, const Val
 }
 } // namespace
 
-/* Rows of the transpose, each of which takes up its entries in the same order each time */
-static cudaError_t BuildTranspose(FactorCuda *F)
-{
-  const size_t          n = (size_t)F->n;
-  std::vector<PetscInt> tia(n + 1, 0), tja((size_t)F->nnz), order((size_t)F->nnz), at;
-
-  for (PetscInt j : F->ja) tia[(size_t)j + 1]++;
-  for (size_t i = 0; i < n; i++) tia[i + 1] += tia[i];
-  at = tia;
-  for (size_t i = 0; i < n; i++) {
-    for (PetscInt k = F->ia[i]; k < F->ia[i + 1]; k++) {
-      const size_t to = (size_t)at[(size_t)F->ja[(size_t)k]]++;
-
-      tja[to]   = (PetscInt)i;
-      order[to] = k;
-    }
-  }
-  DeviceCall(F->tia.Set(tia.data(), tia.size()));
-  DeviceCall(F->tja.Set(tja.data(), tja.size()));
-  return F->torder.Set(order.data(), order.size());
-}
-
-static cudaError_t Residuals(FactorCuda *F, bool trans, int nrhs, const Value *b, ptrdiff_t ldb, const Value *x, ptrdiff_t ldx, Value *r)
-{
-  if (trans && !F->tia.p) {
-    try {
-      DeviceCall(BuildTranspose(F));
-    } catch (const std::exception &) {
-      return cudaErrorMemoryAllocation;
-    }
-  }
-  DeviceCall(cudaMemsetAsync(F->dnorms.p, 0, (size_t)(3 * nrhs) * sizeof(unsigned long long), F->stream));
-  DeviceCall(DeviceLaunch(Residual, VectorGrid(F->n, nrhs), 256, 256 * sizeof(double), F->stream, F->n, trans ? F->tia.p : F->dia.p, trans ? F->tja.p : F->dja.p, trans ? F->torder.p : (PetscInt *)nullptr, F->daa.p, b, (long long)ldb, x,
-                          (long long)ldx, r, F->dnorms.p));
-  DeviceCall(cudaMemcpyAsync(F->norms, F->dnorms.p, (size_t)(3 * nrhs) * sizeof(unsigned long long), cudaMemcpyDeviceToHost, F->stream));
-  return cudaStreamSynchronize(F->stream);
-}
-
-int FactorCudaResidual(FactorCuda *F, FactorTranspose trans, int nrhs, const void *b, ptrdiff_t ldb, const void *x, ptrdiff_t ldx, void *r, double *error)
-{
-  const int failed = nrhs > 32 ? DeviceError(cudaErrorInvalidValue) : DeviceError(Residuals(F, trans == FACTOR_TRANS, nrhs, (const Value *)b, ldb, (const Value *)x, ldx, (Value *)r));
-
-  *error = 0;
-  for (int q = 0; q < nrhs && !failed; q++) {
-    const double nr = FromBits(F->norms[3 * q]), nx = FromBits(F->norms[3 * q + 1]), nb = FromBits(F->norms[3 * q + 2]), e = nr == 0 ? 0 : nr / (F->norm * nx + nb);
-
-    if (!(e <= *error)) *error = e <= DBL_MAX ? e : DBL_MAX;
-  }
-  return failed;
-}
+/* What is queued goes into the stream of this call, after what was queued before */
+#define EnterStream(F)                              \
+  do {                                              \
+    const int entered_ = DeviceError((F)->Enter()); \
+    if (entered_) return entered_;                  \
+  } while (0)
 
 int FactorCudaAdd(FactorCuda *F, double a, int nrhs, const void *d, void *x, ptrdiff_t ldx)
 {
+  EnterStream(F);
   return DeviceError(DeviceLaunch(AddOrFill, VectorGrid(F->n, nrhs), 256, 0, F->stream, F->n, a, (const Value *)d, (Value *)x, (long long)ldx));
 }
 
 int FactorCudaFill(FactorCuda *F, double a, int nrhs, void *x, ptrdiff_t ldx)
 {
+  EnterStream(F);
   return DeviceError(DeviceLaunch(AddOrFill, VectorGrid(F->n, nrhs), 256, 0, F->stream, F->n, a, (const Value *)nullptr, (Value *)x, (long long)ldx));
 }
 
@@ -160,6 +89,7 @@ int FactorCudaVector(FactorCuda *F, int which, int nrhs, void **v)
 
 int FactorCudaUpload(FactorCuda *F, int nrhs, const void *host, ptrdiff_t ld, void *device)
 {
+  EnterStream(F);
   const size_t width = (size_t)F->n * sizeof(Value);
   const int    error = DeviceError(cudaMemcpy2DAsync(device, width, host, (size_t)ld * sizeof(Value), width, (size_t)nrhs, cudaMemcpyHostToDevice, F->stream));
 
@@ -168,6 +98,7 @@ int FactorCudaUpload(FactorCuda *F, int nrhs, const void *host, ptrdiff_t ld, vo
 
 int FactorCudaDownload(FactorCuda *F, int nrhs, const void *device, void *host, ptrdiff_t ld)
 {
+  EnterStream(F);
   const size_t width = (size_t)F->n * sizeof(Value);
   const int    error = DeviceError(cudaMemcpy2DAsync(host, (size_t)ld * sizeof(Value), device, width, width, (size_t)nrhs, cudaMemcpyDeviceToHost, F->stream));
 
@@ -176,6 +107,7 @@ int FactorCudaDownload(FactorCuda *F, int nrhs, const void *device, void *host, 
 
 int FactorCudaSetScale(FactorCuda *F, int which, const double *host, PetscInt n)
 {
+  EnterStream(F);
   if (n != F->n) return DeviceError(cudaErrorInvalidValue);
   /* What is queued may read the scale that was there */
   const int error = DeviceError(cudaStreamSynchronize(F->stream));
@@ -185,6 +117,7 @@ int FactorCudaSetScale(FactorCuda *F, int which, const double *host, PetscInt n)
 
 int FactorCudaApplyScale(FactorCuda *F, int which, int nrhs, const void *x, ptrdiff_t ldx, void *y, ptrdiff_t ldy)
 {
+  EnterStream(F);
   if (!F->scale[which].p) return DeviceError(cudaErrorInvalidValue);
   if (!nrhs) return 0;
   return DeviceError(DeviceLaunch(ApplyScale, VectorGrid(F->n, nrhs), 256, 0, F->stream, F->n, F->scale[which].p, (const Value *)x, (long long)ldx, (Value *)y, (long long)ldy));
@@ -192,6 +125,7 @@ int FactorCudaApplyScale(FactorCuda *F, int which, int nrhs, const void *x, ptrd
 
 int FactorCudaUploadBasis(FactorCuda *F, int which, int k, const void *host, void **device)
 {
+  EnterStream(F);
   int error = DeviceError(cudaStreamSynchronize(F->stream));
 
   if (!error) error = DeviceError(F->basis[which].Set((const Value *)host, (size_t)F->n * (size_t)k));
@@ -209,6 +143,7 @@ static cudaError_t PartialDots(FactorCuda *F, int k, const Value *basis, int nrh
 
 int FactorCudaDots(FactorCuda *F, int k, const void *basis, int nrhs, const void *x, ptrdiff_t ldx, void *out)
 {
+  EnterStream(F);
   const int blocks = (int)std::min<PetscInt>(128, (F->n + 2047) / 2048);
   Value    *to     = (Value *)out;
 
@@ -240,6 +175,7 @@ static cudaError_t SubtractProduct(FactorCuda *F, int k, const Value *basis, int
 
 int FactorCudaSubtract(FactorCuda *F, int k, const void *basis, int nrhs, const void *coefficients, void *x, ptrdiff_t ldx)
 {
+  EnterStream(F);
   if (!k || !nrhs) return 0;
   return DeviceError(SubtractProduct(F, k, (const Value *)basis, nrhs, (const Value *)coefficients, (Value *)x, ldx));
 }

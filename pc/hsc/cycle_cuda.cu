@@ -322,6 +322,7 @@ public:
 
     if (n == 0) return cudaSuccess;
     if (!sweeps.jacobi && !coloured) return cudaErrorInvalidValue;
+    DeviceCall(order.Enter(stream));
     if (!c.graph || !Same(c.sweeps, sweeps)) DeviceCall(Capture(sweeps, c, stream));
     if (!bdevice || !xdevice) DeviceCall(staged.Resize(2 * (size_t)n));
     if (!bdevice) DeviceCall(cudaMemcpyAsync(staged.p, b, (size_t)n * sizeof(PetscReal), cudaMemcpyHostToDevice, stream));
@@ -583,6 +584,8 @@ private:
 
     /* What is replaced may still be at work */
     DeviceCall(cudaDeviceSynchronize());
+    DeviceCall(DeviceLoad(ManyRows<ZERO, Real>, ManyRows<ADD, Real>, ManyRows<RESTRICT, Real>, ManyRows<INTERPOLATE, Real>, ManyRows<CORRECT, Real>, ManyRows<RELAX, Real>, ManyRows<JACOBI, Real>, ManyRows<JACOBI_FROM_ZERO, Real>,
+                          ManyRows<RESIDUAL, Real>, ManyRows<SOLVE, Real>, FewRows<Real>));
     Forget();
     n         = h.n;
     scale     = frame.scale;
@@ -816,14 +819,7 @@ private:
     DeviceCall(c.list.Set(operations.data(), operations.size()));
     /* PETSc may work in the default stream, which cannot be captured */
     DeviceCall(cudaStreamCreateWithFlags(&own, cudaStreamNonBlocking));
-    cudaError_t error = cudaSuccess;
-    /* The device loads kernels when they are first launched, which is no work for a graph; what they compute here is written over */
-    if (!loaded) {
-      error = LaunchAll(c, own);
-      if (error == cudaSuccess) error = cudaStreamSynchronize(own);
-      loaded = error == cudaSuccess;
-    }
-    if (error == cudaSuccess) error = cudaStreamBeginCapture(own, cudaStreamCaptureModeThreadLocal);
+    cudaError_t error = cudaStreamBeginCapture(own, cudaStreamCaptureModeThreadLocal);
     if (error == cudaSuccess) {
       const cudaError_t launched = LaunchAll(c, own);
 
@@ -843,7 +839,8 @@ private:
   const int             together;
   int                   n = 0, nlaunches = 0;
   double                scale  = 1.0;
-  bool                  scaled = false, coloured = false, loaded = false;
+  bool                  scaled = false, coloured = false;
+  DeviceOrder           order;
   size_t                coupled = 0, place = 0, straight = 0, transposed = 0;
   Hierarchy<Real>       sizes; /* of the levels, without their matrices */
   std::vector<Matrices> grids;

@@ -530,12 +530,14 @@ static PetscErrorCode PCHSCPrepare(PC pc, Vec b)
     PetscMPIInt size;
 
     PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)pc), &size));
+    PetscCall(BackendHolds(b ? nullptr : pc->pmat, b, &there));
     if (size > 1) {
       PetscCheck(hsc->backend != PETLAP_BACKEND_CUDA, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP,
                  "A hierarchy that is spread over %d processes works on the host: use -pc_hsc_backend host or auto, or one process for each device with -pc_type bjacobi -sub_pc_type hsc", (int)size);
+      /* Vectors are looked at in each application, which need not all say it */
+      if (!b && there && hsc->backend == PETLAP_BACKEND_AUTO) PetscCall(PetscInfo(pc, "Works on the host: a hierarchy that is spread over %d processes does not work on a device\n", (int)size));
       PetscFunctionReturn(PETSC_SUCCESS);
     }
-    PetscCall(BackendHolds(b ? nullptr : pc->pmat, b, &there));
     /* Whatever else was to be said about this was said at the set-up */
     if (b && (!there || hsc->full || hsc->backend != PETLAP_BACKEND_AUTO)) PetscFunctionReturn(PETSC_SUCCESS);
     PetscCall(BackendChoose((PetscObject)pc, hsc->backend, there, "pc_hsc_backend", &hsc->device));
@@ -631,12 +633,14 @@ static PetscErrorCode PCHSCApplyOnDevice(PC pc, PetscBool transpose, const Sweep
   const PetscScalar *barray;
   PetscScalar       *xarray;
   PetscMemType       bwhere, xwhere;
+  void              *stream;
   int                error = 0;
 
   PetscFunctionBegin;
+  BackendCall(pc, DeviceCurrentStream(&stream));
   PetscCall(VecGetArrayReadAndMemType(b, &barray, &bwhere));
   PetscCall(VecGetArrayWriteAndMemType(x, &xarray, &xwhere));
-  PetscCall(PCHSCTry(pc, "a cycle was run", [&] { error = hsc->solver->ApplyOnDevice(sweeps, (bool)transpose, (bool)PetscMemTypeDevice(bwhere), (bool)PetscMemTypeDevice(xwhere), barray, xarray, DeviceStream()); }));
+  PetscCall(PCHSCTry(pc, "a cycle was run", [&] { error = hsc->solver->ApplyOnDevice(sweeps, (bool)transpose, (bool)PetscMemTypeDevice(bwhere), (bool)PetscMemTypeDevice(xwhere), barray, xarray, stream); }));
   if (error == Solver::outofmemory) (void)DeviceError(error);
   PetscCheck(error != Solver::outofmemory, PetscObjectComm((PetscObject)pc), PETSC_ERR_MEM, "The vectors of a cycle do not fit into the memory of the CUDA device beside the hierarchy: use -pc_hsc_precision single, or -pc_hsc_backend host");
   BackendCall(pc, DeviceError(error));

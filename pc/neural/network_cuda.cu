@@ -10,7 +10,7 @@
   What is read and written once, in bytes for each cell: 8 r, 8 z, 4 + 4 x of the finest level, about 0.5 to tell which cells are where in the vectors, and
   24 for each cell of the coarser levels, together about 28.
 
-  One graph holds the whole application, from the second one of an object on. It finds the vectors in a record on the device, which a kernel of one thread sets where they are others than the last
+  One graph holds the whole application, from the first one on. It finds the vectors in a record on the device, which a kernel of one thread sets where they are others than the last
   time: this costs about two microseconds, where a graph for each pair of vectors would have to be made for the first use of each, at fifty times of that, and again
   after every change of the image.
 */
@@ -596,10 +596,10 @@ struct NetworkDevice::Data {
   std::vector<Risen<3>>    risen;
   std::vector<float>       c1;
 
-  cudaStream_t    capture = nullptr, last = nullptr;
-  cudaGraphExec_t graph    = nullptr;
-  bool            launched = false;
-  Record          known    = {nullptr, nullptr, 0.0, 1.0, 1.0, 0}; /* what the record on the device holds */
+  cudaStream_t    capture = nullptr;
+  DeviceOrder     order;
+  cudaGraphExec_t graph = nullptr;
+  Record          known = {nullptr, nullptr, 0.0, 1.0, 1.0, 0}; /* what the record on the device holds */
 
   cudaError_t ForgetGraph()
   {
@@ -779,6 +779,7 @@ cudaError_t NetworkDevice::Data::SetLists(const Network &network)
 
   dim   = network.GetPartition().dim;
   clamp = network.GetMask() == MASK_NONE;
+  DeviceCall(DeviceLoad(SetUnit, Others, Leave, Down<2, true>, Down<2, false>, Down<3, true>, Down<3, false>, Up<2, true>, Up<2, false>, Up<3, true>, Up<3, false>, Bottom<2>, Bottom<3>));
   DeviceCall(cudaGetDevice(&device));
   DeviceCall(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
   for (int l = network.nlevels(); l < (int)level.size(); l++) level[l].Free();
@@ -991,8 +992,7 @@ cudaError_t NetworkDevice::Data::Capture()
 
 cudaError_t NetworkDevice::Data::Apply(cudaStream_t stream, const double r[], double factor, double z[])
 {
-  /* Two streams would share the fields */
-  if (launched && stream != last) DeviceCall(cudaDeviceSynchronize());
+  DeviceCall(order.Enter(stream));
   if (known.r != r || known.z != z || known.factor != factor) {
     known.r = nullptr;
     DeviceCall(DeviceLaunch(SetRecord, dim3(1), dim3(1), 0, stream, record.p, r, z, factor * scale));
@@ -1000,18 +1000,13 @@ cudaError_t NetworkDevice::Data::Apply(cudaStream_t stream, const double r[], do
     known.z      = z;
     known.factor = factor;
   }
-  last = stream;
-  if (!launched) {
-    /* The device loads kernels when they are first launched, which is no work for a graph */
-    launched = true;
-    return dim == 3 ? Launch<3>(stream) : Launch<2>(stream);
-  }
   if (!graph) DeviceCall(Capture());
   return cudaGraphLaunch(graph, stream);
 }
 
 cudaError_t NetworkDevice::Data::ApplyStaged(cudaStream_t stream, size_t count, const double r[], bool ronhost, double factor, double z[], bool zonhost)
 {
+  DeviceCall(order.Enter(stream));
   if (ronhost) {
     DeviceCall(in.Resize(count));
     DeviceCall(cudaMemcpyAsync(in.p, r, count * sizeof(double), cudaMemcpyHostToDevice, stream));

@@ -1209,14 +1209,16 @@ static PetscErrorCode PCNeuralApplyDevice(PC pc, Vec x, Vec y)
   PetscScalar       *z;
   PetscMemType       from, to;
   PetscInt           n;
+  void              *stream;
 
   PetscFunctionBegin;
+  BackendCall(pc, DeviceCurrentStream(&stream));
   PetscCall(PCNeuralTellDevice(pc));
   PetscCall(VecGetLocalSize(x, &n));
   PetscCall(VecGetArrayReadAndMemType(x, &r, &from));
   PetscCall(VecGetArrayWriteAndMemType(y, &z, &to));
   PetscCall(PetscLogGpuTimeBegin());
-  BackendCall(pc, neural->device->ApplyStaged(DeviceStream(), (size_t)n, r, PetscMemTypeHost(from), PCNeuralFactor(neural), z, PetscMemTypeHost(to)));
+  BackendCall(pc, neural->device->ApplyStaged(stream, (size_t)n, r, PetscMemTypeHost(from), PCNeuralFactor(neural), z, PetscMemTypeHost(to)));
   PetscCall(PetscLogGpuTimeEnd());
   if (PetscMemTypeHost(from)) PetscCall(PetscLogCpuToGpu((PetscLogDouble)(n * sizeof(PetscScalar))));
   if (PetscMemTypeHost(to)) PetscCall(PetscLogGpuToCpu((PetscLogDouble)(n * sizeof(PetscScalar))));

@@ -63,6 +63,86 @@ __global__ static void Scale(double a, int n, double *x)
   for (int i = (int)(blockIdx.x * blockDim.x + threadIdx.x); i < n; i += (int)(gridDim.x * blockDim.x)) x[i] *= a;
 }
 
+/* One number for each thread of shared memory, whatever there is */
+__global__ static void Room(int *x)
+{
+  int *room = DeviceShared<int>();
+
+  room[threadIdx.x] = (int)threadIdx.x;
+  __syncthreads();
+  if (!threadIdx.x) *x = room[1];
+}
+
+__global__ static void NeverLaunchedBefore(int *x)
+{
+  *x = 5;
+}
+
+/* What a device refuses, so that code which passes on the emulated one passes on others too */
+static int RunRefused(void)
+{
+  cudaStream_t     a, b;
+  cudaEvent_t      e;
+  cudaGraph_t      graph = nullptr;
+  cudaGraphExec_t  exec;
+  DeviceArray<int> x;
+  int              value = 0;
+
+  TestCall(cudaStreamCreateWithFlags(&a, cudaStreamNonBlocking));
+  TestCall(cudaStreamCreateWithFlags(&b, cudaStreamNonBlocking));
+  TestCall(cudaEventCreateWithFlags(&e, cudaEventDisableTiming));
+  TestCall(x.Resize(2));
+  Check(DeviceError(cudaGraphExecDestroy(nullptr)) != cudaSuccess, "no graph is destroyed");
+  Check(DeviceError(DeviceLaunch(Room, 1, 32, 60 * 1024, a, x.p)) != cudaSuccess, "more shared memory than a kernel has without asking");
+  TestCall(DeviceAllowShared(Room, 60 * 1024));
+  Check(DeviceError(DeviceLaunch(Room, 1, 32, 60 * 1024, a, x.p)) == cudaSuccess, "and after it has asked");
+  TestCall(cudaStreamSynchronize(a));
+
+  /* An error that someone has left behind is not the launch's, but shall not be left behind */
+  (void)cudaGraphExecDestroy(nullptr);
+#if defined(PETLAP_CUDA_EMULATED)
+  Check(DeviceError(DeviceLaunch(Room, 1, 32, 1024, a, x.p)) != cudaSuccess, "an error that is left behind is found");
+#else
+  Check(DeviceLaunch(Room, 1, 32, 1024, a, x.p) == cudaSuccess, "a launch tells of itself alone");
+  (void)cudaGetLastError();
+#endif
+
+  /* b is captured with a, and does not come back */
+  TestCall(cudaStreamBeginCapture(a, cudaStreamCaptureModeThreadLocal));
+  TestCall(cudaEventRecord(e, a));
+  TestCall(cudaStreamWaitEvent(b, e, 0));
+  TestCall(cudaMemsetAsync(x.p, 0, sizeof(int), b));
+  Check(DeviceError(cudaStreamEndCapture(a, &graph)) != cudaSuccess, "a capture whose streams do not join");
+#if defined(PETLAP_CUDA_EMULATED)
+  TestCall(cudaStreamBeginCapture(a, cudaStreamCaptureModeThreadLocal));
+  Check(DeviceError(DeviceLaunch(NeverLaunchedBefore, 1, 1, 0, a, x.p)) != cudaSuccess, "a first launch in a capture");
+  TestCall(cudaStreamEndCapture(a, &graph));
+  TestCall(cudaGraphDestroy(graph));
+#endif
+  TestCall(DeviceLoad(NeverLaunchedBefore));
+  TestCall(cudaStreamBeginCapture(a, cudaStreamCaptureModeThreadLocal));
+  TestCall(DeviceLaunch(NeverLaunchedBefore, 1, 1, 0, a, x.p));
+  TestCall(cudaEventRecord(e, a));
+  TestCall(cudaStreamWaitEvent(b, e, 0));
+  TestCall(cudaMemcpyAsync(x.p + 1, x.p, sizeof(int), cudaMemcpyDeviceToDevice, b));
+  TestCall(cudaEventRecord(e, b));
+  TestCall(cudaStreamWaitEvent(a, e, 0));
+  TestCall(cudaMemsetAsync(x.p, 0, sizeof(int), a));
+  TestCall(cudaStreamEndCapture(a, &graph));
+  TestCall(cudaGraphInstantiate(&exec, graph, 0));
+  TestCall(cudaGraphDestroy(graph));
+  TestCall(cudaGraphLaunch(exec, a));
+  TestCall(cudaMemcpyAsync(&value, x.p + 1, sizeof(int), cudaMemcpyDeviceToHost, a));
+  TestCall(cudaStreamSynchronize(a));
+  TestCall(cudaGraphExecDestroy(exec));
+  Check(value == 5, "a graph of two streams");
+  x.Free();
+  TestCall(cudaEventDestroy(e));
+  TestCall(cudaStreamDestroy(a));
+  TestCall(cudaStreamDestroy(b));
+  return 0;
+}
+
 static int Run(void)
 {
   const int           n = 1000, threads = 128, nblock = (n + threads - 1) / threads;
@@ -133,7 +213,7 @@ static int Run(void)
 
   Check(w.re * w.re + w.im * w.im < 1e-28, "complex division");
   Check(fabs(DeviceScalar<DeviceComplex<double>>::Inverse(DeviceComplex<double>(0, 1e-300)).im * 1e-300 + 1) < 1e-15, "complex division of small numbers");
-  Check(DeviceLaunch(Scale, 1, 2048, 0, a, 2.0, n, dx.p) != cudaSuccess, "a launch with too many threads fails");
+  Check(DeviceError(DeviceLaunch(Scale, 1, 2048, 0, a, 2.0, n, dx.p)) != cudaSuccess, "a launch with too many threads fails");
   dx.Free();
   dt.Free();
   ds.Free();
@@ -152,9 +232,9 @@ int main(int argc, char **argv)
   if (PetscInitialize(&argc, &argv, nullptr, nullptr)) return 1;
   if (!DeviceFind(0, &reason)) {
     printf("ok - # SKIP %s\n", reason);
-    return PetscFinalize() ? 1 : 77;
+    return PetscFinalize() || !reason[0] ? 1 : 77;
   }
-  if (Run()) failures++;
+  if (Run() || RunRefused()) failures++;
   DeviceFinalize();
   return PetscFinalize() || failures;
 }

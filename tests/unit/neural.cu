@@ -224,6 +224,62 @@ static void TestReuse(std::mt19937 &random)
   z.Free();
 }
 
+/* Objects that are applied once and go; one for a small network, then for a larger one; two streams, the second of which takes up what the first leaves */
+static void TestLives(std::mt19937 &random)
+{
+  const int           sizes[2][3] = {{6, 5, 4}, {35, 18, 21}};
+  NetworkDevice       grows;
+  DeviceArray<double> r, z, again;
+  double              worst = 0.0;
+
+  for (int k = 0; k < 4; k++) {
+    const int                 *n     = sizes[k % 2];
+    const Model                model = RandomModel(3, (Mask)(k % 3), random);
+    Network                    network(Partition::Whole(3, n), 2, model.mask);
+    std::vector<unsigned char> label = RandomLabels(n, random);
+
+    network.SetImage(label.data());
+    network.SetKernels(model);
+    const Problem       p = MakeProblem(network, n, ALL, 1.0, random);
+    std::vector<double> expected(p.n, 0.0), result;
+
+    network.Apply(p.r.data(), p.offset.data(), 2.0, expected.data());
+    for (int shared = 0; shared < 2; shared++) {
+      NetworkDevice  once;
+      NetworkDevice &device = shared ? grows : once;
+
+      TestCall(device.SetNetwork(network));
+      TestCall(device.SetVectors(network, p.offset.data(), p.n, nullptr, p.other.size(), p.other.data(), p.inverse.data()));
+      ApplyOnDevice(device, p, r, z, 2.0, result);
+      worst = std::max(worst, Compare(network, p, expected, result));
+    }
+    if (k < 2) continue;
+    /* z of the first application is r of the second */
+    cudaStream_t        stream[2];
+    std::vector<double> first(p.n, 0.0), second(p.n, 0.0);
+
+    network.Apply(p.r.data(), p.offset.data(), 2.0, first.data());
+    network.Apply(first.data(), p.offset.data(), 0.5, second.data());
+    Problem q = p;
+    for (size_t i = 0; i < p.other.size(); i++) q.r[p.other[i]] = p.r[p.other[i]] * p.inverse[i];
+    for (cudaStream_t &s : stream) TestCall(DeviceError(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking)));
+    result.assign(p.n, -7.0);
+    TestCall(DeviceError(r.Set(p.r.data(), p.n)));
+    TestCall(DeviceError(z.Set(result.data(), p.n)));
+    TestCall(DeviceError(again.Set(result.data(), p.n)));
+    TestCall(grows.Apply(stream[0], r.p, 2.0, z.p));
+    TestCall(grows.Apply(stream[1], z.p, 0.5, again.p));
+    TestCall(DeviceError(cudaStreamSynchronize(stream[1])));
+    TestCall(DeviceError(cudaMemcpy(result.data(), again.p, p.n * sizeof(double), cudaMemcpyDeviceToHost)));
+    for (cudaStream_t s : stream) TestCall(DeviceError(cudaStreamDestroy(s)));
+    worst = std::max(worst, Compare(network, q, second, result));
+  }
+  Check(worst <= 3e-5, "objects of one application, of growing networks, of two streamsEquivalentToHost");
+  r.Free();
+  z.Free();
+  again.Free();
+}
+
 /* Zeros, infinities and NaN end the same way; numbers that go backwards are refused */
 static void TestEdges(std::mt19937 &random)
 {
@@ -272,11 +328,11 @@ int main(int argc, char **argv)
   const char  *reason;
   std::mt19937 random(5);
 
-  MPI_Init(&argc, &argv);
+  /* A PETSc with CUDA chooses the device and the stream, and does so when it is initialized */
+  if (PetscInitialize(&argc, &argv, nullptr, nullptr)) return 1;
   if (!DeviceFind(0, &reason)) {
     printf("ok - # SKIP %s\n", reason);
-    MPI_Finalize();
-    return 77;
+    return PetscFinalize() || !reason[0] ? 1 : 77;
   }
   const int sizes[][3] = {{5, 7, 9}, {33, 17, 65}, {1, 1, 1}, {2, 3, 1}, {40, 9, 30}, {7, 1, 5}, {65, 1, 33}, {100, 1, 130}, {1, 1, 50}};
   for (const auto &n : sizes) {
@@ -306,6 +362,7 @@ int main(int argc, char **argv)
     const int *n = model.dim == 3 ? sizes[4] : wide;
     TestEquivalent(std::string(argv[file]).substr(std::string(argv[file]).rfind('/') + 1) + " ", n, model.dim, model.nlevels ? model.nlevels : DefaultLevels(model.dim, n), model, 1, random);
   }
+  TestLives(random);
   TestReuse(random);
   TestEdges(random);
 #if defined(PETLAP_CUDA_EMULATED)
@@ -316,6 +373,5 @@ int main(int argc, char **argv)
   }
 #endif
   DeviceFinalize();
-  MPI_Finalize();
-  return failures > 0;
+  return PetscFinalize() || failures > 0;
 }

@@ -181,6 +181,77 @@ static double Difference(const std::vector<Scalar> &a, const std::vector<Scalar>
     }                                                                \
   } while (0)
 
+/* b - A x or b - A^T x in r, n x nrhs */
+static void HostResidual(const Matrix &A, bool trans, int nrhs, const Scalar *b, PetscInt ldb, const Scalar *x, PetscInt ldx, std::vector<Scalar> &r)
+{
+  r.resize((size_t)A.n * (size_t)nrhs);
+  for (int q = 0; q < nrhs; q++) {
+    Scalar *to = &r[(size_t)q * (size_t)A.n];
+
+    for (PetscInt i = 0; i < A.n; i++) to[i] = b[i + q * ldb];
+    for (PetscInt i = 0; i < A.n; i++) {
+      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
+        const PetscInt j = A.ja[k];
+
+        to[trans ? j : i] -= A.aa[k] * x[(trans ? i : j) + q * ldx];
+      }
+    }
+  }
+}
+
+/* Residuals of vectors that solve nothing, one column and several, twice */
+static void TestResiduals(FactorCuda *F, const Matrix &A, const std::string &name)
+{
+  const PetscInt      n = A.n, ldb = n + 2, ldx = n + 1;
+  const int           most = 3;
+  std::vector<Scalar> b((size_t)ldb * most), x((size_t)ldx * most), y((size_t)n * most), again(y), expected;
+  void               *db, *dx, *dr;
+  double              found = 0, worst = 0, wrong = 0;
+  bool                same = true;
+
+  for (Scalar &v : b) v = RandomScalar();
+  for (Scalar &v : x) v = RandomScalar();
+  TestCall(FactorCudaVector(F, 0, most + 1, &db));
+  TestCall(FactorCudaVector(F, 1, most + 1, &dx));
+  TestCall(FactorCudaVector(F, 2, most, &dr));
+  /* As they are, gaps included */
+  TestCall(FactorCudaUpload(F, 1, b.data(), n, db));
+  for (int q = 0; q < most; q++) {
+    TestCall(FactorCudaUpload(F, 1, &b[(size_t)q * (size_t)ldb], n, (char *)db + (size_t)q * (size_t)ldb * sizeof(Scalar)));
+    TestCall(FactorCudaUpload(F, 1, &x[(size_t)q * (size_t)ldx], n, (char *)dx + (size_t)q * (size_t)ldx * sizeof(Scalar)));
+  }
+  for (int trans = 0; trans < 2; trans++) {
+    for (int nrhs : {1, 3, 2}) {
+      double error = 0;
+
+      TestCall(FactorCudaResidual(F, trans ? FACTOR_TRANS : FACTOR_NOTRANS, nrhs, db, ldb, dx, ldx, dr, &found));
+      TestCall(FactorCudaDownload(F, nrhs, dr, y.data(), n));
+      TestCall(FactorCudaResidual(F, trans ? FACTOR_TRANS : FACTOR_NOTRANS, nrhs, db, ldb, dx, ldx, dr, &found));
+      TestCall(FactorCudaDownload(F, nrhs, dr, again.data(), n));
+      same = same && !memcmp(y.data(), again.data(), (size_t)n * (size_t)nrhs * sizeof(Scalar));
+      HostResidual(A, trans, nrhs, b.data(), ldb, x.data(), ldx, expected);
+      for (int q = 0; q < nrhs; q++) {
+        double nr = 0, nx = 0, nb = 0;
+
+        for (PetscInt i = 0; i < n; i++) {
+          const double d = std::abs(y[(size_t)(i + q * n)] - expected[(size_t)(i + q * n)]) / A.norm;
+
+          if (!(d <= worst)) worst = d;
+          nr = std::max(nr, std::abs(expected[(size_t)(i + q * n)]));
+          nx = std::max(nx, std::abs(x[(size_t)(i + q * ldx)]));
+          nb = std::max(nb, std::abs(b[(size_t)(i + q * ldb)]));
+        }
+        error = std::max(error, nr / (A.norm * nx + nb));
+      }
+      wrong = std::max(wrong, std::abs(found / error - 1));
+    }
+  }
+  Check(worst < 1e-14, name + "ResidualEquivalentToHost", worst);
+  Check(wrong < 1e-12, name + "ResidualNorms", wrong);
+  Check(same, name + "ResidualRepeatable", 0);
+  Check(FactorCudaResidual(F, FACTOR_NOTRANS, FACTOR_CUDA_COLUMNS + 1, db, ldb, dx, ldx, dr, &found) != 0, name + "ResidualOfTooManyColumns", 0);
+}
+
 /* What is done with vectors besides solves, beside the same on the host */
 static void TestVectors(FactorCuda *F, PetscInt n, const std::string &name)
 {
@@ -317,14 +388,174 @@ static void Run(Case c, const FactorCudaTuning &tuning, const char *how)
     TestCall(FactorCudaDownload(device, nrhs, db, z.data(), n));
     Check(!memcmp(y.data(), z.data(), y.size() * sizeof(Scalar)), name + (trans ? "RepeatableTranspose" : "Repeatable"), 0);
   }
+  TestResiduals(device, A, name);
   TestVectors(device, n, name);
+  double foreseen;
+  TestCall(FactorCudaForesee(plan, &o, 1, &tuning, &foreseen));
   const FactorCudaInfo info = FactorCudaGetInfo(device);
 
+  Check(foreseen == info.bytes + info.passing_bytes && info.stack_bytes > info.passing_bytes, name + "MemoryAsForeseen", foreseen - info.bytes - info.passing_bytes);
   Check(tuning.small == 0 || c.dim == 1 || info.large > 0, name + "TakesBothWays", info.large);
   FactorCudaDestroy(device);
   FactorDestroy(host);
   PlanDestroy(plan);
 }
+
+/* Everything that tests of a few solves need: a matrix of a small grid for each of several grids in a row */
+struct Small {
+  Plan             *plan = nullptr;
+  Matrix            A;
+  FactorOptions     options;
+  FactorCudaPattern pattern;
+
+  Small(PetscInt nx, PetscInt ny, PetscInt nz, FactorMode mode, PetscInt batch)
+  {
+    const Case c = {"small", nz > 1 ? 3 : 2, {nx, ny, nz}, 1, 1, nz == 1, mode, false, mode == FACTOR_SPD, false, false, false};
+    PlanGrid   g;
+    char       text[256];
+
+    memset(&g, 0, sizeof(g));
+    g.dim = c.dim;
+    g.dof = g.width = 1;
+    g.star          = c.star;
+    g.topology      = PLAN_PLAIN;
+    g.separators    = PLAN_SEPARATORS_AUTO;
+    for (int d = 0; d < 3; d++) g.size[d] = c.size[d];
+    plan             = PlanCreate(&g, 0, 0, text, sizeof(text));
+    A                = Make(plan, c);
+    const PetscInt n = A.n, nnz = A.ia.back();
+
+    for (PetscInt k = 1; k < batch; k++) {
+      for (PetscInt i = 1; i <= n; i++) A.ia.push_back(k * nnz + A.ia[(size_t)i]);
+      for (PetscInt e = 0; e < nnz; e++) {
+        A.ja.push_back(k * n + A.ja[(size_t)e]);
+        A.aa.push_back(A.aa[(size_t)e] * (double)(k + 1));
+      }
+    }
+    A.norm *= (double)batch;
+    A.n     = n * batch;
+    pattern = {A.n, A.ia.data(), A.ja.data(), nullptr, nullptr, batch};
+    memset(&options, 0, sizeof(options));
+    options.mode      = mode;
+    options.hermitian = c.hermitian;
+    options.threads   = 1;
+    options.threshold = 0.1;
+  }
+  Small(const Small &)            = delete;
+  Small &operator=(const Small &) = delete;
+  ~Small()
+  {
+    PlanDestroy(plan);
+  }
+};
+
+/* A solve with nrhs columns, whose residual must be small */
+static void SolveOnce(FactorCuda *F, const Matrix &A, FactorTranspose trans, int nrhs, const std::string &name)
+{
+  std::vector<Scalar> b((size_t)A.n * (size_t)nrhs), x(b), r;
+  void               *db, *dx;
+  double              most = 0;
+
+  for (Scalar &v : b) v = RandomScalar();
+  TestCall(FactorCudaVector(F, 0, nrhs, &db));
+  TestCall(FactorCudaVector(F, 1, nrhs, &dx));
+  TestCall(FactorCudaUpload(F, nrhs, b.data(), A.n, db));
+  TestCall(FactorCudaSolve(F, trans, nrhs, db, A.n, dx, A.n));
+  TestCall(FactorCudaDownload(F, nrhs, dx, x.data(), A.n));
+  HostResidual(A, trans == FACTOR_TRANS, nrhs, b.data(), A.n, x.data(), A.n, r);
+  for (const Scalar &v : r) {
+    if (!(std::abs(v) <= most)) most = std::abs(v);
+  }
+  Check(most < 1e-11, name, most);
+}
+
+/* Objects that are solved with once and go, solves that grow, several grids, several streams */
+static void TestLives(FactorMode mode, const FactorCudaTuning &tuning, const std::string &name)
+{
+  Small            small(9, 8, 1, mode, 1), three(7, 8, 1, mode, 3);
+  FactorCudaResult result;
+  int              error;
+
+  for (int object = 0; object < 3; object++) {
+    FactorCuda *F = FactorCudaCreate(small.plan, &small.options, &small.pattern, &tuning, nullptr, &error);
+
+    TestCall(error);
+    TestCall(FactorCudaNumeric(F, small.A.aa.data(), false, &result));
+    SolveOnce(F, small.A, object == 1 ? FACTOR_TRANS : FACTOR_NOTRANS, 1, name + "OneSolveOfObject" + std::to_string(object));
+    FactorCudaDestroy(F);
+  }
+  FactorCuda *F = FactorCudaCreate(small.plan, &small.options, &small.pattern, &tuning, nullptr, &error);
+
+  TestCall(error);
+  TestCall(FactorCudaNumeric(F, small.A.aa.data(), false, &result));
+  for (int nrhs : {1, 3, 1, 3, 5}) SolveOnce(F, small.A, FACTOR_NOTRANS, nrhs, name + "SolveOf" + std::to_string(nrhs) + "Columns");
+  for (int nrhs : {1, 4}) SolveOnce(F, small.A, FACTOR_TRANS, nrhs, name + "TransposedSolveOf" + std::to_string(nrhs) + "Columns");
+
+  /* The second stream takes up what the first has left, although nobody waited for that */
+  cudaStream_t        stream[2];
+  std::vector<Scalar> b((size_t)small.A.n), x(b), y(b), r;
+  void               *db, *dx, *dy;
+  double              most = 0;
+
+  for (Scalar &v : b) v = RandomScalar();
+  for (cudaStream_t &s : stream) TestCall(DeviceError(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking)));
+  TestCall(FactorCudaVector(F, 0, 1, &db));
+  TestCall(FactorCudaVector(F, 1, 1, &dx));
+  TestCall(FactorCudaVector(F, 2, 1, &dy));
+  TestCall(FactorCudaUpload(F, 1, b.data(), small.A.n, db));
+  FactorCudaSetStream(F, stream[0]);
+  TestCall(FactorCudaSolve(F, FACTOR_NOTRANS, 1, db, small.A.n, dx, small.A.n));
+  FactorCudaSetStream(F, stream[1]);
+  TestCall(FactorCudaSolve(F, FACTOR_NOTRANS, 1, dx, small.A.n, dy, small.A.n));
+  TestCall(FactorCudaDownload(F, 1, dy, y.data(), small.A.n));
+  FactorCudaSetStream(F, nullptr);
+  TestCall(FactorCudaDownload(F, 1, dx, x.data(), small.A.n));
+  for (int k = 0; k < 2; k++) {
+    HostResidual(small.A, false, 1, k ? x.data() : b.data(), small.A.n, k ? y.data() : x.data(), small.A.n, r);
+    for (const Scalar &v : r) {
+      if (!(std::abs(v) <= most)) most = std::abs(v);
+    }
+  }
+  Check(most < 1e-11, name + "TwoStreams", most);
+  FactorCudaDestroy(F);
+  for (cudaStream_t s : stream) TestCall(DeviceError(cudaStreamDestroy(s)));
+
+  F = FactorCudaCreate(three.plan, &three.options, &three.pattern, &tuning, nullptr, &error);
+  TestCall(error);
+  TestCall(FactorCudaNumeric(F, three.A.aa.data(), false, &result));
+  for (int nrhs : {1, 2}) {
+    SolveOnce(F, three.A, FACTOR_NOTRANS, nrhs, name + "SolveOfThreeGrids");
+    SolveOnce(F, three.A, FACTOR_TRANS, nrhs, name + "TransposedSolveOfThreeGrids");
+  }
+  TestResiduals(F, three.A, name + "ThreeGrids");
+  FactorCudaDestroy(F);
+}
+
+#if defined(PETLAP_CUDA_EMULATED)
+/* Fronts whose solves need more shared memory than a kernel has without asking are large ones. The device of this test has little of it. */
+static void TestSharedMemory(void)
+{
+  const int        limit = 256 * (int)sizeof(Scalar);
+  Small            grid(14, 13, 12, FACTOR_LU, 1);
+  FactorCudaResult result;
+  int              error;
+  double           large = 0;
+
+  for (int little = 0; little < 2; little++) {
+    if (little) setenv("PETLAP_EMULATE_SHARED", std::to_string(limit).c_str(), 1);
+    FactorCuda *F = FactorCudaCreate(grid.plan, &grid.options, &grid.pattern, nullptr, nullptr, &error);
+
+    TestCall(error);
+    TestCall(FactorCudaNumeric(F, grid.A.aa.data(), false, &result));
+    SolveOnce(F, grid.A, FACTOR_NOTRANS, 2, little ? "SolveWithLittleSharedMemory" : "SolveWithSharedMemory");
+    SolveOnce(F, grid.A, FACTOR_TRANS, 1, little ? "TransposedSolveWithLittleSharedMemory" : "TransposedSolveWithSharedMemory");
+    if (little) Check(FactorCudaGetInfo(F).large > large, "MoreLargeFrontsWithLittleSharedMemory", FactorCudaGetInfo(F).large - large);
+    large = FactorCudaGetInfo(F).large;
+    FactorCudaDestroy(F);
+  }
+  unsetenv("PETLAP_EMULATE_SHARED");
+}
+#endif
 
 int main(int argc, char **argv)
 {
@@ -356,12 +587,22 @@ int main(int argc, char **argv)
   if (PetscInitialize(&argc, &argv, nullptr, nullptr)) return 1;
   if (!DeviceFind(0, &reason)) {
     printf("ok - # SKIP %s\n", reason);
-    return PetscFinalize() ? 1 : 77;
+    return PetscFinalize() || !reason[0] ? 1 : 77;
   }
   for (const Case &c : cases) {
     Run(c, {0, 0}, "");
     if (strcmp(c.name, "one")) Run(c, {5, 4}, "Large");
   }
+  TestLives(FACTOR_LU, {0, 0}, "Lu");
+  TestLives(FACTOR_SPD, {2, 2}, "SpdLarge");
+#if defined(PETLAP_CUDA_EMULATED)
+  TestSharedMemory();
+  {
+    size_t available, total;
+
+    Check(cudaMemGetInfo(&available, &total) == cudaSuccess && available == total, "all memory of the device is given back", 0);
+  }
+#endif
   DeviceFinalize();
   return PetscFinalize() || failures;
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 #include <sys/mman.h>
@@ -231,25 +232,36 @@ void RunBlock(void)
 
 } // namespace
 
-struct EmulateEvent {
-  EmulateStream *stream = nullptr;
-  size_t         ticket = 0; /* of the record in its stream */
+/* Work of a captured stream, and which work it follows */
+struct EmulateNode {
+  std::function<void(void)> work;
+  std::vector<size_t>       after;
 };
 struct EmulateGraph {
-  std::vector<std::function<void(void)>> work;
+  size_t                   id = 0; /* while it is captured; 0 afterwards */
+  std::vector<EmulateNode> node;
+};
+struct EmulateEvent {
+  EmulateStream      *stream = nullptr;
+  size_t              ticket = 0; /* of the record in its stream */
+  size_t              graph  = 0; /* in which it was recorded, and what it follows there */
+  std::vector<size_t> after;
 };
 struct EmulateStream {
   std::deque<std::function<void(void)>> work;
   size_t                                begun = 0, done = 0; /* tickets */
   EmulateGraph                         *capture = nullptr;
+  std::vector<size_t>                   tail; /* what the next work of a captured stream follows */
 };
 
 namespace {
 
 std::vector<EmulateStream *> streams;
 EmulateStream                legacy;
-bool                         capturing = false;
-cudaError_t                  last      = cudaSuccess;
+std::set<EmulateGraph *>     captured; /* graphs that are made */
+cudaError_t                  last = cudaSuccess;
+std::map<const void *, int>  allowed; /* bytes of shared memory, of kernels that have asked for more */
+std::set<const void *>       loaded;  /* kernels */
 
 EmulateStream *Get(cudaStream_t s)
 {
@@ -331,7 +343,8 @@ cudaError_t EmulateEnqueue(cudaStream_t stream, std::function<void(void)> f)
   EmulateStream *s = Get(stream);
 
   if (s->capture) {
-    s->capture->work.push_back(std::move(f));
+    s->capture->node.push_back({std::move(f), s->tail});
+    s->tail.assign(1, s->capture->node.size() - 1);
   } else {
     /* Work of the legacy stream and of the others wait for each other only through synchronisation here */
     s->work.push_back(std::move(f));
@@ -340,11 +353,27 @@ cudaError_t EmulateEnqueue(cudaStream_t stream, std::function<void(void)> f)
   return cudaSuccess;
 }
 
-cudaError_t EmulateLaunch(cudaStream_t stream, dim3 grid, dim3 block, size_t sharedbytes, std::function<void(void)> f)
+/* The size that needs no cudaFuncSetAttribute() */
+static int SharedMemory(void)
 {
-  const size_t n = (size_t)block.x * block.y * block.z;
+  const char *text = getenv("PETLAP_EMULATE_SHARED");
 
-  if (!n || n > 1024 || !grid.x || !grid.y || !grid.z || grid.y > 65535 || grid.z > 65535 || sharedbytes > 227 * 1024) return Error(cudaErrorInvalidValue);
+  return text ? atoi(text) : 48 * 1024;
+}
+
+cudaError_t EmulateLaunch(const void *kernel, cudaStream_t stream, dim3 grid, dim3 block, size_t sharedbytes, std::function<void(void)> f)
+{
+  const size_t      n       = (size_t)block.x * block.y * block.z;
+  const auto        most    = allowed.find(kernel);
+  const cudaError_t earlier = cudaGetLastError();
+
+  /* An error that someone left behind would be found by the next one who asks: here at the latest */
+  if (earlier != cudaSuccess) return Error(earlier);
+  if (!n || n > 1024 || !grid.x || !grid.y || !grid.z || grid.y > 65535 || grid.z > 65535) return Error(cudaErrorInvalidValue);
+  if (sharedbytes > (size_t)(most == allowed.end() ? SharedMemory() : most->second)) return Error(cudaErrorInvalidValue);
+  /* A kernel that is not there yet is loaded by its first launch, which a capture may not stand */
+  if (Get(stream)->capture && !loaded.count(kernel)) return Error(cudaErrorStreamCaptureUnsupported);
+  loaded.insert(kernel);
   return EmulateEnqueue(stream, [=] {
     const char      *text = getenv("PETLAP_EMULATE_ORDER");
     const Order      how  = !text || !strcmp(text, "forward") ? FORWARD : !strcmp(text, "reverse") ? REVERSE : SHUFFLE;
@@ -370,13 +399,39 @@ cudaError_t EmulateLaunch(cudaStream_t stream, dim3 grid, dim3 block, size_t sha
   });
 }
 
+cudaError_t EmulateAllowShared(const void *kernel, int bytes)
+{
+  if (bytes < 0 || bytes > 227 * 1024) return Error(cudaErrorInvalidValue);
+  allowed[kernel] = bytes;
+  return cudaSuccess;
+}
+
+cudaError_t EmulateLoad(const void *kernel)
+{
+  loaded.insert(kernel);
+  return cudaSuccess;
+}
+
+bool EmulateCapturing(cudaStream_t stream)
+{
+  return Get(stream)->capture != nullptr;
+}
+
 const char *cudaGetErrorString(cudaError_t e)
 {
-  return e == cudaSuccess ? "no error" : e == cudaErrorMemoryAllocation ? "out of memory" : e == cudaErrorStreamCaptureUnsupported ? "operation not permitted when stream is capturing" : "invalid argument";
+  return e == cudaSuccess                         ? "no error"
+         : e == cudaErrorMemoryAllocation         ? "out of memory"
+         : e == cudaErrorStreamCaptureUnsupported ? "operation not permitted when stream is capturing"
+         : e == cudaErrorStreamCaptureUnjoined    ? "capturing stream has unjoined work"
+                                                  : "invalid argument";
 }
 const char *cudaGetErrorName(cudaError_t e)
 {
-  return e == cudaSuccess ? "cudaSuccess" : e == cudaErrorMemoryAllocation ? "cudaErrorMemoryAllocation" : "cudaErrorInvalidValue";
+  return e == cudaSuccess                         ? "cudaSuccess"
+         : e == cudaErrorMemoryAllocation         ? "cudaErrorMemoryAllocation"
+         : e == cudaErrorStreamCaptureUnsupported ? "cudaErrorStreamCaptureUnsupported"
+         : e == cudaErrorStreamCaptureUnjoined    ? "cudaErrorStreamCaptureUnjoined"
+                                                  : "cudaErrorInvalidValue";
 }
 cudaError_t cudaGetLastError(void)
 {
@@ -415,6 +470,9 @@ cudaError_t cudaDeviceGetAttribute(int *v, cudaDeviceAttr a, int)
   case cudaDevAttrMultiProcessorCount:
     *v = 4;
     break;
+  case cudaDevAttrMaxSharedMemoryPerBlock:
+    *v = SharedMemory();
+    break;
   case cudaDevAttrMaxSharedMemoryPerBlockOptin:
     *v = 227 * 1024;
     break;
@@ -431,7 +489,7 @@ cudaError_t cudaDeviceGetAttribute(int *v, cudaDeviceAttr a, int)
 }
 cudaError_t cudaDeviceSynchronize(void)
 {
-  if (capturing) return Error(cudaErrorStreamCaptureUnsupported);
+  if (!captured.empty()) return Error(cudaErrorStreamCaptureUnsupported);
   DrainAll();
   return cudaSuccess;
 }
@@ -458,7 +516,7 @@ cudaError_t EmulateMalloc(void **p, size_t bytes)
   char        *q;
 
   *p = nullptr;
-  if (capturing) return Error(cudaErrorStreamCaptureUnsupported);
+  if (!captured.empty()) return Error(cudaErrorStreamCaptureUnsupported);
   if (!bytes) return cudaSuccess;
   if (inuse + size > Total()) return Error(cudaErrorMemoryAllocation);
   if (!base) {
@@ -490,7 +548,7 @@ cudaError_t EmulateMallocHost(void **p, size_t bytes)
 cudaError_t cudaFree(void *p)
 {
   if (!p) return cudaSuccess;
-  if (capturing) return Error(cudaErrorStreamCaptureUnsupported);
+  if (!captured.empty()) return Error(cudaErrorStreamCaptureUnsupported);
   auto found = blocks.find((char *)p);
 
   if (found == blocks.end()) return Error(cudaErrorInvalidValue);
@@ -527,7 +585,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, cudaMemcpyKind
 }
 cudaError_t cudaMemcpy(void *to, const void *from, size_t n, cudaMemcpyKind kind)
 {
-  if (capturing) return Error(cudaErrorStreamCaptureUnsupported);
+  if (!captured.empty()) return Error(cudaErrorStreamCaptureUnsupported);
   DrainAll();
   const cudaError_t e = cudaMemcpyAsync(to, from, n, kind, nullptr);
 
@@ -552,6 +610,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned int)
 }
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
+  if (!s) return Error(cudaErrorInvalidValue);
   DrainAll();
   for (size_t i = 0; i < streams.size(); i++) {
     if (streams[i] == s) streams.erase(streams.begin() + (std::ptrdiff_t)i--);
@@ -569,52 +628,124 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
   Drain(s, s->begun);
   return cudaSuccess;
 }
+static EmulateGraph *FindCaptured(size_t id)
+{
+  for (EmulateGraph *g : captured) {
+    if (g->id == id) return g;
+  }
+  return nullptr;
+}
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int)
 {
-  EmulateStream *from   = event->stream;
+  EmulateStream *to     = Get(stream), *from;
   const size_t   ticket = event->ticket;
 
-  /* Work of one graph is kept in one list, in the order in which it was recorded */
-  if (!from || from->capture || Get(stream)->capture) {
-    if (from && from->capture && !Get(stream)->capture) Get(stream)->capture = from->capture;
+  if (event->graph) {
+    EmulateGraph *graph = FindCaptured(event->graph);
+
+    /* A stream that waits for captured work is captured with it */
+    if (!graph || (to->capture && to->capture != graph)) return Error(cudaErrorCapturedEvent);
+    if (!to->capture) {
+      to->capture = graph;
+      to->tail.clear();
+    }
+    to->tail.insert(to->tail.end(), event->after.begin(), event->after.end());
     return cudaSuccess;
   }
+  from = event->stream;
+  if (!from) return cudaSuccess;
+  if (to->capture) return Error(cudaErrorStreamCaptureIsolation);
   return EmulateEnqueue(stream, [=] { Drain(from, ticket); });
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
 {
+  static size_t id = 0;
+
   if (!stream || stream->capture) return Error(cudaErrorStreamCaptureUnsupported);
-  stream->capture = new EmulateGraph;
-  capturing       = true;
+  stream->capture     = new EmulateGraph;
+  stream->capture->id = ++id;
+  stream->tail.clear();
+  captured.insert(stream->capture);
   return cudaSuccess;
+}
+/* Marks the work that comes before others in a graph */
+static void MarkBefore(const EmulateGraph *graph, const std::vector<size_t> &after, std::vector<char> &before)
+{
+  std::vector<size_t> open(after);
+
+  while (!open.empty()) {
+    const size_t k = open.back();
+
+    open.pop_back();
+    if (before[k]) continue;
+    before[k] = 1;
+    open.insert(open.end(), graph->node[k].after.begin(), graph->node[k].after.end());
+  }
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
 {
+  *graph = nullptr;
   if (!stream || !stream->capture) return Error(cudaErrorStreamCaptureUnsupported);
-  *graph = stream->capture;
+  EmulateGraph     *g = stream->capture;
+  std::vector<char> before(g->node.size(), 0);
+
+  MarkBefore(g, stream->tail, before);
   for (EmulateStream *s : streams) {
-    if (s->capture == *graph) s->capture = nullptr;
+    if (s->capture == g) s->capture = nullptr;
   }
-  capturing = false;
+  captured.erase(g);
+  g->id = 0;
+  /* The streams that joined the capture must have been waited for */
+  for (char b : before) {
+    if (b) continue;
+    delete g;
+    return Error(cudaErrorStreamCaptureUnjoined);
+  }
+  *graph = g;
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
 {
+  if (!graph) return Error(cudaErrorInvalidValue);
   *exec = new EmulateGraph(*graph);
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
-  for (auto &f : exec->work) EmulateEnqueue(stream, f);
+  if (!exec) return Error(cudaErrorInvalidValue);
+  /* In any order that the dependencies allow, another one each time */
+  static unsigned int              seed = 12345;
+  const size_t                     n    = exec->node.size();
+  std::vector<size_t>              open(n), ready;
+  std::vector<std::vector<size_t>> next(n);
+
+  for (size_t k = 0; k < n; k++) {
+    open[k] = exec->node[k].after.size();
+    for (size_t a : exec->node[k].after) next[a].push_back(k);
+    if (!open[k]) ready.push_back(k);
+  }
+  while (!ready.empty()) {
+    seed = seed * 1664525u + 1013904223u;
+    std::swap(ready[(seed >> 8) % ready.size()], ready.back());
+    const size_t k = ready.back();
+
+    ready.pop_back();
+    EmulateEnqueue(stream, exec->node[k].work);
+    for (size_t q : next[k]) {
+      if (!--open[q]) ready.push_back(q);
+    }
+  }
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph)
 {
+  if (!graph) return Error(cudaErrorInvalidValue);
   delete graph;
   return cudaSuccess;
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
 {
+  if (!exec) return Error(cudaErrorInvalidValue);
   delete exec;
   return cudaSuccess;
 }
@@ -629,6 +760,7 @@ cudaError_t cudaEventCreate(cudaEvent_t *e)
 }
 cudaError_t cudaEventDestroy(cudaEvent_t e)
 {
+  if (!e) return Error(cudaErrorInvalidValue);
   delete e;
   return cudaSuccess;
 }
@@ -636,10 +768,13 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream)
 {
   e->stream = Get(stream);
   e->ticket = e->stream->begun;
+  e->graph  = e->stream->capture ? e->stream->capture->id : 0;
+  e->after  = e->stream->tail;
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t e)
 {
+  if (e->graph) return Error(cudaErrorCapturedEvent);
   Unlocked u;
 
   if (e->stream) Drain(e->stream, e->ticket);
