@@ -8,7 +8,7 @@
 
 namespace differential {
 
-enum Verdict { RIGHT, ASPEER, HONEST, INACCURATE, WRONG };
+enum Verdict { RIGHT, ASPEER, LOOSE, HONEST, INACCURATE, WRONG };
 extern const char *const VerdictNames[];
 
 struct CaseNumbers {

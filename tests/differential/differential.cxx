@@ -136,7 +136,7 @@ int main(int argc, char **argv)
 {
   CaseNumbers    numbers = {'s', 1, 0, 3000, {}, {}, false, ""};
   PetscInt       first = 0, cases = PETSC_MAX_INT;
-  PetscReal      seconds = 1e9, limit = 20;
+  PetscReal      seconds = 1e9, limit = 10;
   PetscLogDouble start, before, now;
   int            worst = 0;
 

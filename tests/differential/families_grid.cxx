@@ -352,7 +352,8 @@ static void Helmholtz(Random &r, PetscInt most, System *s)
     s->Add(q, p, -1);
   });
   AddDiagonal(s, 2.0 * (double)s->dim - lambda);
-  s->symmetric = true;
+  s->uniform = s->star = true;
+  s->symmetric         = true;
 }
 
 static void Convection(Random &r, PetscInt most, System *s)
@@ -371,6 +372,7 @@ static void Convection(Random &r, PetscInt most, System *s)
     s->Add(q, q, 1 + (upwind ? in : 0));
   });
   AddDiagonal(s, 1 + shift);
+  s->star = true;
 }
 
 /* Directions that close after one, two, three or a few more points */
@@ -473,6 +475,8 @@ static void Plain(Random &r, PetscInt most, System *s)
   });
   AddDiagonal(s, constant ? (box ? std::pow(3.0, (double)s->dim) : 2.0 * (double)s->dim) : 0.1);
   s->symmetric = s->definite = symmetric || constant;
+  s->uniform                 = constant;
+  s->star                    = !box;
   s->tame                    = true;
 }
 

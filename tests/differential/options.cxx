@@ -31,7 +31,7 @@ static const char *const tolerances[] = {"1e-5", "1e-8", "1e-8", "1e-10", "1e-12
 static void Schwarzschur(Random &r, const System &s, int ranks, Setup *setup)
 {
   static const char *const blocks[] = {"1", "2", "3", "5", "8", "16"}, *const leaves[] = {"1", "2", "3", "4", "6", "12"}, *const thresholds[] = {"0", "0.01", "0.5", "1"};
-  static const char *const separators[] = {"straight", "diagonal"}, *const constants[] = {"yes", "no"}, *const isas[] = {"portable", "avx2"}, *const refine[] = {"1", "2", "3", "10"}, *const threads[] = {"2", "3"}, *const limits[] = {"1", "1000"};
+  static const char *const separators[] = {"straight", "auto"}, *const constants[] = {"auto", "no"}, *const isas[] = {"portable", "avx2"}, *const refine[] = {"1", "2", "3", "10"}, *const threads[] = {"2", "3"}, *const limits[] = {"1", "1000"};
   static const char *const methods[] = {"gmres", "fgmres", "bcgs", "richardson", "gcr", "lgmres", "tfqmr", "psdo"};
   Table                    krylov = {r, &setup->krylov}, pc = {r, &setup->pc};
   const bool               cholesky = s.symmetric ? r.Chance(0.5) : r.Chance(0.02);
@@ -60,11 +60,18 @@ static void Schwarzschur(Random &r, const System &s, int ranks, Setup *setup)
   pc.Maybe(0.15, "-mat_schwarzschur_pivot_threshold", thresholds);
   pc.Maybe(0.2, "-mat_schwarzschur_block", blocks);
   pc.Maybe(0.2, "-mat_schwarzschur_leaf", leaves);
-  pc.Maybe(0.2, "-mat_schwarzschur_separators", separators);
+  /* What does not go together is refused, and only drawn now and then */
+  if (r.Chance(s.star && s.dim == 2 && s.dof == 1 && !s.periodic[0] && !s.periodic[1] ? 0.2 : 0.01))
+    pc.Set("-mat_schwarzschur_separators", "diagonal");
+  else
+    pc.Maybe(0.1, "-mat_schwarzschur_separators", separators);
   pc.Maybe(0.02, "-mat_schwarzschur_threads", threads);
   pc.Maybe(0.02, "-mat_schwarzschur_memory_limit", limits);
   if (ranks == 1) {
-    pc.Maybe(0.2, "-mat_schwarzschur_constant", constants);
+    if (r.Chance(s.uniform ? 0.3 : 0.01))
+      pc.Set("-mat_schwarzschur_constant", "yes");
+    else
+      pc.Maybe(0.1, "-mat_schwarzschur_constant", constants);
     pc.Maybe(0.1, "-mat_schwarzschur_isa", isas);
     if (s.batch > 1) pc.Set("-mat_schwarzschur_batch", std::to_string(s.batch));
   }
@@ -157,8 +164,8 @@ static void Psdo(Random &r, const System &s, int ranks, Setup *setup)
   krylov.Maybe(0.4, "-ksp_psdo_residual_replacement", replace);
   krylov.Maybe(0.3, "-ksp_norm_type", norms);
   if (ranks > 1 && (name == "icc" || name == "ilu" || name == "eisenstat")) name = "bjacobi";
-  /* PETSc's icc may not return for what is not symmetric */
-  if (name == "icc" && !s.symmetric) name = "jacobi";
+  /* PETSc's icc may not return for what is not symmetric, or not finite */
+  if (name == "icc" && (!s.symmetric || setup->nonfinite)) name = "jacobi";
   pc.Set("-pc_type", name);
   if (name == "sor" && r.Chance(0.5)) pc.Set("-pc_sor_symmetric", "1");
 }

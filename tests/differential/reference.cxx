@@ -66,6 +66,7 @@ static Direct Lapack(const System &s, const std::vector<double> &b, bool transpo
 
   if (m.finite) result.backward = (double)m.backward;
   result.solved = m.finite && m.backward < accurate && result.condition < singular;
+  result.x      = x;
   return result;
 }
 
@@ -94,6 +95,7 @@ static Direct Mumps(const System &s, const std::vector<double> &b, bool transpos
   const Residual m = Measure(s, transpose, false, b, x);
   if (m.finite) result.backward = (double)m.backward;
   result.solved = m.finite && m.backward < accurate;
+  result.x      = x;
   return result;
 }
 

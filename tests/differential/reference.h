@@ -6,9 +6,10 @@
 namespace differential {
 
 struct Direct {
-  bool   solved    = false; /* with a small backward error, by a matrix that is not singular */
-  double backward  = -1;    /* after one step of refinement */
-  double condition = -1;    /* of the scaled matrix in the 1-norm, where it is known */
+  bool                solved    = false; /* with a small backward error, by a matrix that is not singular */
+  double              backward  = -1;    /* after one step of refinement */
+  double              condition = -1;    /* of the scaled matrix in the 1-norm, where it is known */
+  std::vector<double> x;
 };
 
 /* On each process for itself */

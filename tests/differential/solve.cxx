@@ -39,20 +39,36 @@ Problem::~Problem()
   (void)PetscOptionsDestroy(&options);
 }
 
+/* How many points apart in one direction the matrix couples */
+static PetscInt Reach(const System &s)
+{
+  PetscInt reach = 0;
+
+  for (const Entry &e : s.entry) {
+    const PetscInt p = e.i / s.dof, q = e.j / s.dof, from[3] = {p % s.size[0], p / s.size[0] % s.size[1], p / s.size[0] / s.size[1]}, to[3] = {q % s.size[0], q / s.size[0] % s.size[1], q / s.size[0] / s.size[1]};
+
+    for (int d = 0; d < 3; d++) {
+      const PetscInt apart = std::abs(from[d] - to[d]);
+
+      reach = std::max(reach, s.periodic[d] ? std::min(apart, s.size[d] - apart) : apart);
+    }
+  }
+  return std::max(reach, (PetscInt)1);
+}
+
 PetscErrorCode Problem::CreateDM(const System &s)
 {
+  const PetscInt width = s.label.empty() ? Reach(s) : 1;
   DMBoundaryType boundary[3];
-  int            size;
 
   PetscFunctionBeginUser;
   for (int d = 0; d < 3; d++) boundary[d] = s.periodic[d] ? DM_BOUNDARY_PERIODIC : DM_BOUNDARY_NONE;
-  PetscCallMPI(MPI_Comm_size(comm, &size));
   if (s.dim == 1)
-    PetscCall(DMDACreate1d(comm, boundary[0], s.size[0], s.dof, 1, nullptr, &dm));
+    PetscCall(DMDACreate1d(comm, boundary[0], s.size[0], s.dof, width, nullptr, &dm));
   else if (s.dim == 2)
-    PetscCall(DMDACreate2d(comm, boundary[0], boundary[1], DMDA_STENCIL_BOX, s.size[0], s.size[1], PETSC_DECIDE, PETSC_DECIDE, s.dof, 1, nullptr, nullptr, &dm));
+    PetscCall(DMDACreate2d(comm, boundary[0], boundary[1], DMDA_STENCIL_BOX, s.size[0], s.size[1], PETSC_DECIDE, PETSC_DECIDE, s.dof, width, nullptr, nullptr, &dm));
   else
-    PetscCall(DMDACreate3d(comm, boundary[0], boundary[1], boundary[2], DMDA_STENCIL_BOX, s.size[0], s.size[1], s.size[2], PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE, s.dof, 1, nullptr, nullptr, nullptr, &dm));
+    PetscCall(DMDACreate3d(comm, boundary[0], boundary[1], boundary[2], DMDA_STENCIL_BOX, s.size[0], s.size[1], s.size[2], PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE, s.dof, width, nullptr, nullptr, nullptr, &dm));
   PetscCall(DMSetUp(dm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -161,18 +177,28 @@ PetscErrorCode Problem::CreateMat(const System &s, Mat *M)
   if (dm && !s.reduced) PetscCall(MatSetDM(*M, dm));
   if (setup.flags && s.symmetric) PetscCall(MatSetOption(*M, MAT_SYMMETRIC, PETSC_TRUE));
   if (setup.flags && s.definite) PetscCall(MatSetOption(*M, MAT_SPD, PETSC_TRUE));
-  if (setup.nullspace && !s.kernel.empty()) {
-    MatNullSpace null;
-    Vec          k;
+  PetscCall(SetNullSpace(s, *M));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
-    PetscCall(MatCreateVecs(*M, &k, nullptr));
-    PetscCall(Load(s.kernel, k));
-    PetscCall(VecNormalize(k, nullptr));
-    PetscCall(MatNullSpaceCreate(comm, PETSC_FALSE, 1, &k, &null));
-    PetscCall(MatSetNullSpace(*M, null));
-    PetscCall(MatNullSpaceDestroy(&null));
-    PetscCall(VecDestroy(&k));
+PetscErrorCode Problem::SetNullSpace(const System &s, Mat M)
+{
+  MatNullSpace null;
+  Vec          k;
+
+  PetscFunctionBeginUser;
+  if (!setup.nullspace) PetscFunctionReturn(PETSC_SUCCESS);
+  if (s.kernel.empty()) {
+    PetscCall(MatSetNullSpace(M, nullptr));
+    PetscFunctionReturn(PETSC_SUCCESS);
   }
+  PetscCall(MatCreateVecs(M, &k, nullptr));
+  PetscCall(Load(s.kernel, k));
+  PetscCall(VecNormalize(k, nullptr));
+  PetscCall(MatNullSpaceCreate(comm, PETSC_FALSE, 1, &k, &null));
+  PetscCall(MatSetNullSpace(M, null));
+  PetscCall(MatNullSpaceDestroy(&null));
+  PetscCall(VecDestroy(&k));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -268,6 +294,7 @@ PetscErrorCode Problem::SetValues(const System &s, bool newmatrix)
     A = M;
   } else {
     PetscCall(Fill(s, A));
+    PetscCall(SetNullSpace(s, A));
   }
   if (ksp) PetscCall(KSPSetOperators(ksp, A, A));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -13,8 +13,9 @@ struct Setup {
   std::string krylov, pc; /* options, as on a command line */
   std::string mattype = "aij";
   bool        dm = false, nullspace = false, flags = false;
-  int         layout = 0; /* of rows over ranks: 0 even, 1 uneven, 2 the last one has none */
-  uint64_t    seed   = 0; /* of what the layout draws */
+  bool        nonfinite = false; /* the matrix holds NaN for a while */
+  int         layout    = 0;     /* of rows over ranks: 0 even, 1 uneven, 2 the last one has none */
+  uint64_t    seed      = 0;     /* of what the layout draws */
 
   std::string Options() const
   {
@@ -69,6 +70,7 @@ private:
   PetscErrorCode CreateDM(const System &);
   PetscErrorCode CreateMat(const System &, Mat *);
   PetscErrorCode Fill(const System &, Mat);
+  PetscErrorCode SetNullSpace(const System &, Mat);
   PetscErrorCode SetUp(const System &);
   PetscErrorCode SetImage(const System &);
   PetscErrorCode Load(const std::vector<double> &, Vec);

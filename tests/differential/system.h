@@ -85,6 +85,8 @@ struct System {
   bool             reduced = false;
 
   bool symmetric = false, definite = false;
+  /* The same stencil everywhere; couplings along the axes to the next points alone */
+  bool uniform = false, star = false;
   /* A direct method without pivoting and refinement is accurate for it */
   bool tame = false;
   /* A vector of the null space and one of the transpose's; none where it is regular or has more of them */
