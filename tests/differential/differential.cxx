@@ -50,12 +50,12 @@ static void Overdue(int signal)
 }
 
 /* Processor time, since other programs may slow everything down; and a longer time by the clock, for processes that wait */
-static void Watch(double seconds)
+static void Watch(double seconds, bool several)
 {
   const struct itimerval timer = {{0, 0}, {(time_t)seconds, (suseconds_t)(1e6 * (seconds - std::floor(seconds)))}};
 
   setitimer(ITIMER_PROF, &timer, nullptr);
-  alarm((unsigned)(10 * seconds));
+  alarm((unsigned)((several ? 3 : 10) * seconds));
 }
 
 /* After an error of some ranks the others may wait for ever, as in any program */
@@ -138,12 +138,13 @@ int main(int argc, char **argv)
   PetscInt       first = 0, cases = PETSC_MAX_INT;
   PetscReal      seconds = 1e9, limit = 10;
   PetscLogDouble start, before, now;
-  int            worst = 0;
+  int            worst = 0, ranks;
 
   PetscFunctionBeginUser;
   PetscCall(PetscInitialize(&argc, &argv, NULL, help));
   PetscCall(PetlapInitialize());
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &myrank));
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &ranks));
   PetscCall(Parse(&numbers, &first, &cases, &seconds, &limit));
   talk = numbers.verbose;
   signal(SIGPROF, Overdue);
@@ -158,13 +159,13 @@ int main(int argc, char **argv)
     PetscCallMPI(MPI_Bcast(&over, 1, MPI_INT, 0, PETSC_COMM_WORLD));
     if (over) break;
     current = numbers.number = k;
-    Watch(limit);
+    Watch(limit, ranks > 1);
     if (!talk) PetscCall(PetscPushErrorHandler(RememberError, NULL));
     const PetscErrorCode code = RunCase(PETSC_COMM_WORLD, numbers, Report, &result);
     if (!talk) PetscCall(PetscPopErrorHandler());
     PetscCheck(!code, PETSC_COMM_SELF, PETSC_ERR_PLIB, "Case %" PetscInt_FMT " cannot be made: %s", k, LastError().c_str());
     PetscCall(Together(PETSC_COMM_WORLD, result));
-    Watch(0);
+    Watch(0, false);
     PetscCall(PetscTime(&now));
     worst = PetscMax(worst, (int)result.verdict);
     if (myrank == 0) {

@@ -129,7 +129,7 @@ static void Densities(Random &r, PetscInt most, System *s)
 std::vector<Family> VoxelFamilies()
 {
   return {
-    {"pool", "nnnp", Pool}, {"gravel", "nn", Gravel}, {"single", "nn", Single}, {"balls", "nn", Balls}, {"densities", "n", Densities},
+    {"pool", "nnnnnnp", Pool}, {"gravel", "nn", Gravel}, {"single", "nn", Single}, {"balls", "nn", Balls}, {"densities", "n", Densities},
   };
 }
 

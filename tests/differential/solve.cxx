@@ -172,6 +172,7 @@ PetscErrorCode Problem::CreateMat(const System &s, Mat *M)
   }
   PetscCall(MatCreateAIJ(comm, high - low, high - low, s.n, s.n, 0, own.data(), 0, other.data(), M));
   PetscCall(Fill(s, *M));
+  if (setup.mattype == "sbaij") PetscCall(MatSetOption(*M, MAT_SYMMETRIC, PETSC_TRUE));
   if (setup.mattype != "aij") PetscCall(MatConvert(*M, setup.mattype.c_str(), MAT_INPLACE_MATRIX, M));
   /* A DM tells the type of its grid only where each point has a row */
   if (dm && !s.reduced) PetscCall(MatSetDM(*M, dm));
@@ -190,6 +191,7 @@ PetscErrorCode Problem::SetNullSpace(const System &s, Mat M)
   if (!setup.nullspace) PetscFunctionReturn(PETSC_SUCCESS);
   if (s.kernel.empty()) {
     PetscCall(MatSetNullSpace(M, nullptr));
+    PetscCall(MatSetTransposeNullSpace(M, nullptr));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(MatCreateVecs(M, &k, nullptr));
@@ -330,6 +332,23 @@ Answer Problem::Solve(const System &s, const std::vector<double> &rhs, bool tran
   answer.code = TrySolve(s, rhs, transpose, &answer);
   if (answer.code) answer.text = LastError();
   return answer;
+}
+
+PetscErrorCode Problem::TryPrecondition(const std::vector<double> &r, std::vector<double> *z)
+{
+  PC pc;
+
+  PetscFunctionBeginUser;
+  PetscCall(Load(r, b));
+  PetscCall(KSPGetPC(ksp, &pc));
+  PetscCall(PCApply(pc, b, x));
+  PetscCall(Gather(x, z));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+bool Problem::Precondition(const std::vector<double> &r, std::vector<double> *z)
+{
+  return !TryPrecondition(r, z);
 }
 
 PetscErrorCode Problem::TryColumns(const System &s, const std::vector<std::vector<double>> &rhs, bool transpose, std::vector<Answer> *answers)

@@ -62,6 +62,8 @@ public:
   Answer         Solve(const System &, const std::vector<double> &b, bool transpose);
   /* Many columns with the factor alone */
   std::vector<Answer> SolveColumns(const System &, const std::vector<std::vector<double>> &b, bool transpose);
+  /* z = M r with the preconditioner of the last solve; false where that fails */
+  bool Precondition(const std::vector<double> &r, std::vector<double> *z);
   /* Public functions, called when they come late or with what they must refuse; what went wrong about them, or nothing */
   std::string CallLate(Random &, const System &, std::string *called);
 
@@ -76,6 +78,7 @@ private:
   PetscErrorCode Load(const std::vector<double> &, Vec);
   PetscErrorCode Gather(Vec, std::vector<double> *);
   PetscErrorCode TrySolve(const System &, const std::vector<double> &, bool, Answer *);
+  PetscErrorCode TryPrecondition(const std::vector<double> &, std::vector<double> *);
   PetscErrorCode TryColumns(const System &, const std::vector<std::vector<double>> &, bool, std::vector<Answer> *);
   PetscErrorCode LateSchwarzSchur(Random &, const System &, std::string *);
   PetscErrorCode LateHsc(Random &, std::string *);
