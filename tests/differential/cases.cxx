@@ -212,6 +212,8 @@ static void Judge(Run &run, Problem &problem, const Answer &answer, const std::v
 {
   const bool finite = run.system.Finite() && AllFinite(b);
 
+  run.result->iterations += answer.its;
+
   if (run.verbose) {
     run.report("solve", answer.code ? answer.text : std::string(KSPConvergedReasons[answer.reason]) + ", " + std::to_string(answer.its) + " iterations, norm " + KSPNormTypes[answer.norm]);
     if (!answer.code)
@@ -347,7 +349,7 @@ static PetscErrorCode Play(Run &run, Random &r, Problem &problem, const std::str
 }
 
 /* One of those of the type, or a system from a file */
-static PetscErrorCode DrawSystem(const CaseNumbers &numbers, Random &r, System *s, std::string *name)
+static PetscErrorCode DrawSystem(const CaseNumbers &numbers, int ranks, Random &r, System *s, std::string *name)
 {
   static std::vector<Family>  all;
   std::vector<const Family *> weighted;
@@ -379,8 +381,10 @@ static PetscErrorCode DrawSystem(const CaseNumbers &numbers, Random &r, System *
     const Family *f = weighted[(size_t)r.Integer(0, (PetscInt)weighted.size() - 1)];
 
     *name = f->name;
-    /* Small ones are quick and find most; some are large enough for several levels */
-    f->make(r, r.Chance(0.06) ? numbers.most : std::min(numbers.most, (PetscInt)(r.Chance(0.2) ? 900 : 150)), s);
+    /* Small ones are quick and find most; some are large enough for several levels, or for work on all ranks */
+    const double   large = r();
+    const PetscInt most  = ranks == 1 ? (large < 0.06 ? numbers.most : large < 0.25 ? 900 : 150) : (large < 0.1 ? 4 * numbers.most : large < 0.4 ? numbers.most : 300);
+    f->make(r, std::min(most, ranks == 1 ? numbers.most : 4 * numbers.most), s);
   }
   s->Assemble();
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -416,7 +420,7 @@ PetscErrorCode RunCase(MPI_Comm comm, const CaseNumbers &numbers, CaseReport rep
   run.result          = result;
   run.setup.type      = numbers.type;
   run.setup.nonfinite = scenario == "nan-values";
-  PetscCall(DrawSystem(numbers, r, &run.system, &result->family));
+  PetscCall(DrawSystem(numbers, ranks, r, &run.system, &result->family));
   if (run.system.n == 0) {
     /* A file that the loader refuses, which is not what this tests */
     result->verdict = HONEST;

@@ -24,6 +24,7 @@ struct CaseNumbers {
 struct CaseResult {
   Verdict     verdict = RIGHT;
   bool        peer    = false; /* an honest failure where others solve */
+  PetscInt    iterations = 0;   /* of all solves */
   std::string family, text, line;
 };
 

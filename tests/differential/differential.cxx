@@ -169,9 +169,9 @@ int main(int argc, char **argv)
     PetscCall(PetscTime(&now));
     worst = PetscMax(worst, (int)result.verdict);
     if (myrank == 0) {
-      char time[32];
+      char time[64];
 
-      snprintf(time, sizeof(time), "%.4f", (double)(now - before));
+      snprintf(time, sizeof(time), "%.4f %d", (double)(now - before), (int)result.iterations);
       Write("end " + std::to_string(k) + " " + VerdictNames[result.verdict] + " " + (result.peer ? "peer" : "-") + " " + time + " " + result.text);
       if (talk) printf("%s\n%s: %s\n", result.line.c_str(), VerdictNames[result.verdict], result.text.c_str());
     }

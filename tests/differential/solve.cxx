@@ -60,8 +60,14 @@ PetscErrorCode Problem::CreateDM(const System &s)
 {
   const PetscInt width = s.label.empty() ? Reach(s) : 1;
   DMBoundaryType boundary[3];
+  int            ranks;
 
   PetscFunctionBeginUser;
+  /* A rank with fewer points than the stencil is wide raises an error that others do not hear of */
+  PetscCallMPI(MPI_Comm_size(comm, &ranks));
+  for (int d = 0; d < s.dim; d++) {
+    if (ranks > 1 && width > 1 && s.size[d] < ranks * width) PetscFunctionReturn(PETSC_ERR_ARG_OUTOFRANGE);
+  }
   for (int d = 0; d < 3; d++) boundary[d] = s.periodic[d] ? DM_BOUNDARY_PERIODIC : DM_BOUNDARY_NONE;
   if (s.dim == 1)
     PetscCall(DMDACreate1d(comm, boundary[0], s.size[0], s.dof, width, nullptr, &dm));
