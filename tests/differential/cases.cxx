@@ -383,7 +383,7 @@ static PetscErrorCode DrawSystem(const CaseNumbers &numbers, int ranks, Random &
     *name = f->name;
     /* Small ones are quick and find most; some are large enough for several levels, or for work on all ranks */
     const double   large = r();
-    const PetscInt most  = ranks == 1 ? (large < 0.06 ? numbers.most : large < 0.25 ? 900 : 150) : (large < 0.1 ? 4 * numbers.most : large < 0.4 ? numbers.most : 300);
+    const PetscInt most  = ranks == 1 ? (large < 0.06 ? numbers.most : large < 0.25 ? 900 : 150) : (large < 0.2 ? 4 * numbers.most : large < 0.5 ? numbers.most : 300);
     f->make(r, std::min(most, ranks == 1 ? numbers.most : 4 * numbers.most), s);
   }
   s->Assemble();
