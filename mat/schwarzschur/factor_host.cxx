@@ -588,12 +588,11 @@ bool AllocateThreads(Factor *F)
 {
   const double scalar = (double)F->kernels->scalar, V = F->kernels->lanes;
 
-  if (!F->data.factor) {
-    F->data.factor   = Allocate((double)F->nfactor * scalar);
-    F->data.pivot    = (int *)Allocate((double)F->npivot * sizeof(int));
-    F->data.shared_d = Allocate((double)F->shared_d * scalar);
-    if (!F->data.factor || !F->data.pivot || !F->data.shared_d) return false;
-  }
+  /* Each by itself: an earlier call may have found memory for some */
+  if (!F->data.factor) F->data.factor = Allocate((double)F->nfactor * scalar);
+  if (!F->data.pivot) F->data.pivot = (int *)Allocate((double)F->npivot * sizeof(int));
+  if (!F->data.shared_d) F->data.shared_d = Allocate((double)F->shared_d * scalar);
+  if (!F->data.factor || !F->data.pivot || !F->data.shared_d) return false;
   if (F->thread.empty()) {
     F->thread.resize(Threads(F));
     memset(F->thread.data(), 0, F->thread.size() * sizeof(FactorThread));
