@@ -67,7 +67,7 @@ int FactorCudaResidual(FactorCuda *F, FactorTranspose trans, int nrhs, const voi
 /* x += a d, and x = a, n x nrhs */
 int FactorCudaAdd(FactorCuda *F, double a, int nrhs, const void *d, void *x, ptrdiff_t ldx);
 int FactorCudaFill(FactorCuda *F, double a, int nrhs, void *x, ptrdiff_t ldx);
-/* Vectors of the executor's own for n x nrhs numbers: 0 and 1 for what comes from the host, 2 and 3 for residual and correction */
+/* Vectors of the executor's own for n x nrhs numbers: 0 and 1 for what comes from the host, 2 and 3 for residual and correction, 4 for another right-hand side */
 int FactorCudaVector(FactorCuda *F, int which, int nrhs, void **v);
 /* Between the host and such vectors. Waits. */
 int FactorCudaUpload(FactorCuda *F, int nrhs, const void *host, ptrdiff_t ld, void *device);
@@ -76,7 +76,7 @@ int FactorCudaDownload(FactorCuda *F, int nrhs, const void *device, void *host, 
 int FactorCudaSetScale(FactorCuda *F, int which, const double *host, PetscInt n);
 /* y = D x, n x nrhs on the device, which may be the same */
 int FactorCudaApplyScale(FactorCuda *F, int which, int nrhs, const void *x, ptrdiff_t ldx, void *y, ptrdiff_t ldy);
-/* Two bases of null spaces, n x k of the host, sent to arrays of the executor's own. Waits. */
+/* Four bases of null spaces, n x k of the host, sent to arrays of the executor's own. Waits. */
 int FactorCudaUploadBasis(FactorCuda *F, int which, int k, const void *host, void **device);
 /* out = basis^H x, k x nrhs numbers of the host. The same numbers each time. Waits. */
 int FactorCudaDots(FactorCuda *F, int k, const void *basis, int nrhs, const void *x, ptrdiff_t ldx, void *out);

@@ -261,7 +261,7 @@ struct FactorCuda {
   DeviceArray<CudaFront>          dfront[2];
   DeviceArray<CudaGlue>           dglue;
   DeviceArray<unsigned short>     dslot;
-  DeviceArray<Value>              daa, dfull, vector[4], basis[2], small; /* small: what passes between the host and kernels on vectors */
+  DeviceArray<Value>              daa, dfull, vector[5], basis[4], small; /* small: what passes between the host and kernels on vectors */
   DeviceArray<double>             scale[2];
   DeviceArray<CudaParameters>     dparameters;
   DeviceArray<unsigned long long> dnorms;

@@ -7,6 +7,14 @@
 
 namespace {
 
+/* As in FactorInfo */
+__device__ __forceinline__ double PivotRatio(const CudaParameters &p, double least, double most)
+{
+  const double largest = FromBits(p.largest);
+
+  return least / (most > largest ? most : largest);
+}
+
 /* ---- Assembly ---- */
 
 /* What the children's contribution blocks add to entry (i, j) of a front */
@@ -203,7 +211,7 @@ __global__ static void __launch_bounds__(SIDE *SIDE, 2) SmallFactor(CudaTables t
   AddEntries(t, c, front, tid, nt, W, Z, Y);
   __syncthreads();
   Invert(t, m, W, m, SIDE, column, pivot, pivoting);
-  if (!tid) atomicMin(&t.parameters->ratio, Bits(pivoting->least / pivoting->most));
+  if (!tid) atomicMin(&t.parameters->ratio, Bits(PivotRatio(*t.parameters, pivoting->least, pivoting->most)));
   /* Z becomes T = Winv Z */
   for (int j0 = 0; j0 < r; j0 += span) {
     T acc[TILE][TILE];
@@ -362,7 +370,7 @@ __global__ static void PivotBlock(CudaTables t, int first, T *factor, int k, int
       if (at->y > pivoting->most) pivoting->most = at->y;
     }
     *at = make_double2(pivoting->least, pivoting->most);
-    if (k + n == m) atomicMin(&t.parameters->ratio, Bits(pivoting->least / pivoting->most));
+    if (k + n == m) atomicMin(&t.parameters->ratio, Bits(PivotRatio(*t.parameters, pivoting->least, pivoting->most)));
   }
 }
 

@@ -1,65 +1,88 @@
 /*
-  What system a factor is made for. A factor sees the matrix that it is made from, but not the operator of its KSP, which may be another matrix and then is the one that the null space is attached to. So the set-up of PETSc's
-  lu and cholesky is wrapped, only to know which PC is being set up.
+  What system a factor is made for. A factor sees the matrix that it is made from, but not the operator of its KSP, which may be another matrix and then is the one that the null space is attached to. Nor can it tell its PC that a solve has shown the factors to be of no use. So PETSc's
+  lu and cholesky are wrapped, only to know which PC is at work.
 */
 #include "mat/schwarzschur/schwarzschur.h"
 #include "mat/compat/petscversion.h"
 #include <petsc/private/pcimpl.h>
 
 typedef PetscErrorCode (*PCFunction)(PC);
+typedef PetscErrorCode (*PCVecFunction)(PC, Vec, Vec);
+typedef PetscErrorCode (*PCMatFunction)(PC, Mat, Mat);
 
-static PC         current = nullptr;
-static PCFunction create[2], setup[2]; /* of PETSc's lu and cholesky */
+static PC current = nullptr;
+/* Of PETSc's lu and cholesky */
+static PCFunction    create[2], setup[2];
+static PCVecFunction apply[2], transpose[2];
+static PCMatFunction columns[2];
 
-static PetscErrorCode OwnerSetUp(PC pc, int which)
+/* Calls PETSc's function, and lets those who are called from there know for whom */
+template <class Function, class... Argument>
+static PetscErrorCode OwnerCall(PC pc, Function function, Argument... argument)
 {
   const PC       outer = current;
   PetscErrorCode ierr;
 
   PetscFunctionBegin;
   current = pc;
-  ierr    = (*setup[which])(pc);
+  ierr    = (*function)(pc, argument...);
   current = outer;
   PetscCall(ierr);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode OwnerSetUp_LU(PC pc)
+template <int WHICH>
+static PetscErrorCode OwnerSetUp(PC pc)
 {
   PetscFunctionBegin;
-  PetscCall(OwnerSetUp(pc, 0));
+  PetscCall(OwnerCall(pc, setup[WHICH]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode OwnerSetUp_Cholesky(PC pc)
+template <int WHICH>
+static PetscErrorCode OwnerApply(PC pc, Vec x, Vec y)
 {
   PetscFunctionBegin;
-  PetscCall(OwnerSetUp(pc, 1));
+  PetscCall(OwnerCall(pc, apply[WHICH], x, y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode OwnerCreate_LU(PC pc)
+template <int WHICH>
+static PetscErrorCode OwnerApplyTranspose(PC pc, Vec x, Vec y)
 {
   PetscFunctionBegin;
-  PetscCall((*create[0])(pc));
-  setup[0]       = pc->ops->setup;
-  pc->ops->setup = OwnerSetUp_LU;
+  PetscCall(OwnerCall(pc, transpose[WHICH], x, y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode OwnerCreate_Cholesky(PC pc)
+template <int WHICH>
+static PetscErrorCode OwnerMatApply(PC pc, Mat X, Mat Y)
 {
   PetscFunctionBegin;
-  PetscCall((*create[1])(pc));
-  setup[1]       = pc->ops->setup;
-  pc->ops->setup = OwnerSetUp_Cholesky;
+  PetscCall(OwnerCall(pc, columns[WHICH], X, Y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+template <int WHICH>
+static PetscErrorCode OwnerCreate(PC pc)
+{
+  PetscFunctionBegin;
+  PetscCall((*create[WHICH])(pc));
+  setup[WHICH]     = pc->ops->setup;
+  apply[WHICH]     = pc->ops->apply;
+  transpose[WHICH] = pc->ops->applytranspose;
+  columns[WHICH]   = pc->ops->matapply;
+  pc->ops->setup   = OwnerSetUp<WHICH>;
+  pc->ops->apply   = OwnerApply<WHICH>;
+  if (transpose[WHICH]) pc->ops->applytranspose = OwnerApplyTranspose<WHICH>;
+  if (columns[WHICH]) pc->ops->matapply = OwnerMatApply<WHICH>;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode SchwarzSchurWatchOwners(void)
 {
   const char *const types[2] = {PCLU, PCCHOLESKY};
-  const PCFunction  own[2]   = {OwnerCreate_LU, OwnerCreate_Cholesky};
+  const PCFunction  own[2]   = {OwnerCreate<0>, OwnerCreate<1>};
 
   PetscFunctionBegin;
   PetscCall(PCInitializePackage());
@@ -74,14 +97,33 @@ PetscErrorCode SchwarzSchurWatchOwners(void)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode SchwarzSchurFindOperator(Mat F, Mat *A)
+/* Whether F is the factor of the PC that is at work */
+static PetscErrorCode OwnerIs(Mat F, PetscBool *is)
 {
   Mat of = nullptr;
 
   PetscFunctionBegin;
-  *A = nullptr;
-  if (!current || !current->ops->getfactoredmatrix) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall((*current->ops->getfactoredmatrix)(current, &of));
-  if (of == F) *A = current->mat;
+  if (current && current->ops->getfactoredmatrix) PetscCall((*current->ops->getfactoredmatrix)(current, &of));
+  *is = (PetscBool)(of == F);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode SchwarzSchurFindOperator(Mat F, Mat *A)
+{
+  PetscBool is = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  PetscCall(OwnerIs(F, &is));
+  *A = is ? current->mat : nullptr;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode SchwarzSchurTellFailure(Mat F)
+{
+  PetscBool is = PETSC_FALSE;
+
+  PetscFunctionBegin;
+  PetscCall(OwnerIs(F, &is));
+  if (is) PetscCall(PCSetFailedReason(current, PC_FACTOR_NUMERIC_ZEROPIVOT));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

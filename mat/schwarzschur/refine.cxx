@@ -13,32 +13,35 @@ static PetscReal RefineLargest(const std::vector<PetscReal> &error)
   return *std::max_element(error.begin(), error.end());
 }
 
-PetscErrorCode SchwarzSchurRefine(SchwarzSchurExecutor *executor, Mat W, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement)
+/* Solves by solve(b, ldb, x, ldx), and adds corrections as long as they halve the residual of op(A) x = b */
+template <class Solve>
+static PetscErrorCode RefineLoop(SchwarzSchurExecutor *executor, Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, int residual, int correction,
+                                 SchwarzSchurRefinement *refinement, Solve solve)
 {
   PetscScalar           *r, *d;
   std::vector<PetscReal> error((size_t)nrhs);
   PetscReal              now, before;
 
   PetscFunctionBegin;
-  PetscCall(executor->Solve(trans, nrhs, b, ldb, x, ldx));
-  PetscCall(executor->Work(SCHWARZSCHUR_RESIDUAL, nrhs, &r));
-  PetscCall(executor->Residual(W, norm, trans, nrhs, b, ldb, x, ldx, r, error.data()));
+  PetscCall(solve(b, ldb, x, ldx));
+  PetscCall(executor->Work(residual, nrhs, &r));
+  PetscCall(executor->Residual(A, norm, trans, nrhs, b, ldb, x, ldx, r, error.data()));
   now                = PetscMax(0, RefineLargest(error));
   refinement->first  = now;
   refinement->steps  = 0;
   refinement->finite = (PetscBool)(*std::min_element(error.begin(), error.end()) >= 0);
   while (now > (refinement->steps ? SCHWARZSCHUR_GOOD : refinement->worth) && now < PETSC_MAX_REAL && refinement->steps < (now > SCHWARZSCHUR_REGULAR ? refinement->longest : refinement->most)) {
     before = now;
-    PetscCall(executor->Work(SCHWARZSCHUR_CORRECTION, nrhs, &d));
-    PetscCall(executor->Solve(trans, nrhs, r, executor->n, d, executor->n));
+    PetscCall(executor->Work(correction, nrhs, &d));
+    PetscCall(solve(r, executor->n, d, executor->n));
     PetscCall(executor->Add(1, nrhs, d, x, ldx));
     refinement->steps++;
-    PetscCall(executor->Residual(W, norm, trans, nrhs, b, ldb, x, ldx, r, error.data()));
+    PetscCall(executor->Residual(A, norm, trans, nrhs, b, ldb, x, ldx, r, error.data()));
     now = PetscMax(0, RefineLargest(error));
     if (now < 0.5 * before) continue;
     /* The last step may have done harm */
     if (now == PETSC_MAX_REAL) {
-      PetscCall(executor->Solve(trans, nrhs, b, ldb, x, ldx));
+      PetscCall(solve(b, ldb, x, ldx));
       now = refinement->first;
     } else if (now > before) {
       PetscCall(executor->Add(-1, nrhs, d, x, ldx));
@@ -51,7 +54,16 @@ PetscErrorCode SchwarzSchurRefine(SchwarzSchurExecutor *executor, Mat W, PetscRe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement)
+PetscErrorCode SchwarzSchurRefine(SchwarzSchurExecutor *executor, Mat W, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement)
+{
+  PetscFunctionBegin;
+  PetscCall(RefineLoop(executor, W, norm, trans, nrhs, b, ldb, x, ldx, SCHWARZSCHUR_RESIDUAL, SCHWARZSCHUR_CORRECTION, refinement,
+                       [=](const PetscScalar *v, PetscInt ldv, PetscScalar *y, PetscInt ldy) { return executor->Solve(trans, nrhs, v, ldv, y, ldy); }));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The system of A by way of W */
+static PetscErrorCode SolveTransformed(const Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement)
 {
   const SchwarzSchurTransform &t     = ss->transform;
   const bool                   plain = trans == FACTOR_NOTRANS, scaled = !t.row.empty(), permuted = !ss->order.empty();
@@ -86,6 +98,34 @@ PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchur
   if (permuted) PetscCall(executor->Permute(ss->order, true, nrhs, y, ldy, x, ldx));
   if (scaled) PetscCall(executor->Scale(plain ? SCHWARZSCHUR_COLUMNS : SCHWARZSCHUR_ROWS, nrhs, x, ldx, x, ldx));
   if (t.nnull) PetscCall(executor->Project(plain ? SCHWARZSCHUR_RIGHT : SCHWARZSCHUR_LEFT_CONJ, nrhs, x, ldx));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement)
+{
+  const SchwarzSchurTransform &t = ss->transform;
+  SchwarzSchurRefinement       inner;
+  PetscScalar                 *c;
+
+  PetscFunctionBegin;
+  /* A device knows the residual of what it has factored only */
+  if (!refinement || executor->device || (t.row.empty() && !t.nnull)) {
+    PetscCall(SolveTransformed(ss, executor, trans, nrhs, b, ldb, x, ldx, refinement));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  /* Small rows of a scaled system may be solved well, and large ones not as well as they can be, beside what A has of both */
+  inner = *refinement;
+  if (t.nnull) {
+    PetscCall(executor->Work(SCHWARZSCHUR_OUTER_RHS, nrhs, &c));
+    for (PetscInt q = 0; q < nrhs; q++) PetscCall(executor->Copy(b + (size_t)q * ldb, c + (size_t)q * executor->n));
+    PetscCall(executor->Project(trans == FACTOR_NOTRANS ? SCHWARZSCHUR_LEFT : SCHWARZSCHUR_RIGHT_CONJ, nrhs, c, executor->n));
+    b   = c;
+    ldb = executor->n;
+  }
+  PetscCall(RefineLoop(executor, ss->A, t.norm, trans, nrhs, b, ldb, x, ldx, SCHWARZSCHUR_OUTER_RESIDUAL, SCHWARZSCHUR_OUTER_CORRECTION, refinement,
+                       [&](const PetscScalar *v, PetscInt ldv, PetscScalar *y, PetscInt ldy) { return SolveTransformed(ss, executor, trans, nrhs, v, ldv, y, ldy, &inner); }));
+  refinement->steps += inner.steps;
+  refinement->first = PetscMax(refinement->first, inner.first);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

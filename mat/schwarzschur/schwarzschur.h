@@ -27,7 +27,8 @@ struct SchwarzSchurAsked {
 
 /* The system that is factored where it is not that of A: W = P (R A C + shifts on the diagonal) P^T, with diagonal matrices R and C, and a permutation P to natural order */
 struct SchwarzSchurTransform {
-  Mat                      W = nullptr;
+  Mat                      W    = nullptr;
+  PetscReal                norm = 0;             /* largest sum of moduli in a row of A, where W is scaled or shifted */
   std::vector<PetscReal>   row, column;          /* R and C, powers of two; empty without scaling */
   std::vector<PetscScalar> right, left;          /* orthonormal bases of the null spaces of A and A^H, n x nnull and n x nleft */
   PetscInt                 nnull = 0, nleft = 0; /* vectors of both */
@@ -60,6 +61,8 @@ struct Mat_SchwarzSchur {
   SchwarzSchurTransform transform;
   SchwarzSchurFactored  found      = {};
   PetscBool             timing     = PETSC_FALSE; /* PETSc's clock of the device runs */
+  PetscBool             inpc       = PETSC_FALSE; /* a PC has asked for it */
+  PetscBool             stuck      = PETSC_FALSE; /* nothing is left to try for solves whose residual is not as small as it should be */
   PetscBool             suspicious = PETSC_FALSE; /* pivots were small or replaced: each solve is checked */
   PetscBool             check      = PETSC_TRUE;  /* off once a solve has shown that nothing needs refining */
   PetscInt              nrefined   = 0;
@@ -83,8 +86,8 @@ PETSC_INTERN PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A);
 PETSC_INTERN PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A);
 /* A in natural order, or A itself */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurPermute(const Mat_SchwarzSchur *ss, Mat A, Mat *W);
-/* Tells an executor, and computes what needs its factors */
-PETSC_INTERN PetscErrorCode MatSchwarzSchurTellTransform(Mat F, SchwarzSchurExecutor *executor);
+/* Tells an executor, and computes what needs its factors. *again: another unknown has to be fixed than the one that was. */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurTellTransform(Mat F, SchwarzSchurExecutor *executor, PetscBool *again);
 PETSC_INTERN PetscErrorCode MatSchwarzSchurResetTransform(Mat_SchwarzSchur *ss);
 /* The largest ratio of two rows' or two columns' largest entries */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Mat A, PetscReal *spread);
@@ -131,3 +134,5 @@ PETSC_INTERN PetscLogEvent  MAT_SSSymbolic, MAT_SSNumeric, MAT_SSSolve;
 PETSC_INTERN PetscErrorCode SchwarzSchurWatchOwners(void);
 /* While F is factored by a PC, the operator that the PC was given; else null */
 PETSC_INTERN PetscErrorCode SchwarzSchurFindOperator(Mat F, Mat *A);
+/* While a PC applies F: lets it know that the factors are of no use */
+PETSC_INTERN PetscErrorCode SchwarzSchurTellFailure(Mat F);

@@ -178,11 +178,12 @@ PetscErrorCode MatSchwarzSchurPrepare(Mat F, Mat A, Mat W)
 }
 
 /* One factorization with what has been found out so far */
-static PetscErrorCode FactorOnce(Mat F)
+static PetscErrorCode FactorOnce(Mat F, PetscBool *again)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
 
   PetscFunctionBegin;
+  *again = PETSC_FALSE;
   PetscCall(MatSchwarzSchurMakeTransform(F, ss->A));
   PetscCall(MatSchwarzSchurPrepare(F, ss->A, ss->transform.W));
   if (ss->ondevice && !ss->timing) PetscCall(PetscLogGpuTimeBegin());
@@ -195,8 +196,8 @@ static PetscErrorCode FactorOnce(Mat F)
     PetscCheck(host.failed == ss->found.failed, PETSC_COMM_SELF, PETSC_ERR_GPU, "-petlap_check: the factorization ends with %d on the device and with %d on the host", ss->found.failed, host.failed);
   }
   if (!ss->found.failed) {
-    PetscCall(MatSchwarzSchurTellTransform(F, ss->executor.get()));
-    if (ss->mirror) PetscCall(MatSchwarzSchurTellTransform(F, ss->mirror.get()));
+    PetscCall(MatSchwarzSchurTellTransform(F, ss->executor.get(), again));
+    if (ss->mirror && !*again) PetscCall(MatSchwarzSchurTellTransform(F, ss->mirror.get(), again));
   }
   ss->nnz = ss->executor->Info().entries;
   PetscCheck(ss->found.failed != SCHWARZSCHUR_MEMORY, PetscObjectComm((PetscObject)F), PETSC_ERR_MEM, "Out of memory for the factors: use %s%sa smaller grid", ss->single ? "" : "-mat_schwarzschur_precision single, ",
@@ -248,7 +249,7 @@ PetscErrorCode MatSchwarzSchurCheckSymmetric(Mat F)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Pivots from larger parts of the matrix: those of the host instead of the device's, then those that may leave their separator. Not where the caller has said that the matrix is positive definite. */
+/* Pivots from larger parts of the matrix: those of the host instead of the device's, then those that may leave their separator. */
 static PetscErrorCode MatSchwarzSchurUsePivots(Mat F, PetscBool *done)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
@@ -260,7 +261,7 @@ static PetscErrorCode MatSchwarzSchurUsePivots(Mat F, PetscBool *done)
     ss->ondevice = ss->compare = PETSC_FALSE;
     ss->fellback               = PETSC_TRUE;
     ss->executor.reset();
-  } else if (!ss->delayed && ss->used != FACTOR_SPD) {
+  } else if (!ss->delayed) {
     PetscCall(MatSchwarzSchurCheckSymmetric(F));
     PetscCall(PetscInfo(F, "The pivots inside the separators lead to no useful residual: factors again with pivots that may leave their separator%s\n", ss->ranks ? ", on one process" : ""));
     ss->delayed = PETSC_TRUE;
@@ -298,9 +299,10 @@ static PetscErrorCode SchwarzSchurJudge(Mat F, const char **bad, PetscBool *agai
   PetscReal         error, size;
 
   PetscFunctionBegin;
-  *bad           = nullptr;
-  *again         = PETSC_FALSE;
-  ss->suspicious = (PetscBool)(info.replaced > 0 || !(info.ratio >= doubt) || ss->delayed);
+  *bad   = nullptr;
+  *again = PETSC_FALSE;
+  /* Also where solves are not to be looked at */
+  ss->suspicious = (PetscBool)(info.replaced > 0 || !(info.ratio >= doubt) || ss->delayed || (ss->asked.refine == 0 && ss->used != FACTOR_SPD && !ss->single));
   if (!ss->suspicious) PetscFunctionReturn(PETSC_SUCCESS);
   error = PETSC_MAX_REAL;
   size  = PETSC_MAX_REAL;
@@ -331,9 +333,9 @@ static PetscErrorCode MatSchwarzSchurFactorUntilGood(Mat F, MatFactorError *type
   *type   = MAT_FACTOR_NOERROR;
   text[0] = 0;
   while (again) {
-    again = PETSC_FALSE;
-    bad   = nullptr;
-    PetscCall(FactorOnce(F));
+    bad = nullptr;
+    PetscCall(FactorOnce(F, &again));
+    if (again) continue;
     switch (ss->found.failed) {
     case SCHWARZSCHUR_SUCCESS:
       if (!ss->scaled && ss->found.norms.least > 0 && ss->found.norms.sum > SPREAD_EAGER * ss->found.norms.least) PetscCall(MatSchwarzSchurUseScale(F, SPREAD_EAGER, &again));
@@ -391,20 +393,33 @@ static PetscErrorCode MatSchwarzSchurVerdict(Mat F, MatFactorError type, const c
 
 PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done)
 {
-  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+  Mat_SchwarzSchur *ss      = (Mat_SchwarzSchur *)F->data;
+  const PetscBool   delayed = ss->delayed;
+  const PetscReal   error   = ss->error;
   MatFactorError    type;
   char              text[256];
 
   PetscFunctionBegin;
-  *done = PETSC_TRUE;
-  if (what == SCHWARZSCHUR_TRY_DOUBLE)
+  *done = PETSC_FALSE;
+  if (ss->stuck) PetscFunctionReturn(PETSC_SUCCESS);
+  if (what == SCHWARZSCHUR_TRY_DOUBLE) {
     PetscCall(MatSchwarzSchurUseDouble(F, "Refinement of the single precision factors does not reach double precision"));
-  else
+    *done = PETSC_TRUE;
+  } else {
     PetscCall(MatSchwarzSchurUsePivots(F, done));
+  }
   if (!*done) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(MatSchwarzSchurFactorUntilGood(F, &type, text, sizeof(text)));
+  if (type && ss->delayed && !delayed && error <= SCHWARZSCHUR_USELESS) {
+    PetscCall(PetscInfo(F, "%s; back to the pivots inside the separators\n", text));
+    ss->delayed = PETSC_FALSE;
+    ss->stuck   = PETSC_TRUE;
+    ss->executor.reset();
+    PetscCall(MatSchwarzSchurFactorUntilGood(F, &type, text, sizeof(text)));
+  }
   ss->check = PETSC_TRUE;
   PetscCall(MatSchwarzSchurVerdict(F, type, text));
+  if (type) PetscCall(SchwarzSchurTellFailure(F));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -424,6 +439,7 @@ PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFactorInfo *
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
   MatFactorError    type;
+  Mat               operators;
   char              text[256];
 
   PetscFunctionBegin;
@@ -433,6 +449,9 @@ PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFactorInfo *
   PetscCall(MatDestroy(&ss->A));
   ss->A = A;
   PetscCall(PetscObjectStateGet((PetscObject)A, &ss->state));
+  PetscCall(SchwarzSchurFindOperator(F, &operators));
+  ss->inpc     = (PetscBool)(operators != nullptr);
+  ss->stuck    = PETSC_FALSE;
   ss->check    = PETSC_TRUE;
   ss->error    = -1;
   ss->nrefined = 0;

@@ -14,6 +14,8 @@ static const PetscReal DENSE = 0.5;
 
 PetscInt MatSchwarzSchurSteps(const Mat_SchwarzSchur *ss)
 {
+  /* Single precision rounds vectors too, and a Krylov method that takes the factors for a linear operator would converge to something else */
+  if (ss->asked.refine == 0 && ss->single && ss->inpc) return 1;
   if (ss->asked.refine >= 0) return ss->asked.refine;
   return ss->single || ss->executor->Info().replaced > 0 ? STEPS_MORE : STEPS;
 }
@@ -71,7 +73,7 @@ static PetscErrorCode SolveColumns(Mat F, FactorTranspose trans, PetscInt nrhs, 
   }
   if (ss->single && refinement.error > 100 * SCHWARZSCHUR_GOOD) {
     PetscCall(MatSchwarzSchurTryHarder(F, SCHWARZSCHUR_TRY_DOUBLE, again));
-  } else if (refinement.error > (ss->asked.refine >= 0 ? SCHWARZSCHUR_USELESS : SCHWARZSCHUR_REGULAR)) {
+  } else if (refinement.error > SCHWARZSCHUR_REGULAR) {
     PetscCall(MatSchwarzSchurTryHarder(F, SCHWARZSCHUR_TRY_PIVOTS, again));
     if (!*again && refinement.error > SCHWARZSCHUR_USELESS) PetscCall(MatSchwarzSchurRefuse(F, &refinement, x, ldx));
   }

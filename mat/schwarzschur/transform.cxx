@@ -123,8 +123,8 @@ static PetscErrorCode BasisIsLeft(Mat A, PetscReal norm, PetscInt n, PetscInt k,
 
 /* ---- pins ---- */
 
-/* Which local rows hold a diagonal entry that is not zero */
-static PetscErrorCode PinCandidates(Mat A, std::vector<char> &has)
+/* 1 for the local rows that hold a diagonal entry that is not zero, 0 for others */
+static PetscErrorCode PinCandidates(Mat A, std::vector<PetscReal> &has)
 {
   Vec                d;
   const PetscScalar *array;
@@ -136,14 +136,25 @@ static PetscErrorCode PinCandidates(Mat A, std::vector<char> &has)
   PetscCall(VecGetLocalSize(d, &n));
   PetscCall(VecGetArrayRead(d, &array));
   has.resize((size_t)n);
-  for (PetscInt i = 0; i < n; i++) has[(size_t)i] = array[i] != 0.0;
+  for (PetscInt i = 0; i < n; i++) has[(size_t)i] = array[i] != 0.0 ? 1 : 0;
   PetscCall(VecRestoreArrayRead(d, &array));
   PetscCall(VecDestroy(&d));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* One row for each vector of the basis, by elimination with the largest entries as pivots; -1 for a row of another rank */
-static PetscErrorCode PinChoose(MPI_Comm comm, PetscInt n, PetscInt k, const std::vector<PetscScalar> &basis, const std::vector<char> &has, std::vector<PetscInt> &pin, PetscBool *found)
+/* Sizes of the rows of a basis */
+static std::vector<PetscReal> BasisWeights(PetscInt n, PetscInt k, const std::vector<PetscScalar> &V)
+{
+  std::vector<PetscReal> weight((size_t)n, 0);
+
+  for (PetscInt j = 0; j < k; j++) {
+    for (PetscInt i = 0; i < n; i++) weight[(size_t)i] = PetscMax(weight[(size_t)i], PetscAbsScalar(V[(size_t)(i + j * n)]));
+  }
+  return weight;
+}
+
+/* One row for each vector of the basis, by elimination with the largest entries, times their weights, as pivots; -1 for a row of another rank */
+static PetscErrorCode PinChoose(MPI_Comm comm, PetscInt n, PetscInt k, const std::vector<PetscScalar> &basis, const std::vector<PetscReal> &weight, std::vector<PetscInt> &pin, PetscBool *found)
 {
   std::vector<PetscScalar> V = basis;
   PetscMPIInt              rank;
@@ -161,15 +172,15 @@ static PetscErrorCode PinChoose(MPI_Comm comm, PetscInt n, PetscInt k, const std
     std::vector<PetscScalar> row((size_t)k, 0.0);
 
     for (PetscInt i = 0; i < n; i++) {
-      const double v = PetscAbsScalar(V[(size_t)(i + j * n)]);
+      const double v = PetscAbsScalar(V[(size_t)(i + j * n)]) * weight[(size_t)i];
 
       /* The first of those that are as large to rounding, so that more ranks choose the same */
-      if (!has[(size_t)i] || !(v > own.value * (1 + 1e-10))) continue;
+      if (!(v > own.value * (1 + 1e-10))) continue;
       own.value = v;
       at        = i;
     }
     PetscCallMPI(MPI_Allreduce(&own, &best, 1, MPI_DOUBLE_INT, MPI_MAXLOC, comm));
-    if (best.value <= 1e-8 / PetscSqrtReal((PetscReal)PetscMax(1, n))) *found = PETSC_FALSE;
+    if (!(best.value > 0)) *found = PETSC_FALSE;
     if (!*found) PetscFunctionReturn(PETSC_SUCCESS);
     if (best.rank == rank) {
       pin[(size_t)j] = at;
@@ -193,7 +204,7 @@ PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A)
   Mat                    operators;
   PetscReal              norm;
   PetscBool              found;
-  std::vector<char>      has;
+  std::vector<PetscReal> has;
   PetscInt               nleft = 0;
   const MPI_Comm         comm  = PetscObjectComm((PetscObject)A);
 
@@ -221,14 +232,6 @@ PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A)
     PetscCall(PetscInfo(F, "The null space that is attached is none of this matrix\n"));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(PinCandidates(A, has));
-  PetscCall(PinChoose(comm, n, t.nnull, t.right, has, t.pin, &found));
-  if (!found) {
-    PetscCall(PetscInfo(F, "No diagonal entries are where the null space could be fixed\n"));
-    t.nnull = 0;
-    t.pin.clear();
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
   /* PETSc's transposed null space is that of A^T, the conjugate of what A^H has */
   PetscCall(BasisFromNullSpace(A, norm, PETSC_TRUE, PETSC_TRUE, other, t.left, &nleft));
   t.nleft  = nleft;
@@ -239,6 +242,19 @@ PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A)
     t.left  = t.right;
     t.nleft = t.nnull;
     for (PetscScalar &v : t.left) v = conj ? PetscConj(v) : v;
+  }
+  PetscCall(PinCandidates(A, has));
+  if (t.leftof) {
+    const std::vector<PetscReal> weight = BasisWeights(n, t.nleft, t.left);
+
+    for (size_t i = 0; i < has.size(); i++) has[i] *= weight[i];
+  }
+  PetscCall(PinChoose(comm, n, t.nnull, t.right, has, t.pin, &found));
+  if (!found) {
+    PetscCall(PetscInfo(F, "No diagonal entries are where the null space could be fixed\n"));
+    t.nnull = 0;
+    t.pin.clear();
+    PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(PetscInfo(F, "The null space has %" PetscInt_FMT " vectors, each of which fixes an unknown\n", t.nnull));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -401,6 +417,7 @@ PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
     Mat copy;
 
     PetscCall(MatDuplicate(A, MAT_COPY_VALUES, &copy));
+    PetscCall(MatNorm(A, NORM_INFINITY, &t.norm));
     if (ss->scaled) PetscCall(ScaleMatrix(ss, copy));
     if (t.nnull) PetscCall(PinMatrix(ss, copy));
     PetscCall(MatSchwarzSchurPermute(ss, copy, &t.W));
@@ -411,8 +428,8 @@ PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The left null space is what the shifted and transposed system gives for the pinned unknowns */
-static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor)
+/* The left null space is what the shifted and transposed system gives for the pinned unknowns. *again: it is small where the pins are, which have then been moved. */
+static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, PetscBool *again)
 {
   SchwarzSchurTransform   &t = ss->transform;
   const PetscInt           n = executor->n;
@@ -421,10 +438,10 @@ static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *execu
   PetscInt                 k = 0;
 
   PetscFunctionBegin;
+  *again = PETSC_FALSE;
   t.left.clear();
   for (PetscInt p : t.pin) {
-    std::fill(e.begin(), e.end(), 0.0);
-    for (size_t i = 0; p >= 0 && i < e.size(); i++) e[i] = (ss->order.empty() ? (PetscInt)i : ss->order[i]) == p;
+    for (size_t i = 0; i < e.size(); i++) e[i] = p >= 0 && (ss->order.empty() ? (PetscInt)i : ss->order[i]) == p ? 1 : 0;
     PetscCall(SchwarzSchurRefineHost(executor, t.W, ss->found.norms.sum, FACTOR_TRANS, e.data(), &refinement));
     for (size_t i = 0; i < e.size(); i++) {
       const size_t at = ss->order.empty() ? i : (size_t)ss->order[i];
@@ -435,21 +452,43 @@ static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *execu
   }
   t.nleft  = k;
   t.leftof = (PetscBool)(k == t.nnull);
+  if (!t.leftof) PetscFunctionReturn(PETSC_SUCCESS);
+  const std::vector<PetscReal> weight = BasisWeights(n, k, t.left);
+  std::vector<PetscReal>       has;
+  PetscReal                    own[2] = {0, -PETSC_MAX_REAL}, all[2];
+  PetscBool                    found;
+
+  for (PetscReal w : weight) own[0] = PetscMax(own[0], w);
+  for (PetscInt p : t.pin) {
+    if (p >= 0) own[1] = PetscMax(own[1], -weight[(size_t)p]);
+  }
+  CompatCallAllreduce(own, all, 2, MPIU_REAL, MPIU_MAX, executor->comm);
+  if (-all[1] >= 1e-3 * all[0]) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PinCandidates(ss->A, has));
+  for (size_t i = 0; i < has.size(); i++) has[i] *= weight[i];
+  PetscCall(PinChoose(executor->comm, n, t.nnull, t.right, has, t.pin, &found));
+  *again   = PETSC_TRUE;
+  t.leftof = PETSC_FALSE;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode MatSchwarzSchurTellTransform(Mat F, SchwarzSchurExecutor *executor)
+PetscErrorCode MatSchwarzSchurTellTransform(Mat F, SchwarzSchurExecutor *executor, PetscBool *again)
 {
   Mat_SchwarzSchur      *ss = (Mat_SchwarzSchur *)F->data;
   SchwarzSchurTransform &t  = ss->transform;
 
   PetscFunctionBegin;
+  *again = PETSC_FALSE;
   if (!t.row.empty()) {
     PetscCall(executor->SetScale(SCHWARZSCHUR_ROWS, t.row.data()));
     PetscCall(executor->SetScale(SCHWARZSCHUR_COLUMNS, t.column.data()));
   }
   if (!t.nnull) PetscFunctionReturn(PETSC_SUCCESS);
-  if (!t.leftof) PetscCall(FindLeft(ss, executor));
+  if (!t.leftof) PetscCall(FindLeft(ss, executor, again));
+  if (*again) {
+    PetscCall(PetscInfo(F, "The left null space is small where unknowns are fixed: fixes others\n"));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   std::vector<PetscScalar> conj(t.right.size());
 
   PetscCall(executor->SetBasis(SCHWARZSCHUR_LEFT, t.nleft, t.left.data()));
