@@ -933,7 +933,35 @@ static PetscErrorCode PCNeuralTellDevice(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCSetUp_Neural(PC pc)
+/* The first entry that is not finite, or -1 for its row. A product with zero tells, which costs less than looking at each entry. */
+static PetscErrorCode PCNeuralFindNotFinite(PC pc, const PCNeuralRows *rows, PetscInt *row, PetscInt *column)
+{
+  MPI_Comm    comm  = PetscObjectComm((PetscObject)pc);
+  PetscInt    first = PETSC_MAX_INT, at = -1, found[2];
+  PetscScalar zero = 0.0;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < (rows->off ? 2 : 1); k++) {
+    for (PetscInt e = 0; e < rows->ia[k][rows->n]; e++) zero += 0.0 * rows->a[k][e];
+  }
+  if (PetscIsInfOrNanScalar(zero)) {
+    for (PetscInt i = 0; i < rows->n && at < 0; i++) {
+      PCNeuralRow(rows, i, [&](PetscInt j, PetscReal v) {
+        if (at >= 0 || !PetscIsInfOrNanReal(v)) return;
+        first = rows->rstart + i;
+        at    = j;
+      });
+    }
+  }
+  CompatCallAllreduce(&first, &found[0], 1, MPIU_INT, MPI_MIN, comm);
+  if (first != found[0]) at = -1;
+  CompatCallAllreduce(&at, &found[1], 1, MPIU_INT, MPI_MAX, comm);
+  *row    = found[0] == PETSC_MAX_INT ? -1 : found[0];
+  *column = found[1];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralSetUp(PC pc)
 {
   PC_Neural                 *neural = (PC_Neural *)pc->data;
   MPI_Comm                   comm   = PetscObjectComm((PetscObject)pc);
@@ -944,7 +972,7 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
   DM                         dm;
   Vec                        labels;
   PetscBool                  can, assembled, same, moved;
-  PetscInt                   M, N, nlocal, step = 1, cells, counts[2] = {0, 0}, closed = 0;
+  PetscInt                   M, N, nlocal, step = 1, cells, counts[2] = {0, 0}, closed = 0, row = -1, column = -1;
   PetscMPIInt                size;
   std::vector<unsigned char> mine, all, numbered;
 
@@ -962,6 +990,16 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
   PetscCall(PetscLogEventBegin(PC_NeuralImage, pc, P, nullptr, nullptr));
   cells = grid.n[0] * grid.n[1] * grid.n[2];
   PetscCall(PCNeuralRowsGet(P, &rows, &can));
+  if (can) PetscCall(PCNeuralFindNotFinite(pc, &rows, &row, &column));
+  /* A reason ends the solver, which can go on with another matrix */
+  pc->failedreason = row < 0 ? PC_NOERROR : PC_FACTOR_OTHER;
+  if (row >= 0) {
+    PetscCall(PCNeuralRowsRestore(&rows));
+    PetscCall(PetscLogEventEnd(PC_NeuralImage, pc, P, nullptr, nullptr));
+    PetscCheck(!pc->erroriffailure, comm, PETSC_ERR_FP, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is not finite: correct the assembly", row, column);
+    PetscCall(PetscInfo(pc, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is not finite: correct the assembly\n", row, column));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   neural->full = (PetscBool)(N == cells);
   PetscCheck(neural->full || labels, comm, PETSC_ERR_ARG_SIZ, "The matrix has %" PetscInt_FMT " rows and its grid %" PetscInt_FMT " cells: where only the fluid has rows, give the labels of the cells with PCNeuralSetImage()", N, cells);
   PetscCheck(can || labels, comm, PETSC_ERR_SUP, "The image cannot be read off a matrix of type %s: use -mat_type aij, or give it with PCNeuralSetImage()", ((PetscObject)P)->type_name);
@@ -1107,6 +1145,17 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode PCSetUp_Neural(PC pc)
+{
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  code = PCNeuralSetUp(pc);
+  CompatSetUpEnded(pc, code);
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* What the output is multiplied with */
 static PetscReal PCNeuralFactor(const PC_Neural *neural)
 {
@@ -1231,6 +1280,10 @@ static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
 
   PetscFunctionBegin;
   PetscCall(PetlapCiteLan());
+  if (pc->failedreason) {
+    PetscCall(VecSet(y, PETSC_INFINITY));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   /* The matrix may not have told what vectors there would be */
   if (!neural->device && neural->backend == PETLAP_BACKEND_AUTO && !neural->scatter) {
     PetscBool ondevice;
