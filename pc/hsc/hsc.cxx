@@ -8,6 +8,7 @@
 #include "mat/compat/petscversion.h"
 #include "pc/hsc/eigenvectors.h"
 #include "pc/hsc/solver.h"
+#include "pc/setup.h"
 
 #if !defined(PETSC_USE_COMPLEX)
 using namespace petlap::hsc;
@@ -133,6 +134,7 @@ static PetscErrorCode PCPreSolve_HSC(PC pc, KSP ksp, Vec, Vec)
   PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &any, KSPPSDO, KSPFCG, KSPPIPEFCG, KSPGCR, KSPPIPEGCR, KSPGMRES, KSPFGMRES, KSPLGMRES, KSPDGMRES, KSPPGMRES, KSPPIPEFGMRES, KSPRICHARDSON, KSPBCGS, KSPIBCGS, KSPFBCGS, KSPFBCGSR, KSPQMRCGS,
                                       KSPBCGSL, KSPPIPEBCGS, KSPCGS, KSPTFQMR, KSPTCQMR, ""));
   hsc->allowed = any;
+  PetscCall(PetlapPreSolve(pc, ksp));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -608,7 +610,7 @@ static PetscErrorCode PCSetUp_HSC(PC pc)
 
   PetscFunctionBegin;
   code = PCHSCSetUp(pc);
-  CompatSetUpEnded(pc, code);
+  PetlapSetUpEnded(pc, code);
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

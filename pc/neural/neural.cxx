@@ -11,6 +11,7 @@
 #include "pc/neural/image.h"
 #include "pc/neural/network_cuda.h"
 #include "pc/neural/weights.h"
+#include "pc/setup.h"
 #include <algorithm>
 #include <cmath>
 #include <dlfcn.h>
@@ -280,8 +281,8 @@ static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PC
     PetscReal      diagonal = 0.0, sum = 0.0, entries = 0.0, value[6];
     unsigned char  links  = 0;
     int            nlinks = 0;
-    bool           bad = false, nan = false;
-    const auto     entry = [&](int face, PetscReal a) {
+    bool           bad    = false;
+    const auto     entry  = [&](int face, PetscReal a) {
       /* An entry that is zero but for rounding is none */
       value[face] = a;
       links |= (unsigned char)(1 << face);
@@ -294,7 +295,6 @@ static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PC
       const PetscInt  d = rows->ja[0][k] - i;
       const PetscReal a = rows->a[0][k];
 
-      if (!PetscIsNormalReal(a) && a != 0.0) nan = nan || PetscIsInfOrNanReal(a);
       if (d == 0) {
         diagonal = a;
         continue;
@@ -321,7 +321,6 @@ static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PC
         const PetscReal a    = rows->a[1][k];
         int             face = -1, away = 0;
 
-        nan = nan || PetscIsInfOrNanReal(a);
         if (a == 0.0) continue;
         for (int x = 0; x < 3; x++) {
           if (to[x] == me[x]) continue;
@@ -334,12 +333,10 @@ static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PC
           entry(face, a);
       }
     }
-    nan = nan || PetscIsInfOrNanReal(diagonal);
-    if (nan || bad || (nlinks && diagonal * entries >= 0.0) || PetscAbsReal(entries) < sum * (1.0 - 1e-12)) {
+    if (bad || (nlinks && diagonal * entries >= 0.0) || PetscAbsReal(entries) < sum * (1.0 - 1e-12)) {
       scan->wrong = i;
-      scan->what  = nan   ? "has an entry that is not finite: correct the assembly"
-                    : bad ? "couples cells that do not share a face: PCNEURAL is for the 5-point stencil in 2D and the 7-point one in 3D, use -pc_type hsc or gamg"
-                          : "has off-diagonal entries with the sign of the diagonal, or no diagonal: PCNEURAL is for Poisson equations, use -pc_type gamg or lu";
+      scan->what  = bad ? "couples cells that do not share a face: PCNEURAL is for the 5-point stencil in 2D and the 7-point one in 3D, use -pc_type hsc or gamg"
+                        : "has off-diagonal entries with the sign of the diagonal, or no diagonal: PCNEURAL is for Poisson equations, use -pc_type gamg or lu";
       break;
     }
     for (int f = 0; f < 6; f++) {
@@ -1151,8 +1148,15 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
 
   PetscFunctionBegin;
   code = PCNeuralSetUp(pc);
-  CompatSetUpEnded(pc, code);
+  PetlapSetUpEnded(pc, code);
   PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCPreSolve_Neural(PC pc, KSP ksp, Vec, Vec)
+{
+  PetscFunctionBegin;
+  PetscCall(PetlapPreSolve(pc, ksp));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -2085,6 +2089,7 @@ static PetscErrorCode PCCreate_Neural(PC pc)
 
   pc->ops->apply          = PCApply_Neural;
   pc->ops->setup          = PCSetUp_Neural;
+  pc->ops->presolve       = PCPreSolve_Neural;
   pc->ops->reset          = PCReset_Neural;
   pc->ops->destroy        = PCDestroy_Neural;
   pc->ops->setfromoptions = PCSetFromOptions_Neural;
