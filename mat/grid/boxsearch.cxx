@@ -8,9 +8,10 @@
 #include <algorithm>
 #include <numeric>
 
-/* No more guesses for each number of unknowns per point, and no more of them that are tried on all rows */
+/* No more guesses for each number of unknowns per point, and no more of them that are tried on all rows, and measured */
 #define MOST_GUESSES 20000
-#define MOST_TRIALS  24
+#define MOST_SCANS   200
+#define MOST_TRIALS  8
 /* Boxes that are read off the pattern */
 #define MOST_BOXES 65536
 /* Rows of each process that a guess is tried on first */
@@ -278,13 +279,13 @@ static PetscErrorCode NumberingOfBoxes(const Boxes &boxes, StructuredGridNumberi
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Whether the guess holds for a sample of the rows of this process */
-static bool SampleFits(const OwnPattern *A, const StructuredGridNumbering *numbering, const Search *search)
+/* Whether the guess holds for some of the rows of this process */
+static bool SampleFits(const OwnPattern *A, const StructuredGridNumbering *numbering, const Search *search, PetscInt nsamples)
 {
   const PetscInt first = A->run[0].first, n = A->run[0].n, *size = numbering->size;
 
-  for (PetscInt sample = 0; sample < NSAMPLES && n; sample++) {
-    const PetscInt row = (PetscInt)((PetscInt64)sample * (n - 1) / (NSAMPLES - 1)), p = StructuredGridNumberingNatural(numbering, first + row) / numbering->dof;
+  for (PetscInt sample = 0; sample < nsamples; sample++) {
+    const PetscInt row = (PetscInt)((PetscInt64)sample * n / nsamples), p = StructuredGridNumberingNatural(numbering, first + row) / numbering->dof;
 
     for (PetscInt k = A->i[(size_t)row]; k < A->i[(size_t)row + 1]; k++) {
       PetscInt from = p, to = StructuredGridNumberingNatural(numbering, A->j[(size_t)k]) / numbering->dof;
@@ -301,19 +302,29 @@ static bool SampleFits(const OwnPattern *A, const StructuredGridNumbering *numbe
   return true;
 }
 
-/* The guesses that hold for the samples of all processes */
-static PetscErrorCode TrySamples(const BoxSearch *b, const Search *search, std::vector<char> *fits)
+/* Keeps the guesses that hold for the samples of all processes: first of a few rows each, then of all rows, of which most are not looked at where there is a misfit */
+static PetscErrorCode TrySamples(BoxSearch *b, const Search *search)
 {
-  PetscFunctionBegin;
-  fits->assign(b->guesses.size(), 0);
-  for (size_t k = 0; k < b->guesses.size(); k++) {
-    StructuredGridNumbering numbering = {};
+  const PetscInt n = b->A->run[0].n;
 
-    PetscCall(NumberingOfBoxes(b->guesses[k], &numbering));
-    (*fits)[k] = SampleFits(b->A, &numbering, search);
-    PetscCall(StructuredGridNumberingDestroy(&numbering));
+  PetscFunctionBegin;
+  for (int pass = 0; pass < 2 && !b->guesses.empty(); pass++) {
+    std::vector<char> fits(b->guesses.size(), 0);
+    size_t            left = 0;
+
+    for (size_t k = 0; k < b->guesses.size(); k++) {
+      StructuredGridNumbering numbering = {};
+
+      PetscCall(NumberingOfBoxes(b->guesses[k], &numbering));
+      fits[k] = SampleFits(b->A, &numbering, search, pass ? n : PetscMin(n, NSAMPLES));
+      PetscCall(StructuredGridNumberingDestroy(&numbering));
+    }
+    if (b->A->pattern.size > 1) CompatCallAllreduce(MPI_IN_PLACE, fits.data(), (PetscMPIInt)fits.size(), MPI_CHAR, MPI_MIN, b->A->pattern.comm);
+    for (size_t k = 0; k < b->guesses.size(); k++) {
+      if (fits[k]) b->guesses[left++] = b->guesses[k];
+    }
+    b->guesses.resize(PetscMin(left, (size_t)(pass ? MOST_TRIALS : MOST_SCANS)));
   }
-  if (b->A->pattern.size > 1) CompatCallAllreduce(MPI_IN_PLACE, fits->data(), (PetscMPIInt)fits->size(), MPI_CHAR, MPI_MIN, b->A->pattern.comm);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -362,8 +373,7 @@ static PetscErrorCode TryGuess(const BoxSearch *b, const Boxes &guess, Search *s
 
 static PetscErrorCode SearchBoxesDof(BoxSearch *b, Search *search, PetscInt *least, Boxes *best)
 {
-  const PetscMPIInt size   = b->A->pattern.size;
-  PetscInt          trials = 0;
+  const PetscMPIInt size = b->A->pattern.size;
   std::vector<char> fits;
   PetscMPIInt       world;
 
@@ -381,12 +391,8 @@ static PetscErrorCode SearchBoxesDof(BoxSearch *b, Search *search, PetscInt *lea
   for (PetscInt nproc = 2; nproc <= MOST_PROCESSES && b->hints->dim; nproc++) {
     if (nproc != world) GuessByDefault(b, nproc);
   }
-  PetscCall(TrySamples(b, search, &fits));
-  for (size_t k = 0; k < b->guesses.size() && trials < MOST_TRIALS; k++) {
-    if (!fits[k]) continue;
-    PetscCall(TryGuess(b, b->guesses[k], search, least, best));
-    trials++;
-  }
+  PetscCall(TrySamples(b, search));
+  for (const Boxes &guess : b->guesses) PetscCall(TryGuess(b, guess, search, least, best));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

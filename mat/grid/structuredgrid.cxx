@@ -291,10 +291,16 @@ static PetscErrorCode StructuredGridFromShape(Quest *q, PetscInt bound, PetscBoo
   /* What fits around the ends of short axes alone proves little, and boxes may prove more */
   if (!wide && (!fit->ok || (q->permuted && ShapeTold(s, fit, bound) != SHAPE_TOLD))) {
     Search        *boxes;
-    PetscErrorCode ierr;
+    PetscErrorCode ierr = PETSC_SUCCESS;
 
     PetscCall(PetscNew(&boxes));
-    ierr = StructuredGridFromBoxes(q, boxes);
+    /* A grid in natural order is the better advice to those who want no other order */
+    SearchSetHints(q->hints, boxes);
+    if (!q->permuted) PetscCall(SearchGrid(A, q->hints->dof, q->bs, boxes));
+    if (boxes->found && !boxes->ambiguous)
+      boxes->found = PETSC_FALSE;
+    else
+      ierr = StructuredGridFromBoxes(q, boxes);
     if (!ierr && boxes->found && (!fit->ok || boxes->told == SHAPE_TOLD)) {
       *s   = boxes->best;
       *fit = boxes->best_fit;

@@ -8,6 +8,7 @@
 #include "mat/compat/petscversion.h"
 #include "pc/hsc/eigenvectors.h"
 #include "pc/hsc/solver.h"
+#include "pc/setup.h"
 
 #if !defined(PETSC_USE_COMPLEX)
 using namespace petlap::hsc;
@@ -133,6 +134,7 @@ static PetscErrorCode PCPreSolve_HSC(PC pc, KSP ksp, Vec, Vec)
   PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &any, KSPPSDO, KSPFCG, KSPPIPEFCG, KSPGCR, KSPPIPEGCR, KSPGMRES, KSPFGMRES, KSPLGMRES, KSPDGMRES, KSPPGMRES, KSPPIPEFGMRES, KSPRICHARDSON, KSPBCGS, KSPIBCGS, KSPFBCGS, KSPFBCGSR, KSPQMRCGS,
                                       KSPBCGSL, KSPPIPEBCGS, KSPCGS, KSPTFQMR, KSPTCQMR, ""));
   hsc->allowed = any;
+  PetscCall(PetlapPreSolve(pc, ksp));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -427,7 +429,7 @@ static PetscErrorCode PCHSCUpdate(PC pc)
   bool       definite = true;
 
   PetscFunctionBegin;
-  if (!hsc->shifted) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!hsc->shifted || !hsc->solver) PetscFunctionReturn(PETSC_SUCCESS);
   if (hsc->dshift) {
     PetscInt m;
 
@@ -491,6 +493,19 @@ static PetscErrorCode PCHSCCompare(PC pc, const PCHSCRows &rows, const Survey &s
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Numbers that are not finite are a matter of the method that computed them, as of a Newton step that went too far: solvers end with a reason and go on with other ones */
+static PetscErrorCode PCHSCFail(PC pc, const Survey &survey)
+{
+  PC_HSC *hsc = (PC_HSC *)pc->data;
+
+  PetscFunctionBegin;
+  delete hsc->solver;
+  hsc->solver      = nullptr;
+  pc->failedreason = PC_FACTOR_OTHER;
+  PetscCall(PetscInfo(pc, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is %g: look at how it was computed\n", survey.row, survey.col, (double)survey.value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode PCHSCBuildOrKeep(PC pc, Mat B, const PCHSCRows &rows)
 {
   PC_HSC    *hsc = (PC_HSC *)pc->data;
@@ -501,6 +516,11 @@ static PetscErrorCode PCHSCBuildOrKeep(PC pc, Mat B, const PCHSCRows &rows)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(rows.own.n, &diagonal));
   PetscCall(PCHSCTry(pc, "the matrix was read", [&] { survey = Inspect(rows.own, diagonal, rows.there); }));
+  if (survey.problem == Survey::NOT_A_NUMBER && !pc->erroriffailure) {
+    PetscCall(PetscFree(diagonal));
+    PetscCall(PCHSCFail(pc, survey));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(PCHSCCompare(pc, rows, survey, diagonal, &same));
   if (same) {
     PetscCall(PetscFree(diagonal));
@@ -561,7 +581,7 @@ static PetscErrorCode PCHSCPrepare(PC pc, Vec b)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCSetUp_HSC(PC pc)
+static PetscErrorCode PCHSCSetUp(PC pc)
 {
   PC_HSC        *hsc = (PC_HSC *)pc->data;
   Mat            B;
@@ -578,10 +598,22 @@ static PetscErrorCode PCSetUp_HSC(PC pc)
   PetscCall(PCHSCRestoreRows(&rows));
   PetscCall(MatDestroy(&B));
   PetscCall(code);
+  if (!hsc->solver) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PCHSCUpdate(pc));
   PetscCall(BackendCheck(&hsc->check));
   hsc->device = hsc->full = PETSC_FALSE;
   PetscCall(PCHSCPrepare(pc, nullptr));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCSetUp_HSC(PC pc)
+{
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  code = PCHSCSetUp(pc);
+  PetlapSetUpEnded(pc, code);
+  PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -677,6 +709,10 @@ static PetscErrorCode PCHSCApply(PC pc, PetscBool transpose, Vec b, Vec x)
   PetscFunctionBegin;
   /* An option may have changed since the set-up, which PETSc does not repeat for that */
   if (hsc->stale || !hsc->solver) PetscCall(PCSetUp_HSC(pc));
+  if (!hsc->solver) {
+    PetscCall(VecSet(x, PETSC_INFINITY));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(PCHSCUpdate(pc));
   PetscCall(PCHSCPrepare(pc, b));
   PetscCall(PetscLogEventBegin(PC_HSCApply, pc, b, x, nullptr));
@@ -2563,6 +2599,7 @@ PetscErrorCode PCHSCGetInside(PC pc, PCHSCInside *inside)
 
   PetscFunctionBegin;
   if (hsc->stale) PetscCall(PCSetUp_HSC(pc));
+  PetscCheck(hsc->solver, PetscObjectComm((PetscObject)pc), PETSC_ERR_FP, "The matrix has entries that are not finite: look at how they were computed");
   PetscCall(PCHSCUpdate(pc));
   inside->solver = hsc->solver;
   inside->sign   = hsc->survey.sign;

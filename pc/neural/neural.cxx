@@ -11,6 +11,7 @@
 #include "pc/neural/image.h"
 #include "pc/neural/network_cuda.h"
 #include "pc/neural/weights.h"
+#include "pc/setup.h"
 #include <algorithm>
 #include <cmath>
 #include <dlfcn.h>
@@ -282,8 +283,8 @@ static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PC
     PetscReal      diagonal = 0.0, sum = 0.0, entries = 0.0, value[6];
     unsigned char  links  = 0;
     int            nlinks = 0;
-    bool           bad = false, nan = false;
-    const auto     entry = [&](int face, PetscReal a) {
+    bool           bad    = false;
+    const auto     entry  = [&](int face, PetscReal a) {
       /* An entry that is zero but for rounding is none */
       value[face] = a;
       links |= (unsigned char)(1 << face);
@@ -296,7 +297,6 @@ static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PC
       const PetscInt  d = rows->ja[0][k] - i;
       const PetscReal a = rows->a[0][k];
 
-      if (!PetscIsNormalReal(a) && a != 0.0) nan = nan || PetscIsInfOrNanReal(a);
       if (d == 0) {
         diagonal = a;
         continue;
@@ -323,7 +323,6 @@ static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PC
         const PetscReal a    = rows->a[1][k];
         int             face = -1, away = 0;
 
-        nan = nan || PetscIsInfOrNanReal(a);
         if (a == 0.0) continue;
         for (int x = 0; x < 3; x++) {
           if (to[x] == me[x]) continue;
@@ -336,12 +335,10 @@ static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PC
           entry(face, a);
       }
     }
-    nan = nan || PetscIsInfOrNanReal(diagonal);
-    if (nan || bad || (nlinks && diagonal * entries >= 0.0) || PetscAbsReal(entries) < sum * (1.0 - 1e-12)) {
+    if (bad || (nlinks && diagonal * entries >= 0.0) || PetscAbsReal(entries) < sum * (1.0 - 1e-12)) {
       scan->wrong = i;
-      scan->what  = nan   ? "has an entry that is not finite: correct the assembly"
-                    : bad ? "couples cells that do not share a face: PCNEURAL is for the 5-point stencil in 2D and the 7-point one in 3D, use -pc_type hsc or gamg"
-                          : "has off-diagonal entries with the sign of the diagonal, or no diagonal: PCNEURAL is for Poisson equations, use -pc_type gamg or lu";
+      scan->what  = bad ? "couples cells that do not share a face: PCNEURAL is for the 5-point stencil in 2D and the 7-point one in 3D, use -pc_type hsc or gamg"
+                        : "has off-diagonal entries with the sign of the diagonal, or no diagonal: PCNEURAL is for Poisson equations, use -pc_type gamg or lu";
       break;
     }
     for (int f = 0; f < 6; f++) {
@@ -935,7 +932,35 @@ static PetscErrorCode PCNeuralTellDevice(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCSetUp_Neural(PC pc)
+/* The first entry that is not finite, or -1 for its row. A product with zero tells, which costs less than looking at each entry. */
+static PetscErrorCode PCNeuralFindNotFinite(PC pc, const PCNeuralRows *rows, PetscInt *row, PetscInt *column)
+{
+  MPI_Comm    comm  = PetscObjectComm((PetscObject)pc);
+  PetscInt    first = PETSC_MAX_INT, at = -1, found[2];
+  PetscScalar zero = 0.0;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < (rows->off ? 2 : 1); k++) {
+    for (PetscInt e = 0; e < rows->ia[k][rows->n]; e++) zero += 0.0 * rows->a[k][e];
+  }
+  if (PetscIsInfOrNanScalar(zero)) {
+    for (PetscInt i = 0; i < rows->n && at < 0; i++) {
+      PCNeuralRow(rows, i, [&](PetscInt j, PetscReal v) {
+        if (at >= 0 || !PetscIsInfOrNanReal(v)) return;
+        first = rows->rstart + i;
+        at    = j;
+      });
+    }
+  }
+  CompatCallAllreduce(&first, &found[0], 1, MPIU_INT, MPI_MIN, comm);
+  if (first != found[0]) at = -1;
+  CompatCallAllreduce(&at, &found[1], 1, MPIU_INT, MPI_MAX, comm);
+  *row    = found[0] == PETSC_MAX_INT ? -1 : found[0];
+  *column = found[1];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralSetUp(PC pc)
 {
   PC_Neural                 *neural = (PC_Neural *)pc->data;
   MPI_Comm                   comm   = PetscObjectComm((PetscObject)pc);
@@ -946,7 +971,7 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
   DM                         dm;
   Vec                        labels;
   PetscBool                  can, assembled, same, moved;
-  PetscInt                   M, N, nlocal, step = 1, cells, counts[2] = {0, 0}, closed = 0;
+  PetscInt                   M, N, nlocal, step = 1, cells, counts[2] = {0, 0}, closed = 0, row = -1, column = -1;
   PetscMPIInt                size;
   std::vector<unsigned char> mine, all, numbered;
 
@@ -964,6 +989,16 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
   PetscCall(PetscLogEventBegin(PC_NeuralImage, pc, P, nullptr, nullptr));
   cells = grid.n[0] * grid.n[1] * grid.n[2];
   PetscCall(PCNeuralRowsGet(P, &rows, &can));
+  if (can) PetscCall(PCNeuralFindNotFinite(pc, &rows, &row, &column));
+  /* A reason ends the solver, which can go on with another matrix */
+  pc->failedreason = row < 0 ? PC_NOERROR : PC_FACTOR_OTHER;
+  if (row >= 0) {
+    PetscCall(PCNeuralRowsRestore(&rows));
+    PetscCall(PetscLogEventEnd(PC_NeuralImage, pc, P, nullptr, nullptr));
+    PetscCheck(!pc->erroriffailure, comm, PETSC_ERR_FP, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is not finite: correct the assembly", row, column);
+    PetscCall(PetscInfo(pc, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is not finite: correct the assembly\n", row, column));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   neural->full = (PetscBool)(N == cells);
   PetscCheck(neural->full || labels, comm, PETSC_ERR_ARG_SIZ, "The matrix has %" PetscInt_FMT " rows and its grid %" PetscInt_FMT " cells: where only the fluid has rows, give the labels of the cells with PCNeuralSetImage()", N, cells);
   PetscCheck(can || labels, comm, PETSC_ERR_SUP, "The image cannot be read off a matrix of type %s: use -mat_type aij, or give it with PCNeuralSetImage()", ((PetscObject)P)->type_name);
@@ -1109,6 +1144,24 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode PCSetUp_Neural(PC pc)
+{
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  code = PCNeuralSetUp(pc);
+  PetlapSetUpEnded(pc, code);
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCPreSolve_Neural(PC pc, KSP ksp, Vec, Vec)
+{
+  PetscFunctionBegin;
+  PetscCall(PetlapPreSolve(pc, ksp));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* What the output is multiplied with */
 static PetscReal PCNeuralFactor(const PC_Neural *neural)
 {
@@ -1235,6 +1288,10 @@ static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
 
   PetscFunctionBegin;
   PetscCall(PetlapCiteLan());
+  if (pc->failedreason) {
+    PetscCall(VecSet(y, PETSC_INFINITY));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   /* The matrix may not have told what vectors there would be */
   if (!neural->device && neural->backend == PETLAP_BACKEND_AUTO && !neural->scatter) {
     PetscBool ondevice;
@@ -2036,6 +2093,7 @@ static PetscErrorCode PCCreate_Neural(PC pc)
 
   pc->ops->apply          = PCApply_Neural;
   pc->ops->setup          = PCSetUp_Neural;
+  pc->ops->presolve       = PCPreSolve_Neural;
   pc->ops->reset          = PCReset_Neural;
   pc->ops->destroy        = PCDestroy_Neural;
   pc->ops->setfromoptions = PCSetFromOptions_Neural;

@@ -346,6 +346,8 @@ static PetscErrorCode Bad(MPI_Comm comm, const PetscInt size[])
     message[0] = 0;
     PetscCall(PetscPushErrorHandler(KeepMessage, NULL));
     code = MakeKSP(A, KSPFCG, size, number, &ksp);
+    /* What is not finite is a reason otherwise */
+    if (code == 0) code = KSPSetErrorIfNotConverged(ksp, PETSC_TRUE);
     if (code == 0) code = KSPSetUp(ksp);
     PetscCall(PetscPopErrorHandler());
     codes[0] = (int)code;

@@ -21,6 +21,8 @@ try() {
   try "nothing wrong"
   try "NaN" -wrong nan
   try "NaN off the diagonal" -wrong nan_off
+  try "NaN, error wanted" -wrong nan -ksp_error_if_not_converged
+  try "NaN off the diagonal, error wanted" -wrong nan_off -ksp_error_if_not_converged
   try "Inf" -wrong inf
   try "Inf off the diagonal" -wrong inf_off
   try "NaN in the right-hand side" -wrong rhs_nan

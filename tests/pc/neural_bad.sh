@@ -35,6 +35,7 @@ try() {
   try "periodic grid" -wrong periodic
   try "NaN" -wrong nan
   try "NaN off the diagonal" -wrong nan_off
+  try "NaN, error wanted" -wrong nan -ksp_error_if_not_converged
   try "Inf" -wrong inf
   try "NaN in the right-hand side" -wrong rhs_nan
   try "entry far away" -wrong far

@@ -218,8 +218,10 @@ static inline PetscErrorCode StressTry(const uint8_t *data, size_t length, Stres
     const bool known = code == PETSC_ERR_ARG_WRONG || code == PETSC_ERR_FP || code == PETSC_ERR_SUP;
 
     result->outcome = known && !(easy && !strstr(options, "-pc_hsc_positive error")) ? StressResult::ERROR : StressResult::WRONG;
-    if (!finite && code != PETSC_ERR_FP) result->outcome = StressResult::WRONG;
+    if (!finite) result->outcome = StressResult::WRONG;
     if (result->outcome == StressResult::WRONG) PetscCall(PetscSNPrintf(result->text, sizeof(result->text), "error %d", (int)code));
+  } else if (!finite && reason == KSP_DIVERGED_PC_FAILED) {
+    result->outcome = StressResult::REASON;
   } else if (!finite) {
     PetscCall(PetscSNPrintf(result->text, sizeof(result->text), "a matrix with NaN or Inf is taken: %s", KSPConvergedReasons[reason]));
   } else if (reason > 0) {
