@@ -98,7 +98,7 @@ public:
     PetscFunctionReturn(PETSC_SUCCESS);
   }
 
-  PetscErrorCode Residual(Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, PetscReal error[]) override
+  PetscErrorCode Residual(Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, const PetscReal[], PetscReal error[]) override
   {
     double found = 0;
 
@@ -121,6 +121,11 @@ public:
       if (!finite) error[q] = -1;
     }
     PetscFunctionReturn(PETSC_SUCCESS);
+  }
+
+  PetscErrorCode Sizes(PetscInt, const PetscScalar *, PetscInt, PetscReal[]) override
+  {
+    SETERRQ(PETSC_COMM_SELF, PETSC_ERR_PLIB, "Only residuals of the matrix that is factored are measured on a device");
   }
 
   PetscErrorCode Add(PetscReal a, PetscInt nrhs, const PetscScalar *d, PetscScalar *x, PetscInt ldx) override

@@ -10,6 +10,9 @@
 
 namespace {
 
+/* Times the order: pivots that are no larger are none. What is merely close to singular is known by what a solve with it grows to. */
+const double NULL_PIVOT = PETSC_MACHINE_EPSILON;
+
 class Delayed : public SchwarzSchurHostVectors {
   Plan                        *plan;
   std::vector<FactorDelayed *> factor; /* of each grid; none on ranks that have no factors */
@@ -124,7 +127,7 @@ public:
       }
     }
     for (PetscInt k = 0; !rank && k < batch; k++) {
-      factor.push_back(FactorDelayedCreate(plan, options->threshold, options->isa));
+      factor.push_back(FactorDelayedCreate(plan, options->threshold, NULL_PIVOT * PetscMax(64, (double)A->rmap->N), options->isa));
       if (!factor.back()) made = 0;
     }
     PetscCall(Share(&made, 1));

@@ -5,7 +5,7 @@
 #include "mat/compat/petscversion.h"
 #include <cmath>
 
-PetscErrorCode SchwarzSchurHostVectors::Residual(Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, PetscReal error[])
+PetscErrorCode SchwarzSchurHostVectors::Residual(Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, const PetscReal size[], PetscReal error[])
 {
   /* Of residual, solution and right-hand side in each column */
   std::vector<PetscReal> own(3 * (size_t)nrhs, 0.0), all(own.size());
@@ -40,8 +40,26 @@ PetscErrorCode SchwarzSchurHostVectors::Residual(Mat A, PetscReal norm, FactorTr
     else if (most[0] == PETSC_MAX_REAL || most[1] == PETSC_MAX_REAL)
       error[q] = PETSC_MAX_REAL;
     else
-      error[q] = most[0] / (norm * most[1] + most[2]);
+      error[q] = most[0] / (norm * most[1] + (size ? PetscMax(size[q], most[2]) : most[2]));
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode SchwarzSchurHostVectors::Sizes(PetscInt nrhs, const PetscScalar *x, PetscInt ldx, PetscReal size[])
+{
+  std::vector<PetscReal> own((size_t)nrhs, 0.0);
+  PetscMPIInt            count;
+
+  PetscFunctionBegin;
+  for (PetscInt q = 0; q < nrhs; q++) {
+    for (PetscInt i = 0; i < n; i++) {
+      const PetscReal v = PetscAbsScalar(x[i + (size_t)q * ldx]);
+
+      if (!PetscIsInfOrNanReal(v)) own[(size_t)q] = PetscMax(own[(size_t)q], v);
+    }
+  }
+  PetscCall(PetscMPIIntCast(nrhs, &count));
+  CompatCallAllreduce(own.data(), size, count, MPIU_REAL, MPIU_MAX, comm);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -747,7 +747,7 @@ struct Solution {
 
 } // namespace
 
-FactorDelayed *FactorDelayedCreate(const Plan *plan, double threshold, const char *isa)
+FactorDelayed *FactorDelayedCreate(const Plan *plan, double threshold, double null, const char *isa)
 {
   FactorDelayed *F = nullptr;
 
@@ -758,7 +758,7 @@ FactorDelayed *FactorDelayedCreate(const Plan *plan, double threshold, const cha
     F->kernels   = FactorFindKernels(false, isa);
     F->n         = plan->npoints * plan->grid.dof;
     F->threshold = threshold > 0 ? std::min(threshold, 1.0) : 0.1;
-    F->singular  = std::min(std::max((double)F->n, LEAST_ORDER), MOST_ORDER) * DBL_EPSILON;
+    F->singular  = null > 0 ? null : std::min(std::max((double)F->n, LEAST_ORDER), MOST_ORDER) * DBL_EPSILON;
     memset(&F->info, 0, sizeof(F->info));
     F->node.reserve((size_t)plan->nfronts);
     AddFronts(F, plan->root, plan->rootorigin);

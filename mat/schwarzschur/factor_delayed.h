@@ -23,8 +23,9 @@ struct FactorDelayedInfo {
 /*
   Null when memory runs out, when isa is not there, or when the root of the plan has a ring. The plan must outlive the factor. A pivot is at least threshold times the largest
   entry of its column; 0 for the default, 0.1. With less, rounding errors grow more and may pass for pivots, so that ranks are not reliable.
+  An entry of the scaled matrix up to null is no pivot; 0 for a default that depends on the order, and takes no matrix for regular that only rounding keeps from being singular.
 */
-FactorDelayed *FactorDelayedCreate(const Plan *plan, double threshold, const char *isa);
+FactorDelayed *FactorDelayedCreate(const Plan *plan, double threshold, double null, const char *isa);
 void           FactorDelayedDestroy(FactorDelayed *factor);
 /* 0, 2 when values are not finite, 3 out of memory. A singular matrix is no failure; FactorDelayedInfo::null tells. */
 int FactorDelayedNumeric(FactorDelayed *factor, const FactorValues *values);

@@ -15,7 +15,7 @@ static PetscReal RefineLargest(const std::vector<PetscReal> &error)
 
 /* Solves by solve(b, ldb, x, ldx), and adds corrections as long as they halve the residual of op(A) x = b */
 template <class Solve>
-static PetscErrorCode RefineLoop(SchwarzSchurExecutor *executor, Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, int residual, int correction,
+static PetscErrorCode RefineLoop(SchwarzSchurExecutor *executor, Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, int residual, int correction, const PetscReal size[],
                                  SchwarzSchurRefinement *refinement, Solve solve)
 {
   PetscScalar           *r, *d;
@@ -25,7 +25,7 @@ static PetscErrorCode RefineLoop(SchwarzSchurExecutor *executor, Mat A, PetscRea
   PetscFunctionBegin;
   PetscCall(solve(b, ldb, x, ldx));
   PetscCall(executor->Work(residual, nrhs, &r));
-  PetscCall(executor->Residual(A, norm, trans, nrhs, b, ldb, x, ldx, r, error.data()));
+  PetscCall(executor->Residual(A, norm, trans, nrhs, b, ldb, x, ldx, r, size, error.data()));
   now                = PetscMax(0, RefineLargest(error));
   refinement->first  = now;
   refinement->steps  = 0;
@@ -36,7 +36,7 @@ static PetscErrorCode RefineLoop(SchwarzSchurExecutor *executor, Mat A, PetscRea
     PetscCall(solve(r, executor->n, d, executor->n));
     PetscCall(executor->Add(1, nrhs, d, x, ldx));
     refinement->steps++;
-    PetscCall(executor->Residual(A, norm, trans, nrhs, b, ldb, x, ldx, r, error.data()));
+    PetscCall(executor->Residual(A, norm, trans, nrhs, b, ldb, x, ldx, r, size, error.data()));
     now = PetscMax(0, RefineLargest(error));
     if (now < 0.5 * before) continue;
     /* The last step may have done harm */
@@ -57,7 +57,7 @@ static PetscErrorCode RefineLoop(SchwarzSchurExecutor *executor, Mat A, PetscRea
 PetscErrorCode SchwarzSchurRefine(SchwarzSchurExecutor *executor, Mat W, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement)
 {
   PetscFunctionBegin;
-  PetscCall(RefineLoop(executor, W, norm, trans, nrhs, b, ldb, x, ldx, SCHWARZSCHUR_RESIDUAL, SCHWARZSCHUR_CORRECTION, refinement,
+  PetscCall(RefineLoop(executor, W, norm, trans, nrhs, b, ldb, x, ldx, SCHWARZSCHUR_RESIDUAL, SCHWARZSCHUR_CORRECTION, nullptr, refinement,
                        [=](const PetscScalar *v, PetscInt ldv, PetscScalar *y, PetscInt ldy) { return executor->Solve(trans, nrhs, v, ldv, y, ldy); }));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -105,6 +105,7 @@ PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchur
 {
   const SchwarzSchurTransform &t = ss->transform;
   SchwarzSchurRefinement       inner;
+  std::vector<PetscReal>       size((size_t)nrhs);
   PetscScalar                 *c;
 
   PetscFunctionBegin;
@@ -115,6 +116,8 @@ PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchur
   }
   /* Small rows of a scaled system may be solved well, and large ones not as well as they can be, beside what A has of both */
   inner = *refinement;
+  /* Where nearly all of b lies outside the range, what is left is as uncertain as rounding of b makes it */
+  PetscCall(executor->Sizes(nrhs, b, ldb, size.data()));
   if (t.nnull) {
     PetscCall(executor->Work(SCHWARZSCHUR_OUTER_RHS, nrhs, &c));
     for (PetscInt q = 0; q < nrhs; q++) PetscCall(executor->Copy(b + (size_t)q * ldb, c + (size_t)q * executor->n));
@@ -122,7 +125,7 @@ PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchur
     b   = c;
     ldb = executor->n;
   }
-  PetscCall(RefineLoop(executor, ss->A, t.norm, trans, nrhs, b, ldb, x, ldx, SCHWARZSCHUR_OUTER_RESIDUAL, SCHWARZSCHUR_OUTER_CORRECTION, refinement,
+  PetscCall(RefineLoop(executor, ss->A, t.norm, trans, nrhs, b, ldb, x, ldx, SCHWARZSCHUR_OUTER_RESIDUAL, SCHWARZSCHUR_OUTER_CORRECTION, size.data(), refinement,
                        [&](const PetscScalar *v, PetscInt ldv, PetscScalar *y, PetscInt ldy) { return SolveTransformed(ss, executor, trans, nrhs, v, ldv, y, ldy, &inner); }));
   refinement->steps += inner.steps;
   refinement->first = PetscMax(refinement->first, inner.first);

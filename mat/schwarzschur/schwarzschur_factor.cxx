@@ -302,7 +302,7 @@ static PetscErrorCode SchwarzSchurJudge(Mat F, const char **bad, PetscBool *agai
   *bad   = nullptr;
   *again = PETSC_FALSE;
   /* Also where solves are not to be looked at */
-  ss->suspicious = (PetscBool)(info.replaced > 0 || !(info.ratio >= doubt) || ss->delayed || (ss->asked.refine == 0 && ss->used != FACTOR_SPD && !ss->single));
+  ss->suspicious = (PetscBool)(info.replaced > 0 || !(info.ratio >= doubt) || ss->delayed || (ss->asked.refine == 0 && !ss->single));
   if (!ss->suspicious) PetscFunctionReturn(PETSC_SUCCESS);
   error = PETSC_MAX_REAL;
   size  = PETSC_MAX_REAL;

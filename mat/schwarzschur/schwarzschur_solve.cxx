@@ -7,6 +7,8 @@
 
 /* Steps of refinement by default, and where single precision, replaced pivots or a residual that is still large call for more */
 static const PetscInt STEPS = 2, STEPS_MORE = 10;
+/* Unknowns up to which refinement costs nothing that counts, so that no error is left that it can take away */
+static const PetscInt SMALL = 20000;
 /* Columns that are solved for at a time, which bounds the memory of the vectors */
 static const PetscInt COLUMNS = 32;
 /* Part of the right-hand side that must not be small, so that the lack of an error says something of the factors */
@@ -62,12 +64,12 @@ static PetscErrorCode SolveColumns(Mat F, FactorTranspose trans, PetscInt nrhs, 
   }
   refinement.most    = steps;
   refinement.longest = ss->asked.refine >= 0 ? steps : STEPS_MORE;
-  refinement.worth   = ss->single ? SCHWARZSCHUR_GOOD : SCHWARZSCHUR_FAIR;
+  refinement.worth   = ss->single || F->rmap->N <= SMALL ? SCHWARZSCHUR_GOOD : SCHWARZSCHUR_FAIR;
   PetscCall(MatSchwarzSchurSolveWith(ss, executor, trans, nrhs, b, ldb, x, ldx, &refinement));
   ss->nrefined = refinement.steps;
   ss->error    = refinement.error;
   /* Cholesky's errors do not depend on the right-hand side as those of the others do, whose pivots are sought in the separators only */
-  if (refinement.first <= (ss->used == FACTOR_SPD ? SCHWARZSCHUR_GOOD : PETSC_MACHINE_EPSILON / 2) && refinement.finite && !ss->suspicious) {
+  if (refinement.first <= (ss->used == FACTOR_SPD ? SCHWARZSCHUR_GOOD : PETSC_MACHINE_EPSILON / 2) && refinement.finite && !ss->suspicious && !ss->single) {
     PetscCall(executor->Density(b, &part));
     if (part >= DENSE) ss->check = PETSC_FALSE;
   }
@@ -108,7 +110,7 @@ static PetscErrorCode Compare(Mat F, FactorTranspose trans, PetscInt nrhs, const
   }
   /* Of A (y - x), whose size does not depend on the condition of A */
   PetscCall(MatNorm(ss->A, NORM_INFINITY, &norm));
-  PetscCall(mirror->Residual(ss->A, norm, trans, nrhs, zero.data(), n, y.data(), n, r.data(), error.data()));
+  PetscCall(mirror->Residual(ss->A, norm, trans, nrhs, zero.data(), n, y.data(), n, r.data(), nullptr, error.data()));
   for (PetscScalar v : r) {
     if (!(PetscAbsScalar(v) <= most)) most = PetscAbsScalar(v);
   }

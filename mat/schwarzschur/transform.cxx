@@ -272,20 +272,15 @@ static PetscReal PowerOfTwo(PetscReal v)
   return ldexp(1.0, -(int)lround(0.5 * (exponent - 1)));
 }
 
-/* The largest moduli of the rows, and of the columns */
-static PetscErrorCode LargestEntries(Mat A, PetscBool symmetric, Vec rows, Vec columns)
+/* The largest moduli of the rows, and of the columns, which are the rows of the transposed matrix T; without one, A is symmetric */
+static PetscErrorCode LargestEntries(Mat A, Mat T, Vec rows, Vec columns)
 {
-  Mat T;
-
   PetscFunctionBegin;
   PetscCall(MatGetRowMaxAbs(A, rows, nullptr));
-  if (symmetric) {
+  if (T)
+    PetscCall(MatGetRowMaxAbs(T, columns, nullptr));
+  else
     PetscCall(VecCopy(rows, columns));
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
-  PetscCall(MatTranspose(A, MAT_INITIAL_MATRIX, &T));
-  PetscCall(MatGetRowMaxAbs(T, columns, nullptr));
-  PetscCall(MatDestroy(&T));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -294,10 +289,13 @@ PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Mat A, PetscRea
   Vec                v[2];
   PetscReal          own[4], all[4];
   const PetscScalar *array;
+  Mat                T = nullptr;
 
   PetscFunctionBegin;
   PetscCall(MatCreateVecs(A, &v[1], &v[0]));
-  PetscCall(LargestEntries(A, (PetscBool)(ss->used != FACTOR_LU), v[0], v[1]));
+  if (ss->used == FACTOR_LU) PetscCall(MatTranspose(A, MAT_INITIAL_MATRIX, &T));
+  PetscCall(LargestEntries(A, T, v[0], v[1]));
+  PetscCall(MatDestroy(&T));
   for (int k = 0; k < 2; k++) {
     PetscInt n;
 
@@ -322,12 +320,13 @@ PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Mat A, PetscRea
 
 static PetscErrorCode ScaleMatrix(Mat_SchwarzSchur *ss, Mat W)
 {
-  SchwarzSchurTransform &t         = ss->transform;
-  const PetscBool        symmetric = (PetscBool)(ss->used != FACTOR_LU);
+  SchwarzSchurTransform &t = ss->transform;
   Vec                    v[2];
   PetscInt               n;
+  Mat                    T = nullptr;
 
   PetscFunctionBegin;
+  if (ss->used == FACTOR_LU) PetscCall(MatTranspose(W, MAT_INITIAL_MATRIX, &T));
   PetscCall(MatCreateVecs(W, &v[1], &v[0]));
   PetscCall(VecGetLocalSize(v[0], &n));
   t.row.assign((size_t)n, 1);
@@ -335,7 +334,7 @@ static PetscErrorCode ScaleMatrix(Mat_SchwarzSchur *ss, Mat W)
   for (int sweep = 0; sweep < SWEEPS; sweep++) {
     PetscReal moved = 0, all;
 
-    PetscCall(LargestEntries(W, symmetric, v[0], v[1]));
+    PetscCall(LargestEntries(W, T, v[0], v[1]));
     for (int k = 0; k < 2; k++) {
       PetscScalar            *array;
       std::vector<PetscReal> &scale = k ? t.column : t.row;
@@ -353,7 +352,9 @@ static PetscErrorCode ScaleMatrix(Mat_SchwarzSchur *ss, Mat W)
     CompatCallAllreduce(&moved, &all, 1, MPIU_REAL, MPIU_MAX, PetscObjectComm((PetscObject)W));
     if (all == 0) break;
     PetscCall(MatDiagonalScale(W, v[0], v[1]));
+    if (T) PetscCall(MatDiagonalScale(T, v[1], v[0]));
   }
+  PetscCall(MatDestroy(&T));
   PetscCall(VecDestroy(&v[0]));
   PetscCall(VecDestroy(&v[1]));
   PetscFunctionReturn(PETSC_SUCCESS);

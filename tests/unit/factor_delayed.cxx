@@ -585,14 +585,14 @@ int Edges()
   char                           text[256];
   int                            bad  = 0;
   Plan                          *plan = PlanCreate(&g, 0, 0, text, sizeof(text));
-  FactorDelayed                 *F    = FactorDelayedCreate(plan, 0, nullptr);
+  FactorDelayed                 *F    = FactorDelayedCreate(plan, 0, 0, nullptr);
   const Matrix                   A    = Make(plan, SIGNS, random);
   const size_t                   n    = (size_t)A.Order();
   Values                         values(plan, A, false);
   std::vector<PetscScalar>       b(n, 1.0), x(n);
   const std::vector<PetscScalar> saved = values.aa;
 
-  Expect(!FactorDelayedCreate(plan, 0, "abacus"), "an instruction set that is unknown", &bad);
+  Expect(!FactorDelayedCreate(plan, 0, 0, "abacus"), "an instruction set that is unknown", &bad);
   Expect(FactorDelayedSolve(F, FACTOR_NOTRANS, 1, b.data(), (ptrdiff_t)n, x.data(), (ptrdiff_t)n) == 2, "solve without factors", &bad);
   for (double wrong : {(double)NAN, (double)INFINITY, -(double)INFINITY}) {
     values.aa[values.aa.size() / 3] = wrong;
@@ -631,7 +631,7 @@ int Memory()
   long           pages = 0;
   struct rlimit  old, now;
   Plan          *plan = PlanCreate(&g, 0, 0, text, sizeof(text));
-  FactorDelayed *F    = FactorDelayedCreate(plan, 0, nullptr);
+  FactorDelayed *F    = FactorDelayedCreate(plan, 0, 0, nullptr);
   const Matrix   A    = Make(plan, SIGNS, random);
   const Values   values(plan, A, false);
   Statistics     s;
@@ -690,7 +690,7 @@ int Several(int ngrid)
       if (pass) g.dof = pass == 1 ? std::min(g.dim, 2) + 1 : 2;
       if (pass == 1) g.periodic[0] = g.periodic[1] = g.periodic[2] = false;
       Plan          *plan = PlanCreate(&g, leaf, block, text, sizeof(text));
-      FactorDelayed *F    = plan ? FactorDelayedCreate(plan, threshold, isa) : nullptr;
+      FactorDelayed *F    = plan ? FactorDelayedCreate(plan, threshold, 0, isa) : nullptr;
       if (!F) {
         printf("not ok - %s\n", plan ? "no factor" : text);
         return 1;
