@@ -323,7 +323,7 @@ PetscErrorCode Problem::TrySolve(const System &s, const std::vector<double> &rhs
   PetscCall(KSPGetConvergedReason(ksp, &answer->reason));
   PetscCall(KSPGetNormType(ksp, &answer->norm));
   PetscCall(KSPGetIterationNumber(ksp, &answer->its));
-  PetscCall(KSPGetTolerances(ksp, &answer->rtol, nullptr, nullptr, nullptr));
+  PetscCall(KSPGetTolerances(ksp, &answer->rtol, nullptr, nullptr, &answer->most));
   PetscCall(PetscObjectTypeCompare((PetscObject)ksp, KSPPREONLY, &preonly));
   answer->direct = preonly;
   PetscCall(Gather(x, &answer->x));
