@@ -318,7 +318,13 @@ static PetscErrorCode Play(Run &run, Random &r, Problem &problem, const std::str
   if (scenario == "nan-values") {
     if (run.system.entry.empty()) PetscFunctionReturn(PETSC_SUCCESS);
     for (int k = r.Chance(0.5) ? 1 : 2; k > 0; k--) {
-      run.system.entry[(size_t)r.Integer(0, (PetscInt)run.system.entry.size() - 1)].v = r.Chance(0.5) ? NAN : INFINITY;
+      const Entry  one = run.system.entry[(size_t)r.Integer(0, (PetscInt)run.system.entry.size() - 1)];
+      const double bad = r.Chance(0.5) ? NAN : INFINITY;
+
+      /* Some types of matrices hold one half */
+      for (Entry &e : run.system.entry) {
+        if ((e.i == one.i && e.j == one.j) || (e.i == one.j && e.j == one.i)) e.v = bad;
+      }
       if (problem.SetValues(run.system, false)) PetscFunctionReturn(PETSC_SUCCESS);
       Solve(run, problem, b);
     }

@@ -99,7 +99,10 @@ static void Hsc(Random &r, const System &s, int ranks, Setup *setup)
                            *const levels[] = {"1", "2", "5"};
   static const char *const        omegas[] = {"0.5", "0.67", "1"};
   Table                           krylov = {r, &setup->krylov}, pc = {r, &setup->pc};
-  const std::string               method = r.Pick(methods);
+  std::string                     method = r.Pick(methods);
+
+  /* Methods that count on symmetry and have no use for what is left of it where columns remain */
+  if (!s.symmetric && (method == "minres" || method == "symmlq" || method == "cr" || method == "pipecr")) method = "gmres";
 
   krylov.Set("-ksp_type", method);
   krylov.Set("-ksp_rtol", r.Pick(tolerances));
