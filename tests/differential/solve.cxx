@@ -27,6 +27,7 @@ void ForgetError()
 Problem::~Problem()
 {
   /* After an error objects may refuse to be destroyed; what is lost then is little */
+  if (broken && setup.Has("-ksp_type fcg")) ksp = nullptr; /* PETSc's fcg may not survive it */
   (void)KSPDestroy(&ksp);
   (void)MatDestroy(&A);
   (void)VecDestroy(&b);
@@ -336,7 +337,10 @@ Answer Problem::Solve(const System &s, const std::vector<double> &rhs, bool tran
 
   ForgetError();
   answer.code = TrySolve(s, rhs, transpose, &answer);
-  if (answer.code) answer.text = LastError();
+  if (answer.code) {
+    answer.text = LastError();
+    broken      = true;
+  }
   return answer;
 }
 

@@ -88,7 +88,7 @@ private:
   MPI_Comm              comm;
   Setup                 setup;
   PetscOptions          options = nullptr;
-  bool                  pushed = false, ready = false;
+  bool                  pushed = false, ready = false, broken = false; /* an error has come out of the solver */
   DM                    dm  = nullptr;
   Mat                   A   = nullptr;
   KSP                   ksp = nullptr;
