@@ -22,9 +22,9 @@ struct CaseNumbers {
 };
 
 struct CaseResult {
-  Verdict     verdict = RIGHT;
-  bool        peer    = false; /* an honest failure where others solve */
-  PetscInt    iterations = 0;   /* of all solves */
+  Verdict     verdict    = RIGHT;
+  bool        peer       = false; /* an honest failure where others solve */
+  PetscInt    iterations = 0;     /* of all solves */
   std::string family, text, line;
 };
 

@@ -27,6 +27,7 @@ void ForgetError()
 Problem::~Problem()
 {
   /* After an error objects may refuse to be destroyed; what is lost then is little */
+  if (broken && setup.Has("-ksp_type fcg")) ksp = nullptr; /* PETSc's fcg may not survive it */
   (void)KSPDestroy(&ksp);
   (void)MatDestroy(&A);
   (void)VecDestroy(&b);
@@ -323,7 +324,7 @@ PetscErrorCode Problem::TrySolve(const System &s, const std::vector<double> &rhs
   PetscCall(KSPGetConvergedReason(ksp, &answer->reason));
   PetscCall(KSPGetNormType(ksp, &answer->norm));
   PetscCall(KSPGetIterationNumber(ksp, &answer->its));
-  PetscCall(KSPGetTolerances(ksp, &answer->rtol, nullptr, nullptr, nullptr));
+  PetscCall(KSPGetTolerances(ksp, &answer->rtol, nullptr, nullptr, &answer->most));
   PetscCall(PetscObjectTypeCompare((PetscObject)ksp, KSPPREONLY, &preonly));
   answer->direct = preonly;
   PetscCall(Gather(x, &answer->x));
@@ -336,7 +337,10 @@ Answer Problem::Solve(const System &s, const std::vector<double> &rhs, bool tran
 
   ForgetError();
   answer.code = TrySolve(s, rhs, transpose, &answer);
-  if (answer.code) answer.text = LastError();
+  if (answer.code) {
+    answer.text = LastError();
+    broken      = true;
+  }
   return answer;
 }
 

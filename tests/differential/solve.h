@@ -32,14 +32,15 @@ struct Answer {
   std::string         text; /* of the error */
   KSPConvergedReason  reason = KSP_CONVERGED_ITERATING;
   KSPNormType         norm   = KSP_NORM_DEFAULT;
-  PetscInt            its    = 0;
+  PetscInt            its = 0, most = 0; /* iterations, and how many there may be */
   PetscReal           rtol   = 0;
   bool                direct = false; /* no iterations around it that would look at the residual */
   std::vector<double> x;
 
   bool Converged() const
   {
-    return !code && reason > 0;
+    /* Some methods of PETSc call it converged when they run out of iterations */
+    return !code && reason > 0 && (direct || norm == KSP_NORM_NONE || reason != KSP_CONVERGED_ITS || its < most);
   }
 };
 
@@ -87,7 +88,7 @@ private:
   MPI_Comm              comm;
   Setup                 setup;
   PetscOptions          options = nullptr;
-  bool                  pushed = false, ready = false;
+  bool                  pushed = false, ready = false, broken = false; /* an error has come out of the solver */
   DM                    dm  = nullptr;
   Mat                   A   = nullptr;
   KSP                   ksp = nullptr;

@@ -165,7 +165,7 @@ void Twist(Random &r, char type, System *s)
     s->note += ",row-scaled";
   }
   if (r.Chance(0.06)) {
-    const double all = r.Power(-1, 1) * std::pow(10.0, r.Chance(0.2) ? (double)r.Integer(-250, 250) : (double)r.Integer(-30, 30));
+    const double all = r.Power(-1, 1) * std::pow(10.0, r.Chance(0.2) ? (double)r.Integer(-120, 120) : (double)r.Integer(-30, 30));
 
     std::fill(row.begin(), row.end(), all);
     Scale(s, row, one);
