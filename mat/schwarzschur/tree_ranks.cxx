@@ -297,14 +297,25 @@ int FactorSubtree(TreeRanks *t, Subtree &s, const PetscScalar *rows, const Petsc
   return FRONT_RANKS_GOOD;
 }
 
+/* Of the largest panels' places */
+double PanelBytes(const TreeRanks *t)
+{
+  size_t room = 0;
+
+  for (auto &s : t->shared) room = std::max(room, FrontRanksRoom(s->front));
+  return (double)room;
+}
+
 /* Room for all messages, so that a rank that finds no more memory still sends and gets what the others count on. What is not touched is not resident. */
 bool ReserveMessages(TreeRanks *t)
 {
   const double scalar = (double)t->kernels->scalar;
-  size_t       room   = 0;
 
-  for (auto &s : t->shared) room = std::max(room, FrontRanksRoom(s->front));
-  return t->inroom.Reserve(t->in * scalar) && t->outroom.Reserve(t->out * scalar) && t->panels.Reserve((double)room);
+  return t->inroom.Reserve(t->in * scalar) && t->outroom.Reserve(t->out * scalar) && t->panels.Reserve(PanelBytes(t));
+}
+double MessageBytes(const TreeRanks *t)
+{
+  return (t->in + t->out) * (double)t->kernels->scalar + PanelBytes(t);
 }
 
 template <class T>
@@ -589,15 +600,9 @@ TreeRanksInfo TreeRanksGetInfo(const TreeRanks *t)
     info.own.bytes += (columns * f + ring * m) * scalar;
     if (t->rank == n.first) info.own.replaced += s->replaced;
     info.own.ratio = std::min(info.own.ratio, s->ratio);
-    /* Its own block, what comes from the children, and theirs until it has come */
+    /* Its own block, and the children's until they have been sent */
     live += ring * r * scalar;
-    double arrives = 0;
-    for (int k = 0; k < n.nchild; k++) {
-      const double rk = dof * ClassOf(t, n.child[k]).r;
-
-      arrives += rk * rk * scalar / size;
-    }
-    most = std::max(most, live + arrives);
+    most = std::max(most, live);
     for (int k = 0; k < n.nchild; k++) {
       const int    i = t->sharedof[n.child[k]], j = t->subtreeof[n.child[k]];
       const double rk = dof * ClassOf(t, n.child[k]).r;
@@ -607,6 +612,6 @@ TreeRanksInfo TreeRanksGetInfo(const TreeRanks *t)
     }
     s->block = ring * r * scalar;
   }
-  info.own.stack_bytes += most;
+  info.own.stack_bytes += most + MessageBytes(t);
   return info;
 }

@@ -92,13 +92,13 @@ static void Check(const Plan *plan, int size)
   TreeMapDestroy(map);
 }
 
-/* Grids of one kind on 2 to 32 ranks, and some on more */
+/* A grid on a third of the numbers of ranks from 2 to 32, and on some larger ones */
 static void CheckSizes(PlanGrid g)
 {
   char  error[256];
   Plan *plan = PlanCreate(&g, 0, 0, error, sizeof(error));
 
-  for (int size = 2; size <= 80; size += size < 32 ? 1 : 16) {
+  for (int size = 2 + (int)((g.size[0] + 2 * g.size[1]) % 3); size <= 80; size += size < 32 ? 3 : 21) {
     TreeMap *map = TreeMapCreate(plan, size);
 
     CheckRanks(plan, map);
@@ -130,8 +130,8 @@ static void Many()
     if (k % 7 == 1 && PlanDiagonal(&g)) g.separators = PLAN_SEPARATORS_DIAGONAL;
     CheckSizes(g);
   }
-  for (PetscInt nx = 1; nx <= 200; nx += nx < 64 ? 1 : 4) {
-    for (PetscInt ny = 1; ny <= 200; ny += ny < 64 ? 1 : 4) {
+  for (PetscInt nx = 1; nx <= 200; nx += nx < 64 ? 1 : 9) {
+    for (PetscInt ny = 1; ny <= 200; ny += ny < 64 ? 1 : 9) {
       if (nx > 64 && ny < 33) continue;
       memset(&g, 0, sizeof(g));
       g.dim     = 2;
