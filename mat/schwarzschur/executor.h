@@ -104,8 +104,8 @@ PETSC_INTERN PetscErrorCode SchwarzSchurCreateHost(const Plan *plan, const Facto
 /* held: A has its values on the device. memory: the device's did not suffice, and there is no executor. */
 PETSC_INTERN PetscErrorCode SchwarzSchurCreateCuda(Mat F, Mat A, const Plan *plan, const FactorOptions *options, PetscInt batch, PetscBool held, PetscInt small, PetscInt columns, PetscBool profile, SchwarzSchurValues *values,
                                                    SchwarzSchurExecutor **executor, PetscBool *memory);
-/* The bytes that are free on the device */
-PETSC_INTERN PetscErrorCode SchwarzSchurCudaMemory(double *bytes);
+/* The bytes that the factors need on the device, and those that are free there */
+PETSC_INTERN PetscErrorCode SchwarzSchurCudaMemory(const Plan *plan, const FactorOptions *options, PetscInt batch, PetscInt small, PetscInt columns, double *need, double *room);
 
 /* What a matrix that is spread over ranks needs */
 struct SchwarzSchurRanksNeed {

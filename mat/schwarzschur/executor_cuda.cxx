@@ -42,7 +42,7 @@ public:
     pattern.slot  = values->Slot();
     pattern.start = values->Start();
     pattern.batch = batch;
-    cuda          = FactorCudaCreate(plan, options, &pattern, tuning, DeviceStream(), &error);
+    cuda          = FactorCudaCreate(plan, options, &pattern, tuning, nullptr, &error);
     PetscCall(SchwarzSchurRestoreRows(A, &rows));
     *memory = (PetscBool)FactorCudaIsMemory(error);
     if (!*memory) BackendCall(F, error);
@@ -265,10 +265,13 @@ PetscErrorCode SchwarzSchurCreateCuda(Mat F, Mat A, const Plan *plan, const Fact
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode SchwarzSchurCudaMemory(double *bytes)
+PetscErrorCode SchwarzSchurCudaMemory(const Plan *plan, const FactorOptions *options, PetscInt batch, PetscInt small, PetscInt columns, double *need, double *room)
 {
+  const FactorCudaTuning tuning = {(int)small, (int)columns};
+
   PetscFunctionBegin;
-  Call(FactorCudaMemory(bytes));
+  Call(FactorCudaMemory(room));
+  Call(FactorCudaForesee(plan, options, batch, &tuning, need));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -279,7 +282,7 @@ PetscErrorCode SchwarzSchurCreateCuda(Mat, Mat, const Plan *, const FactorOption
   SETERRQ(PETSC_COMM_SELF, PETSC_ERR_PLIB, "petlap was configured without CUDA");
 }
 
-PetscErrorCode SchwarzSchurCudaMemory(double *)
+PetscErrorCode SchwarzSchurCudaMemory(const Plan *, const FactorOptions *, PetscInt, PetscInt, PetscInt, double *, double *)
 {
   SETERRQ(PETSC_COMM_SELF, PETSC_ERR_PLIB, "petlap was configured without CUDA");
 }

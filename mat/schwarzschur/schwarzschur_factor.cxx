@@ -84,9 +84,9 @@ static PetscErrorCode CreateSequential(Mat F, Mat A, const FactorOptions *option
   PetscBool                refused = PETSC_FALSE;
 
   PetscFunctionBegin;
-  if (ss->ondevice) PetscCall(SchwarzSchurCudaMemory(&room));
+  need = ss->shared ? 0 : asked.batch * bytes * ((ss->used == FACTOR_LU ? count.lu : count.symmetric) + count.stack);
+  if (ss->ondevice) PetscCall(SchwarzSchurCudaMemory(ss->plan, options, asked.batch, asked.small, asked.columns, &need, &room));
   limit = asked.memory > 0 ? asked.memory * 1e6 : MEMORY * room;
-  need  = ss->shared ? 0 : asked.batch * bytes * ((ss->used == FACTOR_LU ? count.lu : count.symmetric) + count.stack);
   if (need <= limit) {
     if (!ss->ondevice || ss->compare) {
       PetscCall(SchwarzSchurCreateHost(ss->plan, options, asked.batch, ss->values.get(), &made));

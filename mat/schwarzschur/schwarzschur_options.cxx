@@ -248,20 +248,33 @@ PetscErrorCode MatSchwarzSchurComposeOptions(Mat F, PetscBool compose)
   of the paper; boxes here do not overlap). Grids whose points are coupled to their four neighbours only are cut along diagonals instead, which makes
   the boundaries of the pieces shorter.
 
-  A solve is followed by refinement to rounding where its normwise backward error is above 256 times the machine precision, as long as the matrix has not been changed since it was factored.
+  A solve is followed by refinement to rounding where its normwise backward error is above 256 times the machine precision (8 times, up to 20,000 unknowns), as long as the matrix has not been changed
+  since it was factored.
+
+  Factors whose pivots were replaced, or are small beside the matrix, are tried on a vector before they are used. Where they lead to no small residual, or a later solve finds none, the matrix is
+  factored in double precision, scaled from both sides by powers of two, or factored again by LU with pivots that may leave their separator, which takes two to four times as long; those factors are on the host,
+  and of a distributed matrix on the first process. -ksp_view and -info tell. What has been found out is kept for the following factorizations with the same pattern.
+
+  A singular matrix whose null space has been attached to it with `MatSetNullSpace()`, or to the operator of the `KSP`, is solved up to that null space: one unknown is fixed for each of its vectors, the part of
+  the right-hand side that no solution reaches is left out, and the solution is orthogonal to the null space. The left null space is that of `MatSetTransposeNullSpace()`, the same one, or found by a transposed solve.
+  Without a null space, a matrix that is singular to working precision is no system to solve: see below.
+
+  The rows of a matrix of one process may also be numbered box by box, as where it has been gathered from the processes of a `DMDA` (`PCREDUNDANT`, `PCTELESCOPE`).
 
   The blocks of `PCASM` must be boxes too, numbered along x first: give `PCASMSetSortIndices()` `PETSC_FALSE` and take -pc_asm_dm_subdomains.
 
   With `MATSEQAIJCUSPARSE` and `VECSEQCUDA` the values and vectors stay on the device, also where refinement looks at residuals. Other matrices and
   vectors are copied there when -mat_schwarzschur_backend is cuda, which a PETSc without CUDA can do too. The device keeps the inverse of each
-  separator's matrix, as the paper does, and exchanges rows within 64 of them; where that leads to no useful residual, the host factors again.
+  separator's matrix, as the paper does, and exchanges rows within 64 of them; where that leads to no useful residual, the host factors again. cuBLAS works on the large
+  fronts, cuSPARSE forms the residuals of refinement and of adjoints; both are loaded when they are first needed.
 
   A `PC` makes a new factor when the nonzero pattern changes, and what functions have set on the old one is lost. Options are read again.
 
   Errors:
   `PETSC_ERR_ARG_WRONG` and others when the matrix does not fit the grid, with the first entry that does not; `PETSC_ERR_MEM` when the factors do not fit the memory.
-  `PETSC_ERR_FP` when an entry is not finite. A singular matrix, or one that is not positive definite where that was asked for, gives
-  `MAT_FACTOR_NUMERIC_ZEROPIVOT`, which makes `KSPSolve()` end with `KSP_DIVERGED_PC_FAILED`; -info tells why, and -ksp_error_if_not_converged makes it an error.
+  `PETSC_ERR_ORDER` when a function that sets something comes after the symbolic factorization. A singular matrix, one with an entry that is not finite, or one that is not positive definite where that was
+  asked for, gives `MAT_FACTOR_NUMERIC_ZEROPIVOT`, which makes `KSPSolve()` end with `KSP_DIVERGED_PC_FAILED`; -info tells why, -ksp_error_if_not_converged makes it an error (`PETSC_ERR_MAT_LU_ZRPVT`, or
+  `PETSC_ERR_FP`), and the next matrix of the same `KSP` is factored as if nothing had happened.
 
   References:
 . * - Wang, Abulnaga, Balbastre, Fischl, Schwarz-Schur Involution: Lightspeed Differentiable Sparse Linear Solvers, ICML 2025
