@@ -157,8 +157,8 @@ private:
           to[a]   = from[a] + 1;
           Pack(layout, claim.data(), from, to, (unsigned char *)send.data());
         }
-        CommunicateMPI(
-          MPI_Sendrecv(send.data(), (int)bytes, MPI_BYTE, has ? rank + (side ? stride : -stride) : MPI_PROC_NULL, 0, receive.data(), (int)bytes, MPI_BYTE, gets ? rank + (side ? -stride : stride) : MPI_PROC_NULL, 0, part.comm, MPI_STATUS_IGNORE));
+        const int to_rank = has ? rank + (side ? stride : -stride) : MPI_PROC_NULL, from_rank = gets ? rank + (side ? -stride : stride) : MPI_PROC_NULL;
+        CommunicateMPI(MPI_Sendrecv(send.data(), (int)bytes, MPI_BYTE, to_rank, 0, receive.data(), (int)bytes, MPI_BYTE, from_rank, 0, part.comm, MPI_STATUS_IGNORE));
         if (gets) {
           size_t i = 0;
 
