@@ -66,7 +66,7 @@ PetscErrorCode SchwarzSchurRefine(SchwarzSchurExecutor *executor, Mat W, PetscRe
 static PetscErrorCode SolveTransformed(const Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement)
 {
   const SchwarzSchurTransform &t     = ss->transform;
-  const bool                   plain = trans == FACTOR_NOTRANS, scaled = !t.row.empty(), permuted = !ss->order.empty();
+  const bool                   plain = trans == FACTOR_NOTRANS, scaled = t.scaled, permuted = !ss->order.empty();
   const PetscInt               n = executor->n;
   PetscScalar                 *c, *y = x;
   PetscInt                     ldy = ldx;
@@ -110,7 +110,7 @@ PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchur
 
   PetscFunctionBegin;
   /* A device knows the residual of what it has factored only */
-  if (!refinement || executor->device || (t.row.empty() && !t.nnull)) {
+  if (!refinement || executor->device || (!t.scaled && !t.nnull)) {
     PetscCall(SolveTransformed(ss, executor, trans, nrhs, b, ldb, x, ldx, refinement));
     PetscFunctionReturn(PETSC_SUCCESS);
   }

@@ -29,9 +29,10 @@ struct SchwarzSchurAsked {
 struct SchwarzSchurTransform {
   Mat                      W    = nullptr;
   PetscReal                norm = 0;             /* largest sum of moduli in a row of A, where W is scaled or shifted */
-  std::vector<PetscReal>   row, column;          /* R and C, powers of two; empty without scaling */
+  std::vector<PetscReal>   row, column;          /* R and C, powers of two */
   std::vector<PetscScalar> right, left;          /* orthonormal bases of the null spaces of A and A^H, n x nnull and n x nleft */
   PetscInt                 nnull = 0, nleft = 0; /* vectors of both */
+  PetscBool                scaled = PETSC_FALSE; /* on all ranks, also on one without rows */
   PetscBool                leftof = PETSC_FALSE; /* left is known */
   std::vector<PetscInt>    pin;                  /* local row whose diagonal is shifted for a null vector, or -1 where another rank has it */
 };

@@ -413,6 +413,7 @@ PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
   PetscFunctionBegin;
   t.row.clear();
   t.column.clear();
+  t.scaled = ss->scaled;
   PetscCall(MatDestroy(&t.W));
   if (ss->scaled || t.nnull) {
     Mat copy;
@@ -447,7 +448,7 @@ static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *execu
     for (size_t i = 0; i < e.size(); i++) {
       const size_t at = ss->order.empty() ? i : (size_t)ss->order[i];
 
-      y[at] = PetscConj(e[i]) * (t.row.empty() ? 1. : t.row[at]);
+      y[at] = PetscConj(e[i]) * (t.scaled ? t.row[at] : 1.);
     }
     PetscCall(BasisAdd(executor->comm, n, t.left, &k, y));
   }
@@ -480,7 +481,7 @@ PetscErrorCode MatSchwarzSchurTellTransform(Mat F, SchwarzSchurExecutor *executo
 
   PetscFunctionBegin;
   *again = PETSC_FALSE;
-  if (!t.row.empty()) {
+  if (t.scaled) {
     PetscCall(executor->SetScale(SCHWARZSCHUR_ROWS, t.row.data()));
     PetscCall(executor->SetScale(SCHWARZSCHUR_COLUMNS, t.column.data()));
   }
