@@ -42,7 +42,7 @@ public:
   virtual PetscErrorCode Solve(FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx) = 0;
   /* r = b - op(A) x, columns of r n apart, and the normwise backward error of each column; PETSC_MAX_REAL where the solution is not finite, and -1 where the right-hand side is not. A is the matrix that was factored last; on the host, any. size, if given, are the sizes of the right-hand sides of which b is a part. */
   virtual PetscErrorCode Residual(Mat A, PetscReal norm, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, const PetscScalar *x, PetscInt ldx, PetscScalar *r, const PetscReal size[], PetscReal error[]) = 0;
-  /* The largest modulus in each column */
+  /* The largest modulus in each column; PETSC_MAX_REAL where one is not finite */
   virtual PetscErrorCode Sizes(PetscInt nrhs, const PetscScalar *x, PetscInt ldx, PetscReal size[]) = 0;
   /* x += a d, columns of d n apart */
   virtual PetscErrorCode Add(PetscReal a, PetscInt nrhs, const PetscScalar *d, PetscScalar *x, PetscInt ldx) = 0;

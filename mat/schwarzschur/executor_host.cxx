@@ -55,7 +55,7 @@ PetscErrorCode SchwarzSchurHostVectors::Sizes(PetscInt nrhs, const PetscScalar *
     for (PetscInt i = 0; i < n; i++) {
       const PetscReal v = PetscAbsScalar(x[i + (size_t)q * ldx]);
 
-      if (!PetscIsInfOrNanReal(v)) own[(size_t)q] = PetscMax(own[(size_t)q], v);
+      own[(size_t)q] = PetscMax(own[(size_t)q], PetscIsInfOrNanReal(v) ? PETSC_MAX_REAL : v);
     }
   }
   PetscCall(PetscMPIIntCast(nrhs, &count));

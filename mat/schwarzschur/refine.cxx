@@ -30,7 +30,7 @@ static PetscErrorCode RefineLoop(SchwarzSchurExecutor *executor, Mat A, PetscRea
   refinement->first  = now;
   refinement->steps  = 0;
   refinement->finite = (PetscBool)(*std::min_element(error.begin(), error.end()) >= 0);
-  while (now > (refinement->steps ? SCHWARZSCHUR_GOOD : refinement->worth) && now < PETSC_MAX_REAL && refinement->steps < (now > SCHWARZSCHUR_REGULAR ? refinement->longest : refinement->most)) {
+  while (now > (refinement->steps ? refinement->aim : refinement->worth) && now < PETSC_MAX_REAL && refinement->steps < (now > SCHWARZSCHUR_REGULAR ? refinement->longest : refinement->most)) {
     before = now;
     PetscCall(executor->Work(correction, nrhs, &d));
     PetscCall(solve(r, executor->n, d, executor->n));
@@ -62,6 +62,20 @@ PetscErrorCode SchwarzSchurRefine(SchwarzSchurExecutor *executor, Mat W, PetscRe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What is left of a right-hand side that no solution reaches is rounding, and a Krylov method would take the direction of its solution for one */
+static PetscErrorCode ClearRounding(SchwarzSchurExecutor *executor, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *c)
+{
+  std::vector<PetscReal> before((size_t)nrhs), after((size_t)nrhs);
+
+  PetscFunctionBegin;
+  PetscCall(executor->Sizes(nrhs, b, ldb, before.data()));
+  PetscCall(executor->Sizes(nrhs, c, executor->n, after.data()));
+  for (PetscInt q = 0; q < nrhs; q++) {
+    if (before[(size_t)q] < PETSC_MAX_REAL && after[(size_t)q] <= 64 * PETSC_MACHINE_EPSILON * before[(size_t)q]) PetscCall(PetscArrayzero(c + (size_t)q * executor->n, executor->n));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* The system of A by way of W */
 static PetscErrorCode SolveTransformed(const Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement)
 {
@@ -77,6 +91,7 @@ static PetscErrorCode SolveTransformed(const Mat_SchwarzSchur *ss, SchwarzSchurE
     if (t.nnull) {
       for (PetscInt q = 0; q < nrhs; q++) PetscCall(executor->Copy(b + (size_t)q * ldb, c + (size_t)q * n));
       PetscCall(executor->Project(plain ? SCHWARZSCHUR_LEFT : SCHWARZSCHUR_RIGHT_CONJ, nrhs, c, n));
+      if (!executor->device) PetscCall(ClearRounding(executor, nrhs, b, ldb, c));
       if (scaled) PetscCall(executor->Scale(plain ? SCHWARZSCHUR_ROWS : SCHWARZSCHUR_COLUMNS, nrhs, c, n, c, n));
     } else {
       PetscCall(executor->Scale(plain ? SCHWARZSCHUR_ROWS : SCHWARZSCHUR_COLUMNS, nrhs, b, ldb, c, n));
@@ -148,24 +163,53 @@ PetscErrorCode SchwarzSchurRefineHost(SchwarzSchurExecutor *executor, Mat W, Pet
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode MatSchwarzSchurProbe(const Mat_SchwarzSchur *ss, PetscReal *error, PetscReal *size)
+/* Different on each rank, and the same in every run */
+static PetscErrorCode ProbeVector(const Mat_SchwarzSchur *ss, std::vector<PetscScalar> &v)
+{
+  PetscInt first = 0;
+
+  PetscFunctionBegin;
+  PetscCall(MatGetOwnershipRange(ss->A, &first, nullptr));
+  unsigned seed = 1 + (unsigned)first;
+  v.resize((size_t)ss->executor->n);
+  for (PetscScalar &a : v) {
+    seed = seed * 1664525u + 1013904223u;
+    a    = 0.5 + (PetscReal)(seed >> 8) / 16777216.0;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MatSchwarzSchurMeasure(const Mat_SchwarzSchur *ss, PetscReal *error)
 {
   SchwarzSchurExecutor    *executor = ss->executor.get();
   const PetscInt           n        = executor->n;
-  std::vector<PetscScalar> host((size_t)n);
-  SchwarzSchurRefinement   refinement;
-
-  PetscReal most  = 0, all;
-  PetscInt  first = 0;
+  std::vector<PetscScalar> host, zero((size_t)n, 0.0);
+  PetscScalar             *b, *r, *x;
 
   PetscFunctionBegin;
-  /* Different on each rank, and the same in every run */
-  PetscCall(MatGetOwnershipRange(ss->A, &first, nullptr));
-  unsigned seed = 1 + (unsigned)first;
-  for (PetscScalar &v : host) {
-    seed = seed * 1664525u + 1013904223u;
-    v    = 0.5 + (PetscReal)(seed >> 8) / 16777216.0;
-  }
+  PetscCall(ProbeVector(ss, host));
+  for (size_t i = 0; i < host.size(); i += 2) host[i] = -host[i];
+  PetscCall(executor->Work(SCHWARZSCHUR_RHS, 1, &b));
+  PetscCall(executor->Work(SCHWARZSCHUR_CORRECTION, 1, &x));
+  PetscCall(executor->Work(SCHWARZSCHUR_RESIDUAL, 1, &r));
+  PetscCall(executor->Upload(1, zero.data(), n, r));
+  PetscCall(executor->Upload(1, host.data(), n, x));
+  PetscCall(executor->Residual(ss->transform.W, ss->found.norms.sum, FACTOR_NOTRANS, 1, r, n, x, n, b, nullptr, error));
+  PetscCall(executor->Solve(FACTOR_NOTRANS, 1, b, n, x, n));
+  PetscCall(executor->Residual(ss->transform.W, ss->found.norms.sum, FACTOR_NOTRANS, 1, b, n, x, n, r, nullptr, error));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MatSchwarzSchurProbe(const Mat_SchwarzSchur *ss, PetscReal *error, PetscReal *size)
+{
+  SchwarzSchurExecutor    *executor = ss->executor.get();
+  std::vector<PetscScalar> host;
+  SchwarzSchurRefinement   refinement;
+
+  PetscReal most = 0, all;
+
+  PetscFunctionBegin;
+  PetscCall(ProbeVector(ss, host));
   PetscCall(SchwarzSchurRefineHost(executor, ss->transform.W, ss->found.norms.sum, FACTOR_NOTRANS, host.data(), &refinement));
   for (PetscScalar v : host) {
     const PetscReal a = PetscAbsScalar(v);

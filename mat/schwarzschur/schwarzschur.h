@@ -63,8 +63,10 @@ struct Mat_SchwarzSchur {
   SchwarzSchurFactored  found      = {};
   PetscBool             timing     = PETSC_FALSE; /* PETSc's clock of the device runs */
   PetscBool             inpc       = PETSC_FALSE; /* a PC has asked for it */
+  PetscBool             lenient    = PETSC_FALSE; /* solves that are accurate count, whatever they grow to */
   PetscBool             stuck      = PETSC_FALSE; /* nothing is left to try for solves whose residual is not as small as it should be */
   PetscBool             suspicious = PETSC_FALSE; /* pivots were small or replaced: each solve is checked */
+  PetscBool             measured   = PETSC_FALSE; /* whether the factors are good for any right-hand side has been looked at */
   PetscBool             check      = PETSC_TRUE;  /* off once a solve has shown that nothing needs refining */
   PetscInt              nrefined   = 0;
   PetscReal             error      = -1; /* backward error of the last solve that was checked */
@@ -95,12 +97,13 @@ PETSC_INTERN PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Ma
 
 /* ---- refinement (refine.cxx) ---- */
 struct SchwarzSchurRefinement {
-  PetscInt  most, longest;        /* steps at the most, and where the error is still above that of regular factors */
-  PetscReal worth;                /* error from which on the first step is worth its time */
-  PetscInt  steps  = 0;           /* that were taken */
-  PetscReal first  = 0;           /* backward error before the first step, the largest of all columns whose right-hand side is finite */
-  PetscReal error  = 0;           /* the same in the end */
-  PetscBool finite = PETSC_FALSE; /* all right-hand sides are */
+  PetscInt  most, longest;              /* steps at the most, and where the error is still above that of regular factors */
+  PetscReal worth;                      /* error from which on the first step is worth its time */
+  PetscReal aim    = SCHWARZSCHUR_GOOD; /* error that ends it */
+  PetscInt  steps  = 0;                 /* that were taken */
+  PetscReal first  = 0;                 /* backward error before the first step, the largest of all columns whose right-hand side is finite */
+  PetscReal error  = 0;                 /* the same in the end */
+  PetscBool finite = PETSC_FALSE;       /* all right-hand sides are */
 
   std::vector<PetscReal> column; /* backward errors of the columns in the end; -1 where the right-hand side is not finite */
 };
@@ -129,6 +132,9 @@ PETSC_INTERN PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool 
 PETSC_INTERN PetscErrorCode MatSchwarzSchurSetSolves(Mat F);
 PETSC_INTERN PetscInt       MatSchwarzSchurSteps(const Mat_SchwarzSchur *ss);
 PETSC_INTERN PetscLogEvent  MAT_SSSymbolic, MAT_SSNumeric, MAT_SSSolve;
+
+/* Solves for A times a vector, so that nothing of the answer is large beside the rest, and the backward error is that of the factors for any right-hand side */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurMeasure(const Mat_SchwarzSchur *ss, PetscReal *error);
 
 /* ---- what system a factor is made for (owner.cxx) ---- */
 /* When the library is loaded */

@@ -244,6 +244,11 @@ PetscErrorCode MatSchwarzSchurCheckSymmetric(Mat F)
     PetscCall(MatDestroy(&B));
     symmetric = (PetscBool)(difference <= 1e-8 * norm);
   }
+  /* Who goes on after the error must not take the factors for good ones */
+  if (!symmetric) {
+    F->factorerrortype = MAT_FACTOR_OTHER;
+    PetscCall(SchwarzSchurTellFailure(F));
+  }
   PetscCheck(symmetric, PetscObjectComm((PetscObject)F), PETSC_ERR_ARG_WRONG, "The matrix is not %s, but was to be factored as if it were: use -pc_type lu, and do not call MatSetOption() with what is not so",
              ss->hermitian ? "Hermitian" : "symmetric");
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -308,7 +313,7 @@ static PetscErrorCode SchwarzSchurJudge(Mat F, const char **bad, PetscBool *agai
   size  = PETSC_MAX_REAL;
   if (!(ss->found.null > 0)) PetscCall(MatSchwarzSchurProbe(ss, &error, &size));
   const bool accurate = error <= SCHWARZSCHUR_REGULAR, regular = size < (ss->single ? SINGULAR_SINGLE : SINGULAR_DOUBLE);
-  if (accurate && regular) PetscFunctionReturn(PETSC_SUCCESS);
+  if (accurate && (regular || ss->lenient)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscInfo(F, "A solve with the factors has a backward error of %g and grows by %g; pivots differ by %g, %g were replaced\n", (double)error, (double)size, info.ratio, info.replaced));
   if (ss->single) {
     PetscCall(MatSchwarzSchurUseDouble(F, "The matrix is singular to single precision"));
@@ -409,6 +414,8 @@ PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done)
     PetscCall(MatSchwarzSchurUsePivots(F, done));
   }
   if (!*done) PetscFunctionReturn(PETSC_SUCCESS);
+  /* The matrix has passed for regular before */
+  ss->lenient = PETSC_TRUE;
   PetscCall(MatSchwarzSchurFactorUntilGood(F, &type, text, sizeof(text)));
   if (type && ss->delayed && !delayed && error <= SCHWARZSCHUR_USELESS) {
     PetscCall(PetscInfo(F, "%s; back to the pivots inside the separators\n", text));
@@ -417,7 +424,8 @@ PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done)
     ss->executor.reset();
     PetscCall(MatSchwarzSchurFactorUntilGood(F, &type, text, sizeof(text)));
   }
-  ss->check = PETSC_TRUE;
+  ss->lenient = PETSC_FALSE;
+  ss->check   = PETSC_TRUE;
   PetscCall(MatSchwarzSchurVerdict(F, type, text));
   if (type) PetscCall(SchwarzSchurTellFailure(F));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -452,6 +460,8 @@ PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFactorInfo *
   PetscCall(SchwarzSchurFindOperator(F, &operators));
   ss->inpc     = (PetscBool)(operators != nullptr);
   ss->stuck    = PETSC_FALSE;
+  ss->lenient  = PETSC_FALSE;
+  ss->measured = PETSC_FALSE;
   ss->check    = PETSC_TRUE;
   ss->error    = -1;
   ss->nrefined = 0;

@@ -65,13 +65,20 @@ static PetscErrorCode SolveColumns(Mat F, FactorTranspose trans, PetscInt nrhs, 
   refinement.most    = steps;
   refinement.longest = ss->asked.refine >= 0 ? steps : STEPS_MORE;
   refinement.worth   = ss->single || F->rmap->N <= SMALL ? SCHWARZSCHUR_GOOD : SCHWARZSCHUR_FAIR;
+  if (F->rmap->N <= SMALL) refinement.aim = PETSC_MACHINE_EPSILON / 2;
   PetscCall(MatSchwarzSchurSolveWith(ss, executor, trans, nrhs, b, ldb, x, ldx, &refinement));
   ss->nrefined = refinement.steps;
   ss->error    = refinement.error;
   /* Cholesky's errors do not depend on the right-hand side as those of the others do, whose pivots are sought in the separators only */
-  if (refinement.first <= (ss->used == FACTOR_SPD ? SCHWARZSCHUR_GOOD : PETSC_MACHINE_EPSILON / 2) && refinement.finite && !ss->suspicious && !ss->single) {
+  if (refinement.first <= (ss->used == FACTOR_SPD ? SCHWARZSCHUR_GOOD : PETSC_MACHINE_EPSILON / 2) && refinement.finite && !ss->suspicious && !ss->single && !ss->measured) {
+    PetscReal error = 0;
+
     PetscCall(executor->Density(b, &part));
-    if (part >= DENSE) ss->check = PETSC_FALSE;
+    if (part >= DENSE) {
+      if (ss->used != FACTOR_SPD) PetscCall(MatSchwarzSchurMeasure(ss, &error));
+      ss->check    = (PetscBool)(error > SCHWARZSCHUR_GOOD);
+      ss->measured = PETSC_TRUE;
+    }
   }
   if (ss->single && refinement.error > 100 * SCHWARZSCHUR_GOOD) {
     PetscCall(MatSchwarzSchurTryHarder(F, SCHWARZSCHUR_TRY_DOUBLE, again));

@@ -409,6 +409,26 @@ int Running()
   return world && !world->inside ? world->current : -1;
 }
 
+/* getcontext() returns twice, as the compiler sees it, so that nothing of the caller must live across it */
+static void Prepare(Fiber &f)
+{
+  if (!stacks.empty()) {
+    f.stack.swap(stacks.back());
+    stacks.pop_back();
+  } else {
+    f.stack.resize(STACK);
+  }
+#if defined(__SANITIZE_ADDRESS__)
+  /* Of the rank that used it before */
+  __asan_unpoison_memory_region(f.stack.data(), f.stack.size());
+#endif
+  getcontext(&f.context);
+  f.context.uc_stack.ss_sp   = f.stack.data();
+  f.context.uc_stack.ss_size = f.stack.size();
+  f.context.uc_link          = nullptr;
+  makecontext(&f.context, Start, 0);
+}
+
 Result Run(int size, uint64_t seed, const std::function<void(int)> &body)
 {
   World            here;
@@ -425,22 +445,7 @@ Result Run(int size, uint64_t seed, const std::function<void(int)> &body)
   MakeComm(all);
   for (int q = 0; q < size; q++) {
     here.fiber.emplace_back(new Fiber());
-    Fiber &f = *here.fiber.back();
-    if (!stacks.empty()) {
-      f.stack.swap(stacks.back());
-      stacks.pop_back();
-    } else {
-      f.stack.resize(STACK);
-    }
-#if defined(__SANITIZE_ADDRESS__)
-    /* Of the rank that used it before */
-    __asan_unpoison_memory_region(f.stack.data(), f.stack.size());
-#endif
-    getcontext(&f.context);
-    f.context.uc_stack.ss_sp   = f.stack.data();
-    f.context.uc_stack.ss_size = f.stack.size();
-    f.context.uc_link          = nullptr;
-    makecontext(&f.context, Start, 0);
+    Prepare(*here.fiber.back());
   }
   for (;;) {
     bool all_done = true;
