@@ -267,7 +267,15 @@ static PetscErrorCode MatSchwarzSchurUsePivots(Mat F, PetscBool *done)
     ss->fellback               = PETSC_TRUE;
     ss->executor.reset();
   } else if (!ss->delayed) {
+    const PlanCount count = PlanCounts(ss->plan);
+    const double    need = ss->asked.batch * sizeof(PetscScalar) * (count.lu + count.stack), limit = ss->asked.memory > 0 ? ss->asked.memory * 1e6 : MEMORY * (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+
     PetscCall(MatSchwarzSchurCheckSymmetric(F));
+    if (need > limit) {
+      PetscCall(PetscInfo(F, "Factors with pivots that may leave their separator need more than %.1f MB on one process, and the limit is %.1f MB (-mat_schwarzschur_memory_limit)\n", need * 1e-6, limit * 1e-6));
+      *done = PETSC_FALSE;
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
     PetscCall(PetscInfo(F, "The pivots inside the separators lead to no useful residual: factors again with pivots that may leave their separator%s\n", ss->ranks ? ", on one process" : ""));
     ss->delayed = PETSC_TRUE;
     ss->single  = PETSC_FALSE;

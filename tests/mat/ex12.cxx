@@ -466,6 +466,44 @@ static PetscErrorCode IndefiniteCases(Kind kind, const char name[], PetscInt cas
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
+/* Three grids in one matrix, each of which wants pivots from elsewhere; every process has its own */
+static PetscErrorCode Batch(void)
+{
+  const PetscInt n = 5, grids = 3, size = n * n;
+  Mat            A, F;
+  Vec            b, x;
+  PetscReal      error;
+
+  PetscFunctionBeginUser;
+  PetscCall(MatCreateSeqAIJ(PETSC_COMM_SELF, grids * size, grids * size, 9, NULL, &A));
+  for (PetscInt i = 0; i < grids * size; i++) {
+    for (PetscInt k = 0; k < 9; k++) {
+      const PetscInt x = i % n + k % 3 - 1, y = i % size / n + k / 3 - 1;
+
+      if (x >= 0 && x < n && y >= 0 && y < n) PetscCall(MatSetValue(A, i, i - i % size + x + n * y, k == 4 ? 0 : 2 * Random() - 1, INSERT_VALUES));
+    }
+  }
+  PetscCall(MatAssemblyBegin(A, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyEnd(A, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatCreateVecs(A, &x, &b));
+  PetscCall(VecSetRandom(b, rnd));
+  PetscCall(MatGetFactor(A, MATSOLVERSCHWARZSCHUR, MAT_FACTOR_LU, &F));
+  PetscCall(MatSchwarzSchurSetBatch(F, grids));
+  PetscCall(MatLUFactorSymbolic(F, A, NULL, NULL, NULL));
+  PetscCall(MatLUFactorNumeric(F, A, NULL));
+  PetscCall(MatSolve(F, b, x));
+  PetscCall(BackwardError(A, PETSC_FALSE, b, x, &error));
+  PetscCall(SayError("three grids with zero diagonals", error, 1e-13));
+  PetscCall(MatSolveTranspose(F, b, x));
+  PetscCall(BackwardError(A, PETSC_TRUE, b, x, &error));
+  PetscCall(SayError("the same, transposed", error, 1e-13));
+  PetscCall(VecDestroy(&x));
+  PetscCall(VecDestroy(&b));
+  PetscCall(MatDestroy(&F));
+  PetscCall(MatDestroy(&A));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
 /* An entry that is not a number, once */
 static PetscErrorCode NotFinite(PCType type)
 {
@@ -605,6 +643,7 @@ int main(int argc, char **argv)
   PetscCall(IndefiniteCases(SIGNS, "signs", cases));
   PetscCall(IndefiniteCases(ZERO_DIAGONAL, "zero diagonal", cases));
   PetscCall(IndefiniteCases(SKEW, "skew", cases));
+  PetscCall(Batch());
   PetscCall(NotFinite(PCLU));
   PetscCall(NotFinite(PCCHOLESKY));
   PetscCall(Empty());

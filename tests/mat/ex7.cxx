@@ -174,7 +174,7 @@ int main(int argc, char **argv)
       args: -pc_type asm -pc_asm_dm_subdomains -sort 0 -da_overlap {{1 2}} -sub_pc_type lu -sub_pc_factor_mat_solver_type schwarzschur
     test:
       suffix: mg
-      nsize: {{1 2}}
+      nsize: {{1 2 4}}
       args: -pc_type mg -pc_mg_levels 3 -pc_mg_galerkin {{none both}} -mg_coarse_pc_type redundant -mg_coarse_redundant_pc_type lu -mg_coarse_redundant_pc_factor_mat_solver_type schwarzschur -dim {{2 3}}
     test:
       suffix: mg_lu
@@ -205,6 +205,10 @@ int main(int argc, char **argv)
       suffix: mg_telescope
       nsize: 4
       args: -pc_type mg -pc_mg_levels 3 -mg_coarse_pc_type telescope -mg_coarse_pc_telescope_reduction_factor 4 -mg_coarse_telescope_pc_type lu -mg_coarse_telescope_pc_factor_mat_solver_type schwarzschur
+    test:
+      suffix: redundant_boxes
+      nsize: {{2 4}}
+      args: -dof {{1 2}} -dim {{2 3}} -pc_type redundant -redundant_pc_type lu -redundant_pc_factor_mat_solver_type schwarzschur -most 1
     test:
       suffix: redundant
       nsize: {{2 4}}
