@@ -28,13 +28,16 @@ struct SchwarzSchurAsked {
 /* The system that is factored where it is not that of A: W = P (R A C + shifts on the diagonal) P^T, with diagonal matrices R and C, and a permutation P to natural order */
 struct SchwarzSchurTransform {
   Mat                      W    = nullptr;
-  PetscReal                norm = 0;             /* largest sum of moduli in a row of A, where W is scaled or shifted */
-  std::vector<PetscReal>   row, column;          /* R and C, powers of two */
-  std::vector<PetscScalar> right, left;          /* orthonormal bases of the null spaces of A and A^H, n x nnull and n x nleft */
-  PetscInt                 nnull = 0, nleft = 0; /* vectors of both */
-  PetscBool                scaled = PETSC_FALSE; /* on all ranks, also on one without rows */
-  PetscBool                leftof = PETSC_FALSE; /* left is known */
-  std::vector<PetscInt>    pin;                  /* local row whose diagonal is shifted for a null vector, or -1 where another rank has it */
+  PetscReal                norm = 0;               /* largest sum of moduli in a row of A, where W is scaled or shifted */
+  std::vector<PetscReal>   row, column;            /* R and C, powers of two */
+  std::vector<PetscScalar> right, left;            /* orthonormal bases of the null spaces of A and A^H, n x nnull and n x nleft */
+  PetscInt                 nnull = 0, nleft = 0;   /* vectors of both */
+  PetscBool                scaled   = PETSC_FALSE; /* on all ranks, also on one without rows */
+  PetscBool                grown    = PETSC_FALSE; /* W has diagonal entries that A does not store */
+  PetscBool                attached = PETSC_FALSE; /* there is a null space, which A may have or not */
+  PetscBool                moved    = PETSC_FALSE; /* pins have been chosen again */
+  PetscBool                leftof   = PETSC_FALSE; /* left is known */
+  std::vector<PetscInt>    pin;                    /* local row whose diagonal is shifted for a null vector, or -1 where another rank has it */
 };
 
 struct Mat_SchwarzSchur {

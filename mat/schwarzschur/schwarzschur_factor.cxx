@@ -331,7 +331,11 @@ static PetscErrorCode SchwarzSchurJudge(Mat F, const char **bad, PetscBool *agai
   PetscCall(MatSchwarzSchurUseScale(F, SPREAD_DOUBTFUL, again));
   if (!*again && !accurate && !(ss->found.null > 0)) PetscCall(MatSchwarzSchurUsePivots(F, again));
   if (*again) PetscFunctionReturn(PETSC_SUCCESS);
-  *bad = "The matrix is singular to working precision: attach its null space with MatSetNullSpace(), fix an unknown, add a shift (-pc_factor_shift_type has no effect here), or use a Krylov method";
+  if (ss->transform.attached)
+    *bad =
+      "The matrix is singular to working precision, also where its null space is fixed: attach all vectors of it, and store the diagonal entries where they are large (and those of the left null space, or attach that with MatSetTransposeNullSpace())";
+  else
+    *bad = "The matrix is singular to working precision: attach its null space with MatSetNullSpace(), fix an unknown, add a shift (-pc_factor_shift_type has no effect here), or use a Krylov method";
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -410,7 +414,7 @@ PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done)
   const PetscBool   delayed = ss->delayed;
   const PetscReal   error   = ss->error;
   MatFactorError    type;
-  char              text[256];
+  char              text[512];
 
   PetscFunctionBegin;
   *done = PETSC_FALSE;
@@ -456,7 +460,7 @@ PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFactorInfo *
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
   MatFactorError    type;
   Mat               operators;
-  char              text[256];
+  char              text[512];
 
   PetscFunctionBegin;
   (void)info;

@@ -257,6 +257,7 @@ PetscErrorCode MatSchwarzSchurComposeOptions(Mat F, PetscBool compose)
 
   A singular matrix whose null space has been attached to it with `MatSetNullSpace()`, or to the operator of the `KSP`, is solved up to that null space: one unknown is fixed for each of its vectors, the part of
   the right-hand side that no solution reaches is left out, and the solution is orthogonal to the null space. The left null space is that of `MatSetTransposeNullSpace()`, the same one, or found by a transposed solve.
+  A matrix that is spread over processes must store the diagonal entries of the unknowns that are fixed, of which there is one for each vector where it is large.
   Without a null space, a matrix that is singular to working precision is no system to solve: see below.
 
   The rows of a matrix of one process may also be numbered box by box, as where it has been gathered from the processes of a `DMDA` (`PCREDUNDANT`, `PCTELESCOPE`).

@@ -12,7 +12,9 @@
 /* Backward error up to which a vector counts as one of the null space */
 static const PetscReal NULL_VECTOR = 1e-10;
 /* Sweeps of scaling: each takes the square root of what is missing */
-static const int SWEEPS = 10;
+static const int SWEEPS = 12;
+/* Ratio of what rows and columns differ by from which on only one side has been scaled */
+static const PetscReal ONE_SIDED = 32;
 
 /* ---- bases of null spaces ---- */
 
@@ -123,22 +125,24 @@ static PetscErrorCode BasisIsLeft(Mat A, PetscReal norm, PetscInt n, PetscInt k,
 
 /* ---- pins ---- */
 
-/* 1 for the local rows that hold a diagonal entry that is not zero, 0 for others */
+/* How welcome a shift is in the local rows: 1 where the diagonal entry is stored, less where it has to be added, which only a matrix of one process allows, else 0 */
 static PetscErrorCode PinCandidates(Mat A, std::vector<PetscReal> &has)
 {
-  Vec                d;
-  const PetscScalar *array;
-  PetscInt           n;
+  Mat              block = A;
+  PetscBool        distributed;
+  SchwarzSchurRows rows;
 
   PetscFunctionBegin;
-  PetscCall(MatCreateVecs(A, nullptr, &d));
-  PetscCall(MatGetDiagonal(A, d));
-  PetscCall(VecGetLocalSize(d, &n));
-  PetscCall(VecGetArrayRead(d, &array));
-  has.resize((size_t)n);
-  for (PetscInt i = 0; i < n; i++) has[(size_t)i] = array[i] != 0.0 ? 1 : 0;
-  PetscCall(VecRestoreArrayRead(d, &array));
-  PetscCall(VecDestroy(&d));
+  PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATMPIAIJ, &distributed));
+  if (distributed) PetscCall(MatMPIAIJGetSeqAIJ(A, &block, nullptr, nullptr));
+  PetscCall(SchwarzSchurGetRows(block, PETSC_FALSE, &rows));
+  has.assign((size_t)rows.n, distributed ? 0 : 1e-4);
+  for (PetscInt i = 0; i < rows.n; i++) {
+    for (PetscInt k = rows.ia[i]; k < rows.ia[i + 1]; k++) {
+      if (rows.ja[k] == i) has[(size_t)i] = 1;
+    }
+  }
+  PetscCall(SchwarzSchurRestoreRows(block, &rows));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -213,7 +217,8 @@ PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A)
   t.left.clear();
   t.pin.clear();
   t.nnull = t.nleft = 0;
-  t.leftof          = PETSC_FALSE;
+  t.leftof = t.moved = PETSC_FALSE;
+  t.attached         = PETSC_FALSE;
   PetscCall(MatGetNullSpace(A, &space));
   PetscCall(MatGetTransposeNullSpace(A, &other));
   if (!space) {
@@ -224,6 +229,7 @@ PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A)
     }
   }
   if (!space) PetscFunctionReturn(PETSC_SUCCESS);
+  t.attached = PETSC_TRUE;
   PetscCall(MatNorm(A, NORM_INFINITY, &norm));
   if (PetscIsInfOrNanReal(norm)) PetscFunctionReturn(PETSC_SUCCESS);
   const PetscInt n = A->rmap->n;
@@ -262,14 +268,15 @@ PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A)
 
 /* ---- scaling ---- */
 
-static PetscReal PowerOfTwo(PetscReal v)
+/* Near v to the power of minus part */
+static PetscReal PowerOfTwo(PetscReal v, PetscReal part)
 {
   int exponent;
 
   /* Rows of zeros, and of what is not finite, stay as they are */
   if (!(v > 0) || PetscIsInfOrNanReal(v)) return 1;
   (void)frexp(v, &exponent);
-  return ldexp(1.0, -(int)lround(0.5 * (exponent - 1)));
+  return ldexp(1.0, -(int)lround(part * (exponent - 1)));
 }
 
 /* The largest moduli of the rows, and of the columns, which are the rows of the transposed matrix T; without one, A is symmetric */
@@ -284,12 +291,34 @@ static PetscErrorCode LargestEntries(Mat A, Mat T, Vec rows, Vec columns)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The ratio of the largest and the smallest entry that is not zero */
+static PetscErrorCode VecSpread(Vec v, PetscReal *spread)
+{
+  PetscReal          own[2] = {0, -PETSC_MAX_REAL}, all[2];
+  const PetscScalar *array;
+  PetscInt           n;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetLocalSize(v, &n));
+  PetscCall(VecGetArrayRead(v, &array));
+  for (PetscInt i = 0; i < n; i++) {
+    const PetscReal a = PetscAbsScalar(array[i]);
+
+    if (!(a > 0)) continue;
+    own[0] = PetscMax(own[0], a);
+    own[1] = PetscMax(own[1], -a);
+  }
+  PetscCall(VecRestoreArrayRead(v, &array));
+  CompatCallAllreduce(own, all, 2, MPIU_REAL, MPIU_MAX, PetscObjectComm((PetscObject)v));
+  *spread = all[0] > 0 ? all[0] / -all[1] : 1;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Mat A, PetscReal *spread)
 {
-  Vec                v[2];
-  PetscReal          own[4], all[4];
-  const PetscScalar *array;
-  Mat                T = nullptr;
+  Vec       v[2];
+  PetscReal of[2];
+  Mat       T = nullptr;
 
   PetscFunctionBegin;
   PetscCall(MatCreateVecs(A, &v[1], &v[0]));
@@ -297,24 +326,10 @@ PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Mat A, PetscRea
   PetscCall(LargestEntries(A, T, v[0], v[1]));
   PetscCall(MatDestroy(&T));
   for (int k = 0; k < 2; k++) {
-    PetscInt n;
-
-    own[2 * k]     = 0;
-    own[2 * k + 1] = -PETSC_MAX_REAL;
-    PetscCall(VecGetLocalSize(v[k], &n));
-    PetscCall(VecGetArrayRead(v[k], &array));
-    for (PetscInt i = 0; i < n; i++) {
-      const PetscReal a = PetscAbsScalar(array[i]);
-
-      if (!(a > 0)) continue;
-      own[2 * k]     = PetscMax(own[2 * k], a);
-      own[2 * k + 1] = PetscMax(own[2 * k + 1], -a);
-    }
-    PetscCall(VecRestoreArrayRead(v[k], &array));
+    PetscCall(VecSpread(v[k], &of[k]));
     PetscCall(VecDestroy(&v[k]));
   }
-  CompatCallAllreduce(own, all, 4, MPIU_REAL, MPIU_MAX, PetscObjectComm((PetscObject)A));
-  *spread = PetscMax(all[0] / -all[1], all[2] / -all[3]);
+  *spread = PetscMax(of[0], of[1]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -332,16 +347,18 @@ static PetscErrorCode ScaleMatrix(Mat_SchwarzSchur *ss, Mat W)
   t.row.assign((size_t)n, 1);
   t.column.assign((size_t)n, 1);
   for (int sweep = 0; sweep < SWEEPS; sweep++) {
-    PetscReal moved = 0, all;
+    PetscReal moved = 0, all, spread[2] = {1, 1};
 
     PetscCall(LargestEntries(W, T, v[0], v[1]));
+    /* A matrix that is scaled from one side gets that taken back first */
+    for (int k = 0; k < 2 && T && !sweep; k++) PetscCall(VecSpread(v[k], &spread[k]));
     for (int k = 0; k < 2; k++) {
       PetscScalar            *array;
       std::vector<PetscReal> &scale = k ? t.column : t.row;
 
       PetscCall(VecGetArray(v[k], &array));
       for (PetscInt i = 0; i < n; i++) {
-        const PetscReal s = PowerOfTwo(PetscAbsScalar(array[i]));
+        const PetscReal part = spread[k] > ONE_SIDED * spread[1 - k] ? 1 : spread[1 - k] > ONE_SIDED * spread[k] ? 0 : 0.5, s = PowerOfTwo(PetscAbsScalar(array[i]), part);
 
         array[i] = s;
         scale[(size_t)i] *= s;
@@ -360,15 +377,17 @@ static PetscErrorCode ScaleMatrix(Mat_SchwarzSchur *ss, Mat W)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Shifts as large as the row is, with the sign of the diagonal */
+/* Shifts as large as the row is, or as the matrix is where the row is zero, with the sign of the diagonal */
 static PetscErrorCode PinMatrix(Mat_SchwarzSchur *ss, Mat W)
 {
   const SchwarzSchurTransform &t = ss->transform;
   Vec                          diagonal, largest;
   const PetscScalar           *d, *v;
+  PetscReal                    norm;
   PetscInt                     first;
 
   PetscFunctionBegin;
+  PetscCall(MatNorm(W, NORM_INFINITY, &norm));
   PetscCall(MatGetOwnershipRange(W, &first, nullptr));
   PetscCall(MatCreateVecs(W, nullptr, &diagonal));
   PetscCall(VecDuplicate(diagonal, &largest));
@@ -376,8 +395,12 @@ static PetscErrorCode PinMatrix(Mat_SchwarzSchur *ss, Mat W)
   PetscCall(MatGetRowMaxAbs(W, largest, nullptr));
   PetscCall(VecGetArrayRead(diagonal, &d));
   PetscCall(VecGetArrayRead(largest, &v));
+  if (!ss->ranks) PetscCall(MatSetOption(W, MAT_NEW_NONZERO_ALLOCATION_ERR, PETSC_FALSE));
   for (PetscInt p : t.pin) {
-    if (p >= 0) PetscCall(MatSetValue(W, first + p, first + p, d[p] / PetscAbsScalar(d[p]) * PetscAbsScalar(v[p]), ADD_VALUES));
+    if (p < 0) continue;
+    const PetscScalar sign = d[p] == 0.0 ? 1.0 : d[p] / PetscAbsScalar(d[p]), size = v[p] == 0.0 ? (norm > 0 ? norm : 1) : PetscAbsScalar(v[p]);
+
+    PetscCall(MatSetValue(W, first + p, first + p, sign * size, ADD_VALUES));
   }
   PetscCall(VecRestoreArrayRead(largest, &v));
   PetscCall(VecRestoreArrayRead(diagonal, &d));
@@ -407,8 +430,9 @@ PetscErrorCode MatSchwarzSchurPermute(const Mat_SchwarzSchur *ss, Mat A, Mat *W)
 
 PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
 {
-  Mat_SchwarzSchur      *ss = (Mat_SchwarzSchur *)F->data;
-  SchwarzSchurTransform &t  = ss->transform;
+  Mat_SchwarzSchur      *ss    = (Mat_SchwarzSchur *)F->data;
+  SchwarzSchurTransform &t     = ss->transform;
+  PetscBool              grown = PETSC_FALSE;
 
   PetscFunctionBegin;
   t.row.clear();
@@ -416,17 +440,27 @@ PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
   t.scaled = ss->scaled;
   PetscCall(MatDestroy(&t.W));
   if (ss->scaled || t.nnull) {
-    Mat copy;
+    Mat              copy;
+    PetscObjectState before, after;
 
     PetscCall(MatDuplicate(A, MAT_COPY_VALUES, &copy));
     PetscCall(MatNorm(A, NORM_INFINITY, &t.norm));
     if (ss->scaled) PetscCall(ScaleMatrix(ss, copy));
+    PetscCall(MatGetNonzeroState(copy, &before));
     if (t.nnull) PetscCall(PinMatrix(ss, copy));
+    PetscCall(MatGetNonzeroState(copy, &after));
     PetscCall(MatSchwarzSchurPermute(ss, copy, &t.W));
     PetscCall(MatDestroy(&copy));
+    grown = (PetscBool)(after != before && !ss->ranks);
   } else {
     PetscCall(MatSchwarzSchurPermute(ss, A, &t.W));
   }
+  /* Diagonal entries have come, or are gone again */
+  if (grown || t.grown) {
+    PetscCall(ss->values->Analyze(t.W, ss->plan));
+    ss->executor.reset();
+  }
+  t.grown = grown;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -457,6 +491,7 @@ static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *execu
   if (!t.leftof) PetscFunctionReturn(PETSC_SUCCESS);
   const std::vector<PetscReal> weight = BasisWeights(n, k, t.left);
   std::vector<PetscReal>       has;
+  std::vector<PetscInt>        moved;
   PetscReal                    own[2] = {0, -PETSC_MAX_REAL}, all[2];
   PetscBool                    found;
 
@@ -465,10 +500,13 @@ static PetscErrorCode FindLeft(Mat_SchwarzSchur *ss, SchwarzSchurExecutor *execu
     if (p >= 0) own[1] = PetscMax(own[1], -weight[(size_t)p]);
   }
   CompatCallAllreduce(own, all, 2, MPIU_REAL, MPIU_MAX, executor->comm);
-  if (-all[1] >= 1e-3 * all[0]) PetscFunctionReturn(PETSC_SUCCESS);
+  if (-all[1] >= 1e-3 * all[0] || t.moved) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PinCandidates(ss->A, has));
   for (size_t i = 0; i < has.size(); i++) has[i] *= weight[i];
-  PetscCall(PinChoose(executor->comm, n, t.nnull, t.right, has, t.pin, &found));
+  PetscCall(PinChoose(executor->comm, n, t.nnull, t.right, has, moved, &found));
+  if (!found) PetscFunctionReturn(PETSC_SUCCESS);
+  t.pin    = moved;
+  t.moved  = PETSC_TRUE;
   *again   = PETSC_TRUE;
   t.leftof = PETSC_FALSE;
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -145,6 +145,9 @@ PetscErrorCode SchwarzSchurValues::Analyze(Mat A, Plan *p)
 
   PetscFunctionBegin;
   plan = p;
+  id   = 0;
+  start_.clear();
+  slot_.clear();
   PetscCall(SchwarzSchurGetRows(A, PETSC_FALSE, &rows));
   for (PetscInt point = 0; point < rows.n / dof && regular; point++) {
     const PetscInt points = PlanRowPoints(p, point % p->npoints);

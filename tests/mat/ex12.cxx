@@ -58,6 +58,7 @@ typedef struct {
   PetscBool rows;      /* only rows are */
   PetscReal below;     /* coefficient of the rows above the middle */
   PetscBool identity;  /* rows of the grid's end are those of the identity */
+  PetscInt  hole;      /* this row and column hold zeros; -1 for none */
   PetscReal scale[4096];
 } Laplace;
 
@@ -81,6 +82,7 @@ static PetscErrorCode LaplaceEntry(PetscInt row, PetscInt column, const PetscInt
 
     *value = k * (l->dirichlet ? 4 : near);
   }
+  if (row == l->hole || column == l->hole) *value = 0;
   if (l->spread > 0) *value *= l->scale[row] * (l->rows ? 1 : l->scale[column]);
   PetscFunctionReturn((PetscErrorCode)0);
 }
@@ -89,9 +91,10 @@ static PetscErrorCode LaplaceInit(Laplace *l, PetscInt nx, PetscInt ny)
 {
   PetscFunctionBeginUser;
   memset(l, 0, sizeof(*l));
-  l->nx  = nx;
-  l->ny  = ny;
-  l->cut = -1;
+  l->nx   = nx;
+  l->ny   = ny;
+  l->cut  = -1;
+  l->hole = -1;
   for (PetscInt i = 0; i < nx * ny; i++) l->scale[i] = PetscPowReal(10, 8 * Random() - 4);
   PetscFunctionReturn((PetscErrorCode)0);
 }
@@ -331,6 +334,24 @@ static PetscErrorCode NullSpaces(void)
   PetscCall(Singular("two components", A, A, parts, parts, PCCHOLESKY, PETSC_FALSE));
   PetscCall(MatNullSpaceDestroy(&parts));
   PetscCall(MatDestroy(&A));
+  /* A point that is coupled to nothing, and has a diagonal of zero */
+  l.cut       = -1;
+  l.dirichlet = PETSC_TRUE;
+  l.hole      = 300;
+  PetscCall(Make(33, 29, LaplaceEntry, &l, &A));
+  PetscCall(MatCreateVecs(A, NULL, &w));
+  PetscCall(VecGetOwnershipRange(w, &first, &last));
+  if (l.hole >= first && l.hole < last) PetscCall(VecSetValue(w, l.hole, 1.0, INSERT_VALUES));
+  PetscCall(VecAssemblyBegin(w));
+  PetscCall(VecAssemblyEnd(w));
+  PetscCall(MatNullSpaceCreate(PETSC_COMM_WORLD, PETSC_FALSE, 1, &w, &left));
+  PetscCall(MatSetNullSpace(A, left));
+  PetscCall(Singular("a row of zeros", A, A, left, left, PCLU, PETSC_FALSE));
+  PetscCall(MatNullSpaceDestroy(&left));
+  PetscCall(VecDestroy(&w));
+  PetscCall(MatDestroy(&A));
+  l.dirichlet = PETSC_FALSE;
+  l.hole      = -1;
   /* Rows are scaled, so that the left null vector is another one */
   l.cut    = -1;
   l.spread = 1;
@@ -419,6 +440,10 @@ static PetscErrorCode Scaled(void)
   l.rows = PETSC_TRUE;
   PetscCall(Make(20, 20, LaplaceEntry, &l, &A));
   PetscCall(Right("scaled rows", A, PCLU, PETSC_TRUE));
+  PetscCall(MatDestroy(&A));
+  for (PetscInt i = 0; i < 400; i++) l.scale[i] = PetscPowReal(l.scale[i], 12.0);
+  PetscCall(Make(20, 20, LaplaceEntry, &l, &A));
+  PetscCall(Right("rows scaled by 1e-48 to 1e48", A, PCLU, PETSC_FALSE));
   PetscCall(MatDestroy(&A));
   l.spread = 0;
   l.below  = 1e-12;
