@@ -237,7 +237,7 @@ struct Executor : FactorCuda {
     DeviceCall(DeviceLaunch(ClearParameters, 1, 1, 0, aux[0], dparameters.p));
     DeviceCall(DeviceLaunch(MatrixNorms, VectorGrid(n, 1), 256, 256 * sizeof(double), aux[0], n, dia.p, daa.p, dparameters.p));
     DeviceCall(DeviceLaunch(SetPivotLimits, 1, 1, 0, aux[0], dparameters.p, options.single));
-    if (dslot.p) {
+    if (dstart.p) {
       DeviceCall(cudaMemsetAsync(dfull.p, 0, (size_t)nfull * sizeof(Value), aux[0]));
       DeviceCall(DeviceLaunch(FillGaps, VectorGrid(n, 1), 256, 0, aux[0], n, dia.p, dja.p, dslot.p, dstart.p, plan->grid.dof, daa.p, dfull.p));
     }

@@ -347,8 +347,8 @@ struct FactorCuda {
     t.offset     = doffset.p;
     t.entry      = dentry.p;
     t.front      = which && dfront[1].p ? dfront[1].p : dfront[0].p;
-    t.ai         = dslot.p ? dstart.p : dia.p;
-    t.aa         = dslot.p ? dfull.p : daa.p;
+    t.ai         = dstart.p ? dstart.p : dia.p;
+    t.aa         = dstart.p ? dfull.p : daa.p;
     t.parameters = dparameters.p;
     t.threshold  = options.threshold;
     t.lu         = options.mode == FACTOR_LU;
