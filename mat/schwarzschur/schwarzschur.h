@@ -79,7 +79,7 @@ struct Mat_SchwarzSchur {
 #define SCHWARZSCHUR_GOOD    (8 * PETSC_MACHINE_EPSILON)
 #define SCHWARZSCHUR_FAIR    (256 * PETSC_MACHINE_EPSILON)
 #define SCHWARZSCHUR_REGULAR 1e-12
-#define SCHWARZSCHUR_USELESS 1e-8
+#define SCHWARZSCHUR_USELESS 1e-10
 
 /* ---- options (schwarzschur_options.cxx) ---- */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurSetFromOptions(Mat F);
