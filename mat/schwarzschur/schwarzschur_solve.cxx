@@ -22,6 +22,19 @@ PetscInt MatSchwarzSchurSteps(const Mat_SchwarzSchur *ss)
   return ss->single || ss->executor->Info().replaced > 0 ? STEPS_MORE : STEPS;
 }
 
+static SchwarzSchurRefinement DefaultRefinement(Mat F)
+{
+  const Mat_SchwarzSchur *ss    = (const Mat_SchwarzSchur *)F->data;
+  const bool              small = F->rmap->N <= SMALL;
+  SchwarzSchurRefinement  refinement;
+
+  refinement.most    = MatSchwarzSchurSteps(ss);
+  refinement.longest = ss->asked.refine >= 0 ? refinement.most : STEPS_MORE;
+  refinement.worth   = ss->single || small ? SCHWARZSCHUR_GOOD : SCHWARZSCHUR_FAIR;
+  if (small) refinement.aim = PETSC_MACHINE_EPSILON / 2;
+  return refinement;
+}
+
 /* No answer is better than a wrong one. The factors stay as they are: other right-hand sides may have one. */
 static PetscErrorCode MatSchwarzSchurRefuse(Mat F, const SchwarzSchurRefinement *refinement, PetscScalar *x, PetscInt ldx)
 {
@@ -64,10 +77,7 @@ static PetscErrorCode SolveColumns(Mat F, FactorTranspose trans, PetscInt nrhs, 
     PetscCall(MatSchwarzSchurSolveWith(ss, executor, trans, nrhs, b, ldb, x, ldx, nullptr));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  refinement.most    = steps;
-  refinement.longest = ss->asked.refine >= 0 ? steps : STEPS_MORE;
-  refinement.worth   = ss->single || F->rmap->N <= SMALL ? SCHWARZSCHUR_GOOD : SCHWARZSCHUR_FAIR;
-  if (F->rmap->N <= SMALL) refinement.aim = PETSC_MACHINE_EPSILON / 2;
+  refinement = DefaultRefinement(F);
   PetscCall(MatSchwarzSchurSolveWith(ss, executor, trans, nrhs, b, ldb, x, ldx, &refinement));
   ss->nrefined = refinement.steps;
   ss->error    = refinement.error;
@@ -102,12 +112,9 @@ static PetscErrorCode Compare(Mat F, FactorTranspose trans, PetscInt nrhs, const
   std::vector<PetscScalar> y(size), r(size), zero(size, 0.0);
   std::vector<PetscReal>   error((size_t)nrhs);
   PetscReal                norm, large = 0, most = 0;
-  SchwarzSchurRefinement   refinement;
+  SchwarzSchurRefinement   refinement = DefaultRefinement(F);
 
   PetscFunctionBegin;
-  refinement.most    = MatSchwarzSchurSteps(ss);
-  refinement.longest = ss->asked.refine >= 0 ? refinement.most : STEPS_MORE;
-  refinement.worth   = ss->single ? SCHWARZSCHUR_GOOD : SCHWARZSCHUR_FAIR;
   PetscCall(MatSchwarzSchurSolveWith(ss, mirror, trans, nrhs, b, ldb, y.data(), n, &refinement));
   for (PetscInt q = 0; q < nrhs; q++) {
     for (PetscInt i = 0; i < n; i++) {
