@@ -135,7 +135,7 @@ static void GuessByDefault(BoxSearch *b, PetscInt nproc)
 static bool PointCouples(const BoxSearch *b, PetscInt local, PetscInt q)
 {
   for (PetscInt row = local * b->dof; row < (local + 1) * b->dof; row++) {
-    const PetscInt *begin = b->A->j.data() + b->A->i[(size_t)row], *end = b->A->j.data() + b->A->i[(size_t)row + 1], *found = std::lower_bound(begin, end, q * b->dof);
+    const PetscInt *begin = b->A->pattern.j + b->A->pattern.i[row], *end = b->A->pattern.j + b->A->pattern.i[row + 1], *found = std::lower_bound(begin, end, q * b->dof);
 
     if (found != end && *found < (q + 1) * b->dof) return true;
   }
@@ -148,11 +148,11 @@ static bool PointCouples(const BoxSearch *b, PetscInt local, PetscInt q)
 */
 static bool PointFollows(const BoxSearch *b, PetscInt local, PetscInt other)
 {
-  const PetscInt *i = b->A->i.data() + local * b->dof, *io = b->A->i.data() + other * b->dof, *next = b->A->j.data() + io[0], *end = b->A->j.data() + io[1];
+  const PetscInt *i = b->A->pattern.i + local * b->dof, *io = b->A->pattern.i + other * b->dof, *next = b->A->pattern.j + io[0], *end = b->A->pattern.j + io[1];
   PetscInt        same = 0;
 
   for (PetscInt k = i[0]; k < i[1]; k++) {
-    const PetscInt column = b->A->j[(size_t)k] + (other - local) * b->dof;
+    const PetscInt column = b->A->pattern.j[k] + (other - local) * b->dof;
 
     while (next < end && *next < column) next++;
     if (next < end && *next == column) same++;
@@ -287,8 +287,8 @@ static bool SampleFits(const OwnPattern *A, const StructuredGridNumbering *numbe
   for (PetscInt sample = 0; sample < nsamples; sample++) {
     const PetscInt row = (PetscInt)((PetscInt64)sample * n / nsamples), p = StructuredGridNumberingNatural(numbering, first + row) / numbering->dof;
 
-    for (PetscInt k = A->i[(size_t)row]; k < A->i[(size_t)row + 1]; k++) {
-      PetscInt from = p, to = StructuredGridNumberingNatural(numbering, A->j[(size_t)k]) / numbering->dof;
+    for (PetscInt k = A->pattern.i[row]; k < A->pattern.i[row + 1]; k++) {
+      PetscInt from = p, to = StructuredGridNumberingNatural(numbering, A->pattern.j[k]) / numbering->dof;
 
       for (int a = 0; a < 3; a++) {
         const PetscInt d = PetscAbsInt(to % size[a] - from % size[a]);

@@ -252,28 +252,15 @@ PetscErrorCode CouplingsOfShape(const Pattern *A, const Shape *s, PetscInt width
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The rows of one process, and those of many: the columns of other processes come apart from its own */
-PetscErrorCode PatternRead(Mat A, OwnPattern *own)
+/* Of many processes, where the columns of other processes come apart from one's own */
+static PetscErrorCode CopyRows(const Mat block[2], const PetscInt columns[], PetscInt first, PetscInt n, OwnPattern *own)
 {
-  Pattern        *pattern  = &own->pattern;
-  Mat             block[2] = {A, nullptr};
-  const PetscInt *columns  = nullptr;
-  PetscInt        first, n, entries = 0;
-  PetscBool       mpiaij;
-
   PetscFunctionBegin;
-  PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATMPIAIJ, &mpiaij));
-  pattern->comm = PetscObjectComm((PetscObject)A);
-  PetscCall(MatGetSize(A, &pattern->n, nullptr));
-  PetscCallMPI(MPI_Comm_size(pattern->comm, &pattern->size));
-  PetscCall(MatGetOwnershipRange(A, &first, nullptr));
-  PetscCall(MatGetLocalSize(A, &n, nullptr));
-  if (mpiaij) PetscCall(MatMPIAIJGetSeqAIJ(A, &block[0], &block[1], &columns));
   own->i.assign((size_t)n + 1, 0);
   own->j.clear();
   for (int pass = 0; pass < 2; pass++) {
     /* Counts, then columns, of which those in the other block are the rest */
-    for (int k = 0; k < 2 && block[k]; k++) {
+    for (int k = 0; k < 2; k++) {
       const PetscInt *ia, *ja;
       PetscInt        m;
       PetscBool       done;
@@ -295,18 +282,55 @@ PetscErrorCode PatternRead(Mat A, OwnPattern *own)
     for (size_t row = 0; row < (size_t)n; row++) own->i[row + 1] += own->i[row];
     own->j.resize((size_t)own->i[(size_t)n]);
   }
-  if (mpiaij) {
-    for (size_t row = 0; row < (size_t)n; row++) {
-      PetscInt *from = own->j.data() + own->i[row], *to = own->j.data() + own->i[row + 1];
+  for (size_t row = 0; row < (size_t)n; row++) {
+    PetscInt *from = own->j.data() + own->i[row], *to = own->j.data() + own->i[row + 1];
 
-      if (!std::is_sorted(from, to)) std::sort(from, to);
-    }
+    if (!std::is_sorted(from, to)) std::sort(from, to);
   }
-  for (size_t row = 0; row < (size_t)n; row++) entries = PetscMax(entries, own->i[row + 1] - own->i[row]);
+  own->pattern.i = own->i.data();
+  own->pattern.j = own->j.data();
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The arrays of an AIJ matrix are its own and stay where they are until it is assembled again, which is later than anybody asks for its grid. */
+static PetscErrorCode BorrowRows(Mat A, OwnPattern *own)
+{
+  const PetscInt *ia, *ja;
+  PetscInt        m;
+  PetscBool       done;
+
+  PetscFunctionBegin;
+  PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &m, &ia, &ja, &done));
+  PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The matrix does not give its rows: use -mat_type aij");
+  own->pattern.i = ia;
+  own->pattern.j = ja;
+  PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &m, &ia, &ja, &done));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode PatternRead(Mat A, OwnPattern *own)
+{
+  Pattern        *pattern  = &own->pattern;
+  Mat             block[2];
+  const PetscInt *columns  = nullptr;
+  PetscInt        first, n, entries = 0;
+  PetscBool       mpiaij;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATMPIAIJ, &mpiaij));
+  pattern->comm = PetscObjectComm((PetscObject)A);
+  PetscCall(MatGetSize(A, &pattern->n, nullptr));
+  PetscCallMPI(MPI_Comm_size(pattern->comm, &pattern->size));
+  PetscCall(MatGetOwnershipRange(A, &first, nullptr));
+  PetscCall(MatGetLocalSize(A, &n, nullptr));
+  if (mpiaij) PetscCall(MatMPIAIJGetSeqAIJ(A, &block[0], &block[1], &columns));
+  if (mpiaij)
+    PetscCall(CopyRows(block, columns, first, n, own));
+  else
+    PetscCall(BorrowRows(A, own));
+  for (PetscInt row = 0; row < n; row++) entries = PetscMax(entries, pattern->i[row + 1] - pattern->i[row]);
   CompatCallAllreduce(&entries, &pattern->entries, 1, MPIU_INT, MPI_MAX, pattern->comm);
   own->run.assign(1, {first, n, 0});
-  pattern->i    = own->i.data();
-  pattern->j    = own->j.data();
   pattern->nrun = 1;
   pattern->run  = own->run.data();
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -318,8 +342,8 @@ PetscErrorCode PatternRenumber(const OwnPattern *from, const StructuredGridNumbe
 
   PetscFunctionBegin;
   to->pattern = from->pattern;
-  to->i       = from->i;
-  to->j.resize(from->j.size());
+  to->i.assign(from->pattern.i, from->pattern.i + n + 1);
+  to->j.resize((size_t)(to->i[(size_t)n] - to->i[0]));
   to->run.clear();
   for (PetscInt row = 0; row < n;) {
     const PetscInt m = PetscMin(StructuredGridNumberingRun(numbering, first + row), n - row);
@@ -330,7 +354,7 @@ PetscErrorCode PatternRenumber(const OwnPattern *from, const StructuredGridNumbe
   for (size_t row = 0; row < (size_t)n; row++) {
     const auto begin = to->j.begin() + to->i[row], end = to->j.begin() + to->i[row + 1];
 
-    for (PetscInt k = to->i[row]; k < to->i[row + 1]; k++) to->j[(size_t)k] = StructuredGridNumberingNatural(numbering, from->j[(size_t)k]);
+    for (PetscInt k = to->i[row]; k < to->i[row + 1]; k++) to->j[(size_t)k] = StructuredGridNumberingNatural(numbering, from->pattern.j[k]);
     if (!std::is_sorted(begin, end)) std::sort(begin, end);
   }
   to->pattern.i    = to->i.data();

@@ -60,7 +60,7 @@ PETSC_INTERN void FitShapeLocal(const Pattern *, const Shape *, PetscInt limit, 
 /* Couplings of a row of points that has all that occur anywhere, in pairs of unknowns */
 PETSC_INTERN PetscErrorCode CouplingsOfShape(const Pattern *, const Shape *, PetscInt width, Fit *, PetscInt *couplings);
 
-/* A pattern that has memory of its own */
+/* A pattern and the memory it lies in, unless a matrix on one process lends its own */
 struct OwnPattern {
   Pattern                 pattern;
   std::vector<PetscInt>   i, j;

@@ -143,19 +143,16 @@ static PetscErrorCode FindShared(Mat F, Mat W, PetscBool *shared)
 {
   Mat_SchwarzSchur          *ss       = (Mat_SchwarzSchur *)F->data;
   const SchwarzSchurConstant constant = ss->asked.constant;
-  PetscInt                   row      = 0;
-  SchwarzSchurRows           rows;
-  FactorValues               values;
+  PetscInt                   row;
+  bool                       isconstant;
 
   PetscFunctionBegin;
   *shared = PETSC_FALSE;
   if (ss->ranks || ss->delayed || ss->asked.batch > 1 || constant == CONSTANT_NO || (constant == CONSTANT_AUTO && ss->plan->nfronts <= 8 * (PetscInt)ss->plan->nclass)) PetscFunctionReturn(PETSC_SUCCESS);
   /* Nobody looks at values that are on the device already */
   if (ss->ondevice && ss->held && constant != CONSTANT_YES) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(SchwarzSchurGetRows(W, PETSC_TRUE, &rows));
-  PetscCall(ss->values->Fill(W, rows, &values));
-  *shared = (PetscBool)FactorIsConstant(ss->plan, &values, &row);
-  PetscCall(SchwarzSchurRestoreRows(W, &rows));
+  PetscCall(ss->values->Constant(W, &isconstant, &row));
+  *shared = (PetscBool)isconstant;
   PetscCheck(*shared || constant == CONSTANT_AUTO || ss->scaled || ss->transform.nnull, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG,
              "Row %" PetscInt_FMT " of the matrix differs from others with the same surroundings, or the grid is periodic or too small: leave out -mat_schwarzschur_constant", row);
   PetscFunctionReturn(PETSC_SUCCESS);

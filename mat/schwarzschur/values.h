@@ -54,6 +54,15 @@ public:
   int Of(PetscInt point) const;
 };
 
+/* Values of a matrix that have been seen */
+struct MatrixState {
+  PetscObjectId    id    = 0;
+  PetscObjectState state = -1;
+
+  /* Whether those of A are others, which then have been seen */
+  PetscErrorCode See(Mat A, bool *others);
+};
+
 /*
   The entries of a sequential matrix in the form that the factorization reads: the matrix itself where all rows hold the whole stencil, else a copy with zeros in the gaps.
 */
@@ -62,14 +71,17 @@ class SchwarzSchurValues {
   std::vector<PetscInt>       start_;
   std::vector<unsigned short> slot_;
   std::vector<PetscScalar>    full;
-  PetscObjectId               id    = 0; /* of the matrix whose values are in full, and of what state */
-  PetscObjectState            state = -1;
+  MatrixState                 filled, compared; /* the values in full, and those that constant and differs tell of */
+  bool                        constant = false;
+  PetscInt                    differs  = 0;
 
 public:
   /* Reads the pattern, whose grid the plan is for. Sets the plan's glue. */
   PetscErrorCode Analyze(Mat A, Plan *plan);
   /* The values as they are read by FactorNumeric(); rows are those of A, and must be kept as long as the values are used */
   PetscErrorCode Fill(Mat A, const SchwarzSchurRows &rows, FactorValues *values);
+  /* Whether boxes of the same shape have the same values; if not, the row that differs */
+  PetscErrorCode Constant(Mat A, bool *constant, PetscInt *row);
 
   /* Of rows with gaps: row i starts at start[i] in the copy, and where the entries stand there; null for others */
   const PetscInt *Start() const
