@@ -30,7 +30,7 @@ static PetscErrorCode RefineLoop(SchwarzSchurExecutor *executor, Mat A, PetscRea
   refinement->first  = now;
   refinement->steps  = 0;
   refinement->finite = (PetscBool)(*std::min_element(error.begin(), error.end()) >= 0);
-  while (now > (refinement->steps ? refinement->aim : refinement->worth) && now < PETSC_MAX_REAL && refinement->steps < (now > SCHWARZSCHUR_REGULAR ? refinement->longest : refinement->most)) {
+  while (now > (refinement->steps ? refinement->aim : refinement->worth) && now < PETSC_MAX_REAL && refinement->steps < (now > SCHWARZSCHUR_FAIR ? refinement->longest : refinement->most)) {
     before = now;
     PetscCall(executor->Work(correction, nrhs, &d));
     PetscCall(solve(r, executor->n, d, executor->n));

@@ -73,6 +73,7 @@ struct Mat_SchwarzSchur {
   PetscBool             check      = PETSC_TRUE;  /* off once a solve has shown that nothing needs refining */
   PetscInt              nrefined   = 0;
   PetscReal             error      = -1; /* backward error of the last solve that was checked */
+  PetscReal             spread     = -1; /* of the largest entries of rows or columns, once it has been asked for */
 };
 
 /* Backward errors: the one that refinement aims at, the one from which on it is worth its time, the one that is expected of factors whose pivots are in doubt, and the one above which no answer is given */
@@ -128,7 +129,7 @@ PETSC_INTERN PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const Ma
 /* An error unless the matrix is what the mode takes it for */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurCheckSymmetric(Mat F);
 /* Factors A again, with what is tried next where the last factors lead to no answer; *done is false where there is nothing left to try */
-enum { SCHWARZSCHUR_TRY_DOUBLE, SCHWARZSCHUR_TRY_PIVOTS };
+enum { SCHWARZSCHUR_TRY_DOUBLE, SCHWARZSCHUR_TRY_SCALE, SCHWARZSCHUR_TRY_PIVOTS };
 PETSC_INTERN PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done);
 
 /* ---- solves (schwarzschur_solve.cxx) ---- */

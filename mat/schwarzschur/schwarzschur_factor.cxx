@@ -287,14 +287,13 @@ static PetscErrorCode MatSchwarzSchurUsePivots(Mat F, PetscBool *done)
 static PetscErrorCode MatSchwarzSchurUseScale(Mat F, PetscReal from, PetscBool *done)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
-  PetscReal         spread;
 
   PetscFunctionBegin;
   *done = PETSC_FALSE;
   if (ss->scaled) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MatSchwarzSchurSpread(ss, ss->A, &spread));
-  if (!(spread > from)) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscInfo(F, "The largest entries of rows or columns differ by a factor of %g: the matrix is scaled by powers of two\n", (double)spread));
+  if (ss->spread < 0) PetscCall(MatSchwarzSchurSpread(ss, ss->A, &ss->spread));
+  if (!(ss->spread > from)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscInfo(F, "The largest entries of rows or columns differ by a factor of %g: the matrix is scaled by powers of two\n", (double)ss->spread));
   ss->scaled = PETSC_TRUE;
   *done      = PETSC_TRUE;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -408,8 +407,8 @@ static PetscErrorCode MatSchwarzSchurVerdict(Mat F, MatFactorError type, const c
 PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done)
 {
   Mat_SchwarzSchur *ss      = (Mat_SchwarzSchur *)F->data;
-  const PetscBool   delayed = ss->delayed;
-  const PetscReal   error   = ss->error;
+  const PetscBool   delayed = ss->delayed, scaled = ss->scaled;
+  const PetscReal   error = ss->error;
   MatFactorError    type;
   char              text[512];
 
@@ -420,15 +419,17 @@ PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done)
     PetscCall(MatSchwarzSchurUseDouble(F, "Refinement of the single precision factors does not reach double precision"));
     *done = PETSC_TRUE;
   } else {
-    PetscCall(MatSchwarzSchurUsePivots(F, done));
+    PetscCall(MatSchwarzSchurUseScale(F, SPREAD_DOUBTFUL, done));
+    if (!*done && what == SCHWARZSCHUR_TRY_PIVOTS) PetscCall(MatSchwarzSchurUsePivots(F, done));
   }
   if (!*done) PetscFunctionReturn(PETSC_SUCCESS);
   /* The matrix has passed for regular before */
   ss->lenient = PETSC_TRUE;
   PetscCall(MatSchwarzSchurFactorUntilGood(F, &type, text, sizeof(text)));
-  if (type && ss->delayed && !delayed && error <= SCHWARZSCHUR_USELESS) {
-    PetscCall(PetscInfo(F, "%s; back to the pivots inside the separators\n", text));
-    ss->delayed = PETSC_FALSE;
+  if (type && (ss->delayed != delayed || ss->scaled != scaled) && error <= SCHWARZSCHUR_USELESS) {
+    PetscCall(PetscInfo(F, "%s; back to the factors as they were\n", text));
+    ss->delayed = delayed;
+    ss->scaled  = scaled;
     ss->stuck   = PETSC_TRUE;
     ss->executor.reset();
     PetscCall(MatSchwarzSchurFactorUntilGood(F, &type, text, sizeof(text)));
@@ -473,6 +474,7 @@ PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFactorInfo *
   ss->measured = PETSC_FALSE;
   ss->check    = PETSC_TRUE;
   ss->error    = -1;
+  ss->spread   = -1;
   ss->nrefined = 0;
   ss->nnumeric++;
   PetscCall(MatSchwarzSchurFindNullSpace(F, A));

@@ -94,8 +94,8 @@ static PetscErrorCode SolveColumns(Mat F, FactorTranspose trans, PetscInt nrhs, 
   }
   if (ss->single && refinement.error > 100 * SCHWARZSCHUR_GOOD) {
     PetscCall(MatSchwarzSchurTryHarder(F, SCHWARZSCHUR_TRY_DOUBLE, again));
-  } else if (refinement.error > SCHWARZSCHUR_REGULAR) {
-    PetscCall(MatSchwarzSchurTryHarder(F, SCHWARZSCHUR_TRY_PIVOTS, again));
+  } else if (refinement.error > SCHWARZSCHUR_FAIR) {
+    PetscCall(MatSchwarzSchurTryHarder(F, refinement.error > SCHWARZSCHUR_REGULAR ? SCHWARZSCHUR_TRY_PIVOTS : SCHWARZSCHUR_TRY_SCALE, again));
     if (!*again && refinement.error > SCHWARZSCHUR_USELESS) PetscCall(MatSchwarzSchurRefuse(F, &refinement, x, ldx));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
