@@ -310,9 +310,9 @@ static PetscErrorCode BorrowRows(Mat A, OwnPattern *own)
 
 PetscErrorCode PatternRead(Mat A, OwnPattern *own)
 {
-  Pattern        *pattern  = &own->pattern;
+  Pattern        *pattern = &own->pattern;
   Mat             block[2];
-  const PetscInt *columns  = nullptr;
+  const PetscInt *columns = nullptr;
   PetscInt        first, n, entries = 0;
   PetscBool       mpiaij;
 

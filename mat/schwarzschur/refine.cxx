@@ -217,7 +217,8 @@ PetscErrorCode MatSchwarzSchurProbe(const Mat_SchwarzSchur *ss, PetscReal *error
     if (!(a <= most)) most = PetscIsInfOrNanReal(a) ? PETSC_MAX_REAL : a;
   }
   CompatCallAllreduce(&most, &all, 1, MPIU_REAL, MPIU_MAX, executor->comm);
-  *error = refinement.error;
+  /* Solves that are not to be refined are as good as the factors are */
+  *error = ss->asked.refine == 0 && !ss->single && refinement.first > SCHWARZSCHUR_USELESS ? refinement.first : refinement.error;
   *size  = all < PETSC_MAX_REAL ? ss->found.norms.sum * all : PETSC_MAX_REAL;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -47,8 +47,7 @@ static PetscErrorCode MatSchwarzSchurRefuse(Mat F, const SchwarzSchurRefinement 
   for (size_t q = 0; q < refinement->column.size(); q++) {
     if (refinement->column[q] > SCHWARZSCHUR_USELESS) PetscCall(ss->executor->Upload(1, infinite.data(), ss->executor->n, x + q * (size_t)ldx));
   }
-  /* Not where the solution itself is too large for a number */
-  if (ss->error < PETSC_MAX_REAL) PetscCall(SchwarzSchurTellFailure(F));
+  PetscCall(SchwarzSchurTellFailure(F));
   PetscCheck(!F->erroriffailure && !ss->A->erroriffailure, PetscObjectComm((PetscObject)F), PETSC_ERR_MAT_LU_ZRPVT, "Refinement stops at a backward error of %g: use another solver", (double)ss->error);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

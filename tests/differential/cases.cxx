@@ -181,6 +181,20 @@ static bool SmallInItsNorm(Run &run, Problem &problem, const Answer &answer, con
   return part <= 10 * answer.rtol;
 }
 
+/* Whether the right-hand side of a singular system has a part that no solution makes */
+static bool Unreached(const System &s, const std::vector<double> &b, bool transpose)
+{
+  const std::vector<double> &left  = transpose ? s.kernel : s.left;
+  long double                shift = 0, kk = 0, bb = 0;
+
+  for (size_t i = 0; i < left.size(); i++) {
+    shift += (long double)left[i] * b[i];
+    kk += (long double)left[i] * left[i];
+    bb += (long double)b[i] * b[i];
+  }
+  return std::abs(shift) > 1e-8L * std::sqrt(kk * bb);
+}
+
 /* Of a method that says that the residual is small */
 static void JudgeKrylov(Run &run, Problem &problem, const Answer &answer, const Residual &m, const std::vector<double> &b, bool transpose)
 {
@@ -209,6 +223,8 @@ static void JudgeKrylov(Run &run, Problem &problem, const Answer &answer, const 
     }
   }
   if (first >= 0 && m.two <= 10 * first) return Raise(run, ASPEER, what);
+  /* Residuals that no solution makes small, which a method takes for small after all, with whatever preconditioner */
+  if (exact && first > limit && Unreached(run.system, b, transpose)) return Raise(run, ASPEER, what + ", no solution");
   /* What PETSc's recurrences come to on a singular system that has no solution, and that nobody solves */
   if (exact && first < 0 && !run.setup.Has("-ksp_type psdo") && !SolveDirect(run.system, b, transpose).solved) return Raise(run, ASPEER, what + ", no peer");
   if (exact) return Raise(run, WRONG, what);

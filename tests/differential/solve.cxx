@@ -403,7 +403,10 @@ PetscErrorCode Problem::TryColumns(const System &s, const std::vector<std::vecto
     std::copy(a + q * n, a + (q + 1) * n, v);
     PetscCall(VecRestoreArrayWrite(x, &v));
     PetscCall(Gather(x, &(*answers)[q].x));
-    (*answers)[q].reason = error ? KSP_DIVERGED_PC_FAILED : KSP_CONVERGED_ITS;
+    const std::vector<double> &values = (*answers)[q].x;
+
+    /* Infinity in all places is what MatSolve() gives where it has no answer; there is no reason to ask for */
+    (*answers)[q].reason = error || std::all_of(values.begin(), values.end(), [](double value) { return std::isinf(value); }) ? KSP_DIVERGED_PC_FAILED : KSP_CONVERGED_ITS;
     (*answers)[q].direct = true;
   }
   PetscCall(MatDenseRestoreArray(X, &a));

@@ -570,6 +570,43 @@ static PetscErrorCode NotFinite(PCType type)
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
+/* A right-hand side whose solution is too large for a number, between two that have one */
+static PetscErrorCode Overflow(PCType type)
+{
+  Laplace            l;
+  Mat                A;
+  KSP                ksp;
+  Vec                b, x;
+  PetscReal          error;
+  KSPConvergedReason reason;
+  char               text[64];
+
+  PetscFunctionBeginUser;
+  PetscCall(LaplaceInit(&l, 20, 20));
+  l.dirichlet = PETSC_TRUE;
+  PetscCall(Make(20, 20, LaplaceEntry, &l, &A));
+  PetscCall(MatScale(A, 1e-200));
+  PetscCall(Solver(A, A, type, &ksp));
+  PetscCall(MatCreateVecs(A, &x, &b));
+  for (int k = 0; k < 3; k++) {
+    PetscCall(VecSet(b, k == 1 ? 1e150 : 1e-180));
+    PetscCall(KSPSolve(ksp, b, x));
+    PetscCall(KSPGetConvergedReason(ksp, &reason));
+    PetscCall(PetscSNPrintf(text, sizeof(text), "%s, %s", k == 1 ? "solution too large" : "small solution", type));
+    if (reason < 0) {
+      PetscCall(Say(text, KSPConvergedReasons[reason]));
+      continue;
+    }
+    PetscCall(BackwardError(A, PETSC_FALSE, b, x, &error));
+    PetscCall(SayError(text, error, 1e-14));
+  }
+  PetscCall(VecDestroy(&b));
+  PetscCall(VecDestroy(&x));
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(MatDestroy(&A));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
 /* No stored entries, or only a few */
 static PetscErrorCode Empty(void)
 {
@@ -671,6 +708,8 @@ int main(int argc, char **argv)
   PetscCall(Batch());
   PetscCall(NotFinite(PCLU));
   PetscCall(NotFinite(PCCHOLESKY));
+  PetscCall(Overflow(PCLU));
+  PetscCall(Overflow(PCCHOLESKY));
   PetscCall(Empty());
   PetscCall(Order());
   PetscCall(PetscRandomDestroy(&rnd));

@@ -92,6 +92,7 @@ try() {
   try "zero row in space" -wrong norow -n 5,6,7
   try "not symmetric, cholesky" -wrong unsymmetric -pc_type cholesky
   try "not symmetric, symmetric" -wrong unsymmetric -mat_schwarzschur_mode symmetric
+  try "not symmetric, unrefined" -wrong unsymmetric -mat_schwarzschur_mode symmetric -mat_schwarzschur_refine 0
   try "not positive definite, spd" -wrong negative -mat_schwarzschur_mode spd
   try "not positive definite, error wanted" -wrong negative -mat_schwarzschur_mode spd -ksp_error_if_not_converged
   try "not positive definite, cholesky" -wrong negative -pc_type cholesky
