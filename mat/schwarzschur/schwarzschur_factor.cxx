@@ -243,7 +243,7 @@ PetscErrorCode MatSchwarzSchurCheckSymmetric(Mat F)
   }
   /* Who goes on after the error must not take the factors for good ones */
   if (!symmetric) {
-    F->factorerrortype = MAT_FACTOR_OTHER;
+    F->factorerrortype = MAT_FACTOR_NUMERIC_ZEROPIVOT;
     PetscCall(SchwarzSchurTellFailure(F));
   }
   PetscCheck(symmetric, PetscObjectComm((PetscObject)F), PETSC_ERR_ARG_WRONG, "The matrix is not %s, but was to be factored as if it were: use -pc_type lu, and do not call MatSetOption() with what is not so",
@@ -343,8 +343,10 @@ static PetscErrorCode MatSchwarzSchurFactorUntilGood(Mat F, MatFactorError *type
   PetscBool         again = PETSC_TRUE;
 
   PetscFunctionBegin;
-  *type   = MAT_FACTOR_NOERROR;
-  text[0] = 0;
+  /* Until the caller knows better: an error on the way leaves no factors. It is the one that a PC forgets with new values. */
+  F->factorerrortype = MAT_FACTOR_NUMERIC_ZEROPIVOT;
+  *type              = MAT_FACTOR_NOERROR;
+  text[0]            = 0;
   while (again) {
     bad = nullptr;
     PetscCall(FactorOnce(F, &again));

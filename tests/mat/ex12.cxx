@@ -607,6 +607,40 @@ static PetscErrorCode Overflow(PCType type)
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
+/* An error in the middle of a solve, where single precision does not do and there is no memory for double; and another solve */
+static PetscErrorCode NoMemory(void)
+{
+  Laplace            l;
+  Mat                A;
+  KSP                ksp;
+  Vec                b, x;
+  PetscErrorCode     code;
+  KSPConvergedReason reason;
+
+  PetscFunctionBeginUser;
+  PetscCall(LaplaceInit(&l, 60, 60));
+  l.dirichlet = PETSC_TRUE;
+  PetscCall(Make(60, 60, LaplaceEntry, &l, &A));
+  PetscCall(KSPCreate(PETSC_COMM_WORLD, &ksp));
+  PetscCall(KSPSetOptionsPrefix(ksp, "little_"));
+  PetscCall(KSPSetFromOptions(ksp));
+  PetscCall(KSPSetOperators(ksp, A, A));
+  PetscCall(MatCreateVecs(A, &x, &b));
+  PetscCall(VecSetRandom(b, rnd));
+  PetscCall(PetscPushErrorHandler(PetscReturnErrorHandler, NULL));
+  code = KSPSolve(ksp, b, x);
+  PetscCall(PetscPopErrorHandler());
+  PetscCall(Say("no memory for double", code == PETSC_ERR_MEM ? "an error" : "no error"));
+  PetscCall(KSPSolve(ksp, b, x));
+  PetscCall(KSPGetConvergedReason(ksp, &reason));
+  PetscCall(Say("and after the error", KSPConvergedReasons[reason]));
+  PetscCall(VecDestroy(&b));
+  PetscCall(VecDestroy(&x));
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(MatDestroy(&A));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
 /* No stored entries, or only a few */
 static PetscErrorCode Empty(void)
 {
@@ -691,7 +725,8 @@ static PetscErrorCode Order(void)
 
 int main(int argc, char **argv)
 {
-  PetscInt cases = 150;
+  PetscInt  cases = 150;
+  PetscBool little;
 
   PetscFunctionBeginUser;
   PetscCall(PetscInitialize(&argc, &argv, NULL, help));
@@ -710,6 +745,8 @@ int main(int argc, char **argv)
   PetscCall(NotFinite(PCCHOLESKY));
   PetscCall(Overflow(PCLU));
   PetscCall(Overflow(PCCHOLESKY));
+  PetscCall(PetscOptionsHasName(NULL, NULL, "-little_pc_type", &little));
+  if (little) PetscCall(NoMemory());
   PetscCall(Empty());
   PetscCall(Order());
   PetscCall(PetscRandomDestroy(&rnd));
@@ -738,5 +775,11 @@ int main(int argc, char **argv)
       suffix: cuda
       requires: gpu
       args: -cases 20 -mat_schwarzschur_backend cuda
+
+  test:
+    suffix: memory
+    args: -malloc_dump -cases 2 -little_ksp_type preonly -little_pc_type lu -little_pc_factor_mat_solver_type schwarzschur -little_mat_schwarzschur_precision single -little_mat_schwarzschur_refine 0
+    args: -little_mat_schwarzschur_memory_limit 1
+    filter: grep -A 1 memory
 
 TEST*/
