@@ -252,48 +252,8 @@ PetscErrorCode CouplingsOfShape(const Pattern *A, const Shape *s, PetscInt width
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Of many processes, where the columns of other processes come apart from one's own */
-static PetscErrorCode CopyRows(const Mat block[2], const PetscInt columns[], PetscInt first, PetscInt n, OwnPattern *own)
-{
-  PetscFunctionBegin;
-  own->i.assign((size_t)n + 1, 0);
-  own->j.clear();
-  for (int pass = 0; pass < 2; pass++) {
-    /* Counts, then columns, of which those in the other block are the rest */
-    for (int k = 0; k < 2; k++) {
-      const PetscInt *ia, *ja;
-      PetscInt        m;
-      PetscBool       done;
-
-      PetscCall(MatGetRowIJ(block[k], 0, PETSC_FALSE, PETSC_FALSE, &m, &ia, &ja, &done));
-      PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The matrix does not give its rows: use -mat_type aij");
-      for (PetscInt row = 0; row < n; row++) {
-        if (!pass) {
-          own->i[(size_t)row + 1] += ia[row + 1] - ia[row];
-        } else {
-          PetscInt *to = own->j.data() + (k ? own->i[(size_t)row + 1] - (ia[row + 1] - ia[row]) : own->i[(size_t)row]);
-
-          for (PetscInt e = ia[row]; e < ia[row + 1]; e++) *to++ = k ? columns[ja[e]] : first + ja[e];
-        }
-      }
-      PetscCall(MatRestoreRowIJ(block[k], 0, PETSC_FALSE, PETSC_FALSE, &m, &ia, &ja, &done));
-    }
-    if (pass) continue;
-    for (size_t row = 0; row < (size_t)n; row++) own->i[row + 1] += own->i[row];
-    own->j.resize((size_t)own->i[(size_t)n]);
-  }
-  for (size_t row = 0; row < (size_t)n; row++) {
-    PetscInt *from = own->j.data() + own->i[row], *to = own->j.data() + own->i[row + 1];
-
-    if (!std::is_sorted(from, to)) std::sort(from, to);
-  }
-  own->pattern.i = own->i.data();
-  own->pattern.j = own->j.data();
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* The arrays of an AIJ matrix are its own and stay where they are until it is assembled again, which is later than anybody asks for its grid. */
-static PetscErrorCode BorrowRows(Mat A, OwnPattern *own)
+static PetscErrorCode BorrowRows(Mat A, const PetscInt **i, const PetscInt **j)
 {
   const PetscInt *ia, *ja;
   PetscInt        m;
@@ -302,19 +262,41 @@ static PetscErrorCode BorrowRows(Mat A, OwnPattern *own)
   PetscFunctionBegin;
   PetscCall(MatGetRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &m, &ia, &ja, &done));
   PetscCheck(done, PETSC_COMM_SELF, PETSC_ERR_SUP, "The matrix does not give its rows: use -mat_type aij");
-  own->pattern.i = ia;
-  own->pattern.j = ja;
+  *i = ia;
+  *j = ja;
   PetscCall(MatRestoreRowIJ(A, 0, PETSC_FALSE, PETSC_FALSE, &m, &ia, &ja, &done));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Of many processes, where the columns of other processes come apart from one's own */
+static PetscErrorCode CopyRows(Mat A, PetscInt first, PetscInt n, OwnPattern *own)
+{
+  Mat             block[2];
+  const PetscInt *columns, *ia[2], *ja[2];
+
+  PetscFunctionBegin;
+  PetscCall(MatMPIAIJGetSeqAIJ(A, &block[0], &block[1], &columns));
+  for (int k = 0; k < 2; k++) PetscCall(BorrowRows(block[k], &ia[k], &ja[k]));
+  own->i.assign((size_t)n + 1, 0);
+  for (PetscInt row = 0; row < n; row++) own->i[(size_t)row + 1] = own->i[(size_t)row] + ia[0][row + 1] - ia[0][row] + ia[1][row + 1] - ia[1][row];
+  own->j.resize((size_t)own->i[(size_t)n]);
+  for (PetscInt row = 0; row < n; row++) {
+    PetscInt *const begin = own->j.data() + own->i[(size_t)row], *to = begin;
+
+    for (PetscInt e = ia[0][row]; e < ia[0][row + 1]; e++) *to++ = first + ja[0][e];
+    for (PetscInt e = ia[1][row]; e < ia[1][row + 1]; e++) *to++ = columns[ja[1][e]];
+    if (!std::is_sorted(begin, to)) std::sort(begin, to);
+  }
+  own->pattern.i = own->i.data();
+  own->pattern.j = own->j.data();
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode PatternRead(Mat A, OwnPattern *own)
 {
-  Pattern        *pattern = &own->pattern;
-  Mat             block[2];
-  const PetscInt *columns = nullptr;
-  PetscInt        first, n, entries = 0;
-  PetscBool       mpiaij;
+  Pattern  *pattern = &own->pattern;
+  PetscInt  first, n, entries = 0;
+  PetscBool mpiaij;
 
   PetscFunctionBegin;
   PetscCall(PetscObjectBaseTypeCompare((PetscObject)A, MATMPIAIJ, &mpiaij));
@@ -323,11 +305,10 @@ PetscErrorCode PatternRead(Mat A, OwnPattern *own)
   PetscCallMPI(MPI_Comm_size(pattern->comm, &pattern->size));
   PetscCall(MatGetOwnershipRange(A, &first, nullptr));
   PetscCall(MatGetLocalSize(A, &n, nullptr));
-  if (mpiaij) PetscCall(MatMPIAIJGetSeqAIJ(A, &block[0], &block[1], &columns));
   if (mpiaij)
-    PetscCall(CopyRows(block, columns, first, n, own));
+    PetscCall(CopyRows(A, first, n, own));
   else
-    PetscCall(BorrowRows(A, own));
+    PetscCall(BorrowRows(A, &pattern->i, &pattern->j));
   for (PetscInt row = 0; row < n; row++) entries = PetscMax(entries, pattern->i[row + 1] - pattern->i[row]);
   CompatCallAllreduce(&entries, &pattern->entries, 1, MPIU_INT, MPI_MAX, pattern->comm);
   own->run.assign(1, {first, n, 0});

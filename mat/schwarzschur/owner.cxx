@@ -41,6 +41,7 @@ static PetscErrorCode OwnerSetUp(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The factor of schwarzschur that the PC has, or null */
 static PetscErrorCode OwnerFactor(PC pc, Mat *F)
 {
   PetscBool ours = PETSC_FALSE;
@@ -182,7 +183,7 @@ static PetscErrorCode OwnerIs(Mat F, PetscBool *is)
   Mat of = nullptr;
 
   PetscFunctionBegin;
-  if (current && current->ops->getfactoredmatrix) PetscCall((*current->ops->getfactoredmatrix)(current, &of));
+  if (current) PetscCall(OwnerFactor(current, &of));
   *is = (PetscBool)(of == F);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

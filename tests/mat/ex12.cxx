@@ -529,17 +529,33 @@ static PetscErrorCode Batch(void)
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
+/* The reason, or where there is an answer, whether it is one */
+static PetscErrorCode SaySolve(const char name[], KSP ksp, Mat A, Vec b, Vec x)
+{
+  PetscReal          error;
+  KSPConvergedReason reason;
+
+  PetscFunctionBeginUser;
+  PetscCall(KSPSolve(ksp, b, x));
+  PetscCall(KSPGetConvergedReason(ksp, &reason));
+  if (reason < 0) {
+    PetscCall(Say(name, KSPConvergedReasons[reason]));
+    PetscFunctionReturn((PetscErrorCode)0);
+  }
+  PetscCall(BackwardError(A, PETSC_FALSE, b, x, &error));
+  PetscCall(SayError(name, error, 1e-14));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
 /* An entry that is not a number, once */
 static PetscErrorCode NotFinite(PCType type)
 {
-  Laplace            l;
-  Mat                A;
-  KSP                ksp;
-  Vec                b, x;
-  PetscInt           first;
-  PetscReal          error;
-  KSPConvergedReason reason;
-  char               text[64];
+  Laplace  l;
+  Mat      A;
+  KSP      ksp;
+  Vec      b, x;
+  PetscInt first;
+  char     text[64];
 
   PetscFunctionBeginUser;
   PetscCall(LaplaceInit(&l, 20, 20));
@@ -553,15 +569,8 @@ static PetscErrorCode NotFinite(PCType type)
     if (first == 0) PetscCall(MatSetValue(A, 0, 0, k == 1 ? NAN : k == 2 ? INFINITY : 4, INSERT_VALUES));
     PetscCall(MatAssemblyBegin(A, MAT_FINAL_ASSEMBLY));
     PetscCall(MatAssemblyEnd(A, MAT_FINAL_ASSEMBLY));
-    PetscCall(KSPSolve(ksp, b, x));
-    PetscCall(KSPGetConvergedReason(ksp, &reason));
     PetscCall(PetscSNPrintf(text, sizeof(text), "%s, %s", k == 1 ? "NaN" : k == 2 ? "Inf" : "finite", type));
-    if (reason < 0) {
-      PetscCall(Say(text, KSPConvergedReasons[reason]));
-      continue;
-    }
-    PetscCall(BackwardError(A, PETSC_FALSE, b, x, &error));
-    PetscCall(SayError(text, error, 1e-14));
+    PetscCall(SaySolve(text, ksp, A, b, x));
   }
   PetscCall(VecDestroy(&b));
   PetscCall(VecDestroy(&x));
@@ -573,13 +582,11 @@ static PetscErrorCode NotFinite(PCType type)
 /* A right-hand side whose solution is too large for a number, between two that have one */
 static PetscErrorCode Overflow(PCType type)
 {
-  Laplace            l;
-  Mat                A;
-  KSP                ksp;
-  Vec                b, x;
-  PetscReal          error;
-  KSPConvergedReason reason;
-  char               text[64];
+  Laplace l;
+  Mat     A;
+  KSP     ksp;
+  Vec     b, x;
+  char    text[64];
 
   PetscFunctionBeginUser;
   PetscCall(LaplaceInit(&l, 20, 20));
@@ -590,15 +597,8 @@ static PetscErrorCode Overflow(PCType type)
   PetscCall(MatCreateVecs(A, &x, &b));
   for (int k = 0; k < 3; k++) {
     PetscCall(VecSet(b, k == 1 ? 1e150 : 1e-180));
-    PetscCall(KSPSolve(ksp, b, x));
-    PetscCall(KSPGetConvergedReason(ksp, &reason));
     PetscCall(PetscSNPrintf(text, sizeof(text), "%s, %s", k == 1 ? "solution too large" : "small solution", type));
-    if (reason < 0) {
-      PetscCall(Say(text, KSPConvergedReasons[reason]));
-      continue;
-    }
-    PetscCall(BackwardError(A, PETSC_FALSE, b, x, &error));
-    PetscCall(SayError(text, error, 1e-14));
+    PetscCall(SaySolve(text, ksp, A, b, x));
   }
   PetscCall(VecDestroy(&b));
   PetscCall(VecDestroy(&x));
@@ -610,12 +610,11 @@ static PetscErrorCode Overflow(PCType type)
 /* An error in the middle of a solve, where single precision does not do and there is no memory for double; and another solve */
 static PetscErrorCode NoMemory(void)
 {
-  Laplace            l;
-  Mat                A;
-  KSP                ksp;
-  Vec                b, x;
-  PetscErrorCode     code;
-  KSPConvergedReason reason;
+  Laplace        l;
+  Mat            A;
+  KSP            ksp;
+  Vec            b, x;
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
   PetscCall(LaplaceInit(&l, 60, 60));
@@ -631,9 +630,7 @@ static PetscErrorCode NoMemory(void)
   code = KSPSolve(ksp, b, x);
   PetscCall(PetscPopErrorHandler());
   PetscCall(Say("no memory for double", code == PETSC_ERR_MEM ? "an error" : "no error"));
-  PetscCall(KSPSolve(ksp, b, x));
-  PetscCall(KSPGetConvergedReason(ksp, &reason));
-  PetscCall(Say("and after the error", KSPConvergedReasons[reason]));
+  PetscCall(SaySolve("and after the error", ksp, A, b, x));
   PetscCall(VecDestroy(&b));
   PetscCall(VecDestroy(&x));
   PetscCall(KSPDestroy(&ksp));
