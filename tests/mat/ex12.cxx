@@ -615,13 +615,11 @@ static PetscErrorCode NoMemory(void)
   KSP            ksp;
   Vec            b, x;
   PetscErrorCode code;
-  /* The limit holds the factors in single precision and not in double */
-  const PetscInt n = PetscDefined(USE_COMPLEX) ? 32 : 60;
 
   PetscFunctionBeginUser;
-  PetscCall(LaplaceInit(&l, n, n));
+  PetscCall(LaplaceInit(&l, 60, 60));
   l.dirichlet = PETSC_TRUE;
-  PetscCall(Make(n, n, LaplaceEntry, &l, &A));
+  PetscCall(Make(60, 60, LaplaceEntry, &l, &A));
   PetscCall(KSPCreate(PETSC_COMM_WORLD, &ksp));
   PetscCall(KSPSetOptionsPrefix(ksp, "little_"));
   PetscCall(KSPSetFromOptions(ksp));
@@ -775,10 +773,18 @@ int main(int argc, char **argv)
       requires: gpu
       args: -cases 20 -mat_schwarzschur_backend cuda
 
-  test:
-    suffix: memory
+  # The limit holds the factors in single precision and not in double
+  testset:
+    output_file: output/ex12_memory.out
     args: -malloc_dump -cases 2 -little_ksp_type preonly -little_pc_type lu -little_pc_factor_mat_solver_type schwarzschur -little_mat_schwarzschur_precision single -little_mat_schwarzschur_refine 0
-    args: -little_mat_schwarzschur_memory_limit 1
     filter: grep -A 1 memory
+    test:
+      suffix: memory
+      requires: !complex
+      args: -little_mat_schwarzschur_memory_limit 1
+    test:
+      suffix: memory_complex
+      requires: complex
+      args: -little_mat_schwarzschur_memory_limit 1.8
 
 TEST*/
