@@ -35,12 +35,10 @@ PetscErrorCode SchwarzSchurHostVectors::Residual(Mat A, PetscReal norm, FactorTr
 
     if (most[2] == PETSC_MAX_REAL)
       error[q] = -1;
-    else if (most[0] == 0)
-      error[q] = 0;
     else if (most[0] == PETSC_MAX_REAL || most[1] == PETSC_MAX_REAL)
       error[q] = PETSC_MAX_REAL;
     else
-      error[q] = most[0] / (norm * most[1] + (size ? PetscMax(size[q], most[2]) : most[2]));
+      error[q] = FactorBackwardError(norm, most[0], most[1], size ? PetscMax(size[q], most[2]) : most[2]);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -172,6 +172,8 @@ const void *FactorContribution(const Factor *factor);
 void FactorRelease(Factor *factor);
 /* Pivots below tiny are replaced, in a matrix whose largest entry is norm */
 void FactorPivots(bool single, double norm, double *tiny, double *replacement);
+/* Of a solution, from the largest moduli of the residual, the solution and the right-hand side. What is lost to underflow is no error: nothing could be nearer. */
+double FactorBackwardError(double norm, double residual, double x, double b);
 /* Whether rows that see the same surroundings hold the same numbers; else the first row that differs */
 bool                 FactorIsConstant(const Plan *plan, const FactorValues *values, PetscInt *row);
 FactorInfo           FactorGetInfo(const Factor *factor);

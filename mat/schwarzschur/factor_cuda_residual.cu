@@ -256,7 +256,7 @@ int FactorCudaResidual(FactorCuda *F, FactorTranspose trans, int nrhs, const voi
 
   *error = 0;
   for (int q = 0; q < nrhs && !failed; q++) {
-    const double nr = FromBits(F->norms[3 * q]), nx = FromBits(F->norms[3 * q + 1]), nb = FromBits(F->norms[3 * q + 2]), e = nr == 0 ? 0 : nr / (F->norm * nx + nb);
+    const double nr = FromBits(F->norms[3 * q]), nx = FromBits(F->norms[3 * q + 1]), nb = FromBits(F->norms[3 * q + 2]), e = FactorBackwardError(F->norm, nr, nx, nb);
 
     if (!(e <= *error)) *error = e <= DBL_MAX ? e : DBL_MAX;
   }

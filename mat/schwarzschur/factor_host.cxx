@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <map>
 #include <memory>
 #include <vector>
@@ -690,6 +691,18 @@ void FactorPivots(bool single, double norm, double *tiny, double *replacement)
   *tiny        = (single ? 1e-30 : 1e-40) * norm;
   *replacement = __builtin_sqrt(single ? FLT_EPSILON : DBL_EPSILON) * norm;
   if (*tiny == 0) *tiny = single ? FLT_MIN : DBL_MIN;
+}
+
+double FactorBackwardError(double norm, double residual, double x, double b)
+{
+  /* Of sums of as many products as a row has, and of a solution that is rounded to such numbers */
+  const double lost = 64 * std::numeric_limits<double>::denorm_min(), down = DBL_EPSILON;
+  double       size = norm * x + b;
+
+  if (residual <= lost || residual / std::max(norm, 1.) <= lost) return 0;
+  if (size <= DBL_MAX) return residual / size;
+  size = norm * (down * x) + down * b;
+  return size <= DBL_MAX ? down * residual / size : DBL_MAX;
 }
 
 int FactorNumeric(Factor *F, const FactorValues *values, double norm)

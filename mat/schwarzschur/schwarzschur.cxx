@@ -27,7 +27,8 @@ static PetscErrorCode Reset(Mat_SchwarzSchur *ss)
   PetscCall(MatDestroy(&ss->A));
   PlanDestroy(ss->plan);
   ss->plan       = nullptr;
-  ss->indefinite = ss->toosmall = ss->fellback = ss->shared = ss->scaled = ss->delayed = PETSC_FALSE;
+  ss->indefinite = ss->toosmall = ss->fellback = ss->shared = ss->delayed = PETSC_FALSE;
+  ss->scaled                                                              = SCALING_NONE;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -262,7 +263,7 @@ static PetscErrorCode MatView_SchwarzSchur(Mat F, PetscViewer viewer)
   PetscCall(PetscViewerASCIIPrintf(viewer, "tree: %" PetscInt_FMT " fronts of %d classes on %d levels, largest front %d, leaf %d, block %d, %s separators\n", ss->plan->nfronts, ss->plan->nclass, ss->plan->height + 1,
                                    ss->plan->maxfront * ss->plan->grid.dof, ss->plan->leaf, ss->plan->block, ss->plan->diagonal ? "diagonal" : "straight"));
   PetscCall(PetscViewerASCIIPrintf(viewer, "factors: %.0f entries, %.1f MB, and %.1f MB of work space; %.3g Gflop\n", ss->nnz, f.bytes * 1e-6, f.stack_bytes * 1e-6, 1e-9 * f.flops));
-  if (ss->scaled) PetscCall(PetscViewerASCIIPrintf(viewer, "rows and columns are scaled by powers of two\n"));
+  if (ss->scaled) PetscCall(PetscViewerASCIIPrintf(viewer, "rows and columns are scaled by powers of two%s\n", ss->scaled == SCALING_LOGARITHMS ? ", from logarithms" : ""));
   if (ss->transform.nnull) PetscCall(PetscViewerASCIIPrintf(viewer, "null space: %" PetscInt_FMT " vectors, each with an unknown that is fixed\n", ss->transform.nnull));
   PetscCall(PetscViewerASCIIPrintf(viewer, "refinement: at most %" PetscInt_FMT " steps\n", MatSchwarzSchurSteps(ss)));
   if (ss->delayed)

@@ -10,6 +10,9 @@
 /* Whether fronts of the same shape share their factors */
 typedef enum { CONSTANT_AUTO, CONSTANT_NO, CONSTANT_YES } SchwarzSchurConstant;
 
+/* What the scales of rows and columns are made from */
+typedef enum { SCALING_NONE, SCALING_LARGEST, SCALING_LOGARITHMS } SchwarzSchurScaling;
+
 /* What options and functions ask for; frozen between the symbolic phase and the next one, but for refine */
 struct SchwarzSchurAsked {
   StructuredGridHints      hints     = {};
@@ -57,7 +60,8 @@ struct Mat_SchwarzSchur {
   double                                nnz = 0;
 
   /* What earlier factorizations of this pattern have found out */
-  PetscBool single = PETSC_FALSE, toosmall = PETSC_FALSE, indefinite = PETSC_FALSE, fellback = PETSC_FALSE, scaled = PETSC_FALSE, delayed = PETSC_FALSE;
+  PetscBool           single = PETSC_FALSE, toosmall = PETSC_FALSE, indefinite = PETSC_FALSE, fellback = PETSC_FALSE, delayed = PETSC_FALSE;
+  SchwarzSchurScaling scaled = SCALING_NONE;
 
   /* The last factorization */
   Mat                   A     = nullptr;
@@ -96,8 +100,14 @@ PETSC_INTERN PetscErrorCode MatSchwarzSchurPermute(const Mat_SchwarzSchur *ss, M
 /* Tells an executor, and computes what needs its factors. *again: another unknown has to be fixed than the one that was. */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurTellTransform(Mat F, SchwarzSchurExecutor *executor, PetscBool *again);
 PETSC_INTERN PetscErrorCode MatSchwarzSchurResetTransform(Mat_SchwarzSchur *ss);
+
+/* ---- scaling (scaling.cxx) ---- */
 /* The largest ratio of two rows' or two columns' largest entries */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Mat A, PetscReal *spread);
+/* Whether the logarithms of the entries tell of rows or columns that are scaled differently, whatever their largest entries say */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurUneven(const Mat_SchwarzSchur *ss, Mat A, PetscBool *uneven);
+/* Scales W in the way that ss asks for, by powers of two, and tells them */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurScale(const Mat_SchwarzSchur *ss, Mat W, std::vector<PetscReal> &row, std::vector<PetscReal> &column);
 
 /* ---- refinement (refine.cxx) ---- */
 struct SchwarzSchurRefinement {

@@ -283,19 +283,29 @@ static PetscErrorCode MatSchwarzSchurUsePivots(Mat F, PetscBool *done)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Whether the matrix is still to be scaled, and is worth it */
+/* The next way to scale the matrix, if it is worth it */
 static PetscErrorCode MatSchwarzSchurUseScale(Mat F, PetscReal from, PetscBool *done)
 {
   Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
 
   PetscFunctionBegin;
   *done = PETSC_FALSE;
-  if (ss->scaled) PetscFunctionReturn(PETSC_SUCCESS);
-  if (ss->spread < 0) PetscCall(MatSchwarzSchurSpread(ss, ss->A, &ss->spread));
-  if (!(ss->spread > from)) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscInfo(F, "The largest entries of rows or columns differ by a factor of %g: the matrix is scaled by powers of two\n", (double)ss->spread));
-  ss->scaled = PETSC_TRUE;
-  *done      = PETSC_TRUE;
+  if (ss->scaled == SCALING_LOGARITHMS) PetscFunctionReturn(PETSC_SUCCESS);
+  if (ss->scaled == SCALING_NONE) {
+    if (ss->spread < 0) PetscCall(MatSchwarzSchurSpread(ss, ss->A, &ss->spread));
+    *done = (PetscBool)(ss->spread > from);
+    if (*done) {
+      PetscCall(PetscInfo(F, "The largest entries of rows or columns differ by a factor of %g: the matrix is scaled by powers of two\n", (double)ss->spread));
+      ss->scaled = SCALING_LARGEST;
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
+  }
+  /* The largest entries do for a positive definite matrix: they are on the diagonal, whatever the scales were */
+  if (ss->used == FACTOR_SPD || from > SPREAD_DOUBTFUL) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatSchwarzSchurUneven(ss, ss->A, done));
+  if (!*done) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscInfo(F, "The matrix is scaled by powers of two that the logarithms of its entries tell\n"));
+  ss->scaled = SCALING_LOGARITHMS;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -408,11 +418,12 @@ static PetscErrorCode MatSchwarzSchurVerdict(Mat F, MatFactorError type, const c
 
 PetscErrorCode MatSchwarzSchurTryHarder(Mat F, int what, PetscBool *done)
 {
-  Mat_SchwarzSchur *ss      = (Mat_SchwarzSchur *)F->data;
-  const PetscBool   delayed = ss->delayed, scaled = ss->scaled;
-  const PetscReal   error = ss->error;
-  MatFactorError    type;
-  char              text[512];
+  Mat_SchwarzSchur         *ss      = (Mat_SchwarzSchur *)F->data;
+  const PetscBool           delayed = ss->delayed;
+  const SchwarzSchurScaling scaled  = ss->scaled;
+  const PetscReal           error   = ss->error;
+  MatFactorError            type;
+  char                      text[512];
 
   PetscFunctionBegin;
   *done = PETSC_FALSE;

@@ -252,7 +252,7 @@ PetscErrorCode MatSchwarzSchurComposeOptions(Mat F, PetscBool compose)
   since it was factored.
 
   Factors whose pivots were replaced, or are small beside the matrix, are tried on a vector before they are used. Where they lead to no small residual, or a later solve finds none, the matrix is
-  factored in double precision, scaled from both sides by powers of two, or factored again by LU with pivots that may leave their separator, which takes two to four times as long; those factors are on the host,
+  factored in double precision, scaled from both sides by powers of two (from largest entries, then from logarithms), or factored again by LU with pivots that may leave their separator, which takes two to four times as long; those factors are on the host,
   and of a distributed matrix on the first process. -ksp_view and -info tell. What has been found out is kept for the following factorizations with the same pattern.
 
   A singular matrix whose null space has been attached to it with `MatSetNullSpace()`, or to the operator of the `KSP`, is solved up to that null space: one unknown is fixed for each of its vectors, the part of

@@ -11,10 +11,6 @@
 
 /* Backward error up to which a vector counts as one of the null space */
 static const PetscReal NULL_VECTOR = 1e-10;
-/* Sweeps of scaling: each takes the square root of what is missing */
-static const int SWEEPS = 12;
-/* Ratio of what rows and columns differ by from which on only one side has been scaled */
-static const PetscReal ONE_SIDED = 32;
 
 /* ---- bases of null spaces ---- */
 
@@ -266,116 +262,7 @@ PetscErrorCode MatSchwarzSchurFindNullSpace(Mat F, Mat A)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ---- scaling ---- */
-
-/* Near v to the power of minus part */
-static PetscReal PowerOfTwo(PetscReal v, PetscReal part)
-{
-  int exponent;
-
-  /* Rows of zeros, and of what is not finite, stay as they are */
-  if (!(v > 0) || PetscIsInfOrNanReal(v)) return 1;
-  (void)frexp(v, &exponent);
-  return ldexp(1.0, -(int)lround(part * (exponent - 1)));
-}
-
-/* The largest moduli of the rows, and of the columns, which are the rows of the transposed matrix T; without one, A is symmetric */
-static PetscErrorCode LargestEntries(Mat A, Mat T, Vec rows, Vec columns)
-{
-  PetscFunctionBegin;
-  PetscCall(MatGetRowMaxAbs(A, rows, nullptr));
-  if (T)
-    PetscCall(MatGetRowMaxAbs(T, columns, nullptr));
-  else
-    PetscCall(VecCopy(rows, columns));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* The ratio of the largest and the smallest entry that is not zero */
-static PetscErrorCode VecSpread(Vec v, PetscReal *spread)
-{
-  PetscReal          own[2] = {0, -PETSC_MAX_REAL}, all[2];
-  const PetscScalar *array;
-  PetscInt           n;
-
-  PetscFunctionBegin;
-  PetscCall(VecGetLocalSize(v, &n));
-  PetscCall(VecGetArrayRead(v, &array));
-  for (PetscInt i = 0; i < n; i++) {
-    const PetscReal a = PetscAbsScalar(array[i]);
-
-    if (!(a > 0)) continue;
-    own[0] = PetscMax(own[0], a);
-    own[1] = PetscMax(own[1], -a);
-  }
-  PetscCall(VecRestoreArrayRead(v, &array));
-  CompatCallAllreduce(own, all, 2, MPIU_REAL, MPIU_MAX, PetscObjectComm((PetscObject)v));
-  *spread = all[0] > 0 ? all[0] / -all[1] : 1;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Mat A, PetscReal *spread)
-{
-  Vec       v[2];
-  PetscReal of[2];
-  Mat       T = nullptr;
-
-  PetscFunctionBegin;
-  PetscCall(MatCreateVecs(A, &v[1], &v[0]));
-  if (ss->used == FACTOR_LU) PetscCall(MatTranspose(A, MAT_INITIAL_MATRIX, &T));
-  PetscCall(LargestEntries(A, T, v[0], v[1]));
-  PetscCall(MatDestroy(&T));
-  for (int k = 0; k < 2; k++) {
-    PetscCall(VecSpread(v[k], &of[k]));
-    PetscCall(VecDestroy(&v[k]));
-  }
-  *spread = PetscMax(of[0], of[1]);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode ScaleMatrix(Mat_SchwarzSchur *ss, Mat W)
-{
-  SchwarzSchurTransform &t = ss->transform;
-  Vec                    v[2];
-  PetscInt               n;
-  Mat                    T = nullptr;
-
-  PetscFunctionBegin;
-  if (ss->used == FACTOR_LU) PetscCall(MatTranspose(W, MAT_INITIAL_MATRIX, &T));
-  PetscCall(MatCreateVecs(W, &v[1], &v[0]));
-  PetscCall(VecGetLocalSize(v[0], &n));
-  t.row.assign((size_t)n, 1);
-  t.column.assign((size_t)n, 1);
-  for (int sweep = 0; sweep < SWEEPS; sweep++) {
-    PetscReal moved = 0, all, spread[2] = {1, 1};
-
-    PetscCall(LargestEntries(W, T, v[0], v[1]));
-    /* A matrix that is scaled from one side gets that taken back first */
-    for (int k = 0; k < 2 && T && !sweep; k++) PetscCall(VecSpread(v[k], &spread[k]));
-    for (int k = 0; k < 2; k++) {
-      PetscScalar            *array;
-      std::vector<PetscReal> &scale = k ? t.column : t.row;
-
-      PetscCall(VecGetArray(v[k], &array));
-      for (PetscInt i = 0; i < n; i++) {
-        const PetscReal part = spread[k] > ONE_SIDED * spread[1 - k] ? 1 : spread[1 - k] > ONE_SIDED * spread[k] ? 0 : 0.5, s = PowerOfTwo(PetscAbsScalar(array[i]), part);
-
-        array[i] = s;
-        scale[(size_t)i] *= s;
-        if (s != 1) moved = 1;
-      }
-      PetscCall(VecRestoreArray(v[k], &array));
-    }
-    CompatCallAllreduce(&moved, &all, 1, MPIU_REAL, MPIU_MAX, PetscObjectComm((PetscObject)W));
-    if (all == 0) break;
-    PetscCall(MatDiagonalScale(W, v[0], v[1]));
-    if (T) PetscCall(MatDiagonalScale(T, v[1], v[0]));
-  }
-  PetscCall(MatDestroy(&T));
-  PetscCall(VecDestroy(&v[0]));
-  PetscCall(VecDestroy(&v[1]));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
+/* ---- W ---- */
 
 /* Shifts as large as the row is, or as the matrix is where the row is zero, with the sign of the diagonal */
 static PetscErrorCode PinMatrix(Mat_SchwarzSchur *ss, Mat W)
@@ -437,7 +324,7 @@ PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
   PetscFunctionBegin;
   t.row.clear();
   t.column.clear();
-  t.scaled = ss->scaled;
+  t.scaled = (PetscBool)(ss->scaled != SCALING_NONE);
   PetscCall(MatDestroy(&t.W));
   if (ss->scaled || t.nnull) {
     Mat              copy;
@@ -445,7 +332,7 @@ PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
 
     PetscCall(MatDuplicate(A, MAT_COPY_VALUES, &copy));
     PetscCall(MatNorm(A, NORM_INFINITY, &t.norm));
-    if (ss->scaled) PetscCall(ScaleMatrix(ss, copy));
+    if (ss->scaled) PetscCall(MatSchwarzSchurScale(ss, copy, t.row, t.column));
     PetscCall(MatGetNonzeroState(copy, &before));
     if (t.nnull) PetscCall(PinMatrix(ss, copy));
     PetscCall(MatGetNonzeroState(copy, &after));

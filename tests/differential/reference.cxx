@@ -10,11 +10,44 @@ namespace differential {
 
 static const double accurate = 1e-10, singular = 1e14;
 
+/* Powers of two that bring the mean logarithm of each row and column close to zero: in turn, until hardly anything moves */
+static void Balance(const System &s, std::vector<double> *row, std::vector<double> *column)
+{
+  std::vector<double> r(s.n, 0.0), c(s.n, 0.0);
+
+  for (int pass = 0; pass < 200; pass++) {
+    std::vector<double> sum(s.n, 0.0), count(s.n, 0.0);
+    const bool          rows  = pass % 2 == 0;
+    double              moved = 0;
+
+    for (const Entry &e : s.entry) {
+      if (e.v == 0) continue;
+      const PetscInt at = rows ? e.i : e.j;
+
+      sum[at] -= std::log2(std::abs(e.v)) + (rows ? c[e.j] : r[e.i]);
+      count[at] += 1;
+    }
+    for (PetscInt i = 0; i < s.n; i++) {
+      double &old = rows ? r[i] : c[i];
+
+      if (!(count[i] > 0)) continue;
+      moved = std::max(moved, std::abs(sum[i] / count[i] - old));
+      old   = sum[i] / count[i];
+    }
+    if (moved < 0.1) break;
+  }
+  for (PetscInt i = 0; i < s.n; i++) {
+    (*row)[i]    = std::exp2(std::round(std::min(500.0, std::max(-500.0, r[i]))));
+    (*column)[i] = std::exp2(std::round(std::min(500.0, std::max(-500.0, c[i]))));
+  }
+}
+
 /* Powers of two that bring the largest entry of each row and column close to one */
-static void Equilibrate(const System &s, std::vector<double> *row, std::vector<double> *column)
+static void Equilibrate(const System &s, bool balanced, std::vector<double> *row, std::vector<double> *column)
 {
   row->assign(s.n, 1.0);
   column->assign(s.n, 1.0);
+  if (balanced) Balance(s, row, column);
   for (int pass = 0; pass < 6; pass++) {
     std::vector<double> most(s.n, 0.0), width(s.n, 0.0);
 
@@ -31,8 +64,8 @@ static void Equilibrate(const System &s, std::vector<double> *row, std::vector<d
   }
 }
 
-/* Factors once, then solves and refines */
-static Direct Lapack(const System &s, const std::vector<double> &b, bool transpose)
+/* Factors once, then solves and refines. There is more than one way to make the largest entries ones, and some are ill-conditioned. */
+static Direct Lapack(const System &s, bool balanced, const std::vector<double> &b, bool transpose)
 {
   const size_t              n = (size_t)s.n;
   std::vector<double>       a(n * n, 0.0), row, column, x(n, 0.0), r(n), best, work(4 * n);
@@ -42,7 +75,7 @@ static Direct Lapack(const System &s, const std::vector<double> &b, bool transpo
   double                    norm = 0, reciprocal = 0;
   Direct                    result;
 
-  Equilibrate(s, &row, &column);
+  Equilibrate(s, balanced, &row, &column);
   for (const Entry &e : s.entry) a[e.i + n * e.j] += e.v * row[e.i] * column[e.j];
   for (size_t j = 0; j < n; j++) {
     double sum = 0;
@@ -102,7 +135,13 @@ static Direct Mumps(const System &s, const std::vector<double> &b, bool transpos
 Direct SolveDirect(const System &s, const std::vector<double> &b, bool transpose)
 {
   if (!s.Finite() || !std::all_of(b.begin(), b.end(), [](double v) { return std::isfinite(v); })) return Direct();
-  return s.n <= 200 ? Lapack(s, b, transpose) : Mumps(s, b, transpose);
+  if (s.n > 200) return Mumps(s, b, transpose);
+  const Direct first = Lapack(s, false, b, transpose);
+
+  if (first.solved) return first;
+  const Direct second = Lapack(s, true, b, transpose);
+
+  return second.solved ? second : first;
 }
 
 Answer SolveOther(MPI_Comm comm, const System &s, Setup setup, const std::string &krylov, const std::string &pc, const std::vector<double> &b, bool transpose)

@@ -163,6 +163,13 @@ void Twist(Random &r, char type, System *s)
     Scale(s, row, one);
     s->symmetric = s->definite = s->tame = false;
     s->note += ",row-scaled";
+    if (type == 's' && r.Chance(0.5)) {
+      const double l = r.Uniform(0.5, 12.0);
+
+      for (double &v : row) v = r.Power(-l, l);
+      Scale(s, one, row);
+      s->note += ",column-scaled";
+    }
   }
   if (r.Chance(0.06)) {
     const double all = r.Power(-1, 1) * std::pow(10.0, r.Chance(0.2) ? (double)r.Integer(-120, 120) : (double)r.Integer(-30, 30));

@@ -60,6 +60,7 @@ typedef struct {
   PetscBool identity;  /* rows of the grid's end are those of the identity */
   PetscInt  hole;      /* this row and column hold zeros; -1 for none */
   PetscReal scale[4096];
+  PetscReal columns[4096]; /* of the columns, where they are not those of the rows; 0: they are */
 } Laplace;
 
 static PetscErrorCode LaplaceEntry(PetscInt row, PetscInt column, const PetscInt offset[2], PetscScalar *value, PetscBool *there, void *context)
@@ -83,7 +84,7 @@ static PetscErrorCode LaplaceEntry(PetscInt row, PetscInt column, const PetscInt
     *value = k * (l->dirichlet ? 4 : near);
   }
   if (row == l->hole || column == l->hole) *value = 0;
-  if (l->spread > 0) *value *= l->scale[row] * (l->rows ? 1 : l->scale[column]);
+  if (l->spread > 0) *value *= l->scale[row] * (l->rows ? 1 : l->columns[column] > 0 ? l->columns[column] : l->scale[column]);
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
@@ -421,6 +422,44 @@ static PetscErrorCode Right(const char name[], Mat A, PCType type, PetscBool ups
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
+/* Rows and columns that are scaled independently have more than one set of scales that makes the largest entries ones, and with some the matrix looks singular */
+static PetscErrorCode ScaledApart(void)
+{
+  const PetscInt size[6][2] = {{8, 1}, {30, 1}, {1, 12}, {3, 3}, {9, 7}, {20, 20}};
+  Laplace        l;
+  Mat            A, T;
+  PetscInt       refused = 0;
+  PetscReal      worst   = 0;
+
+  PetscFunctionBeginUser;
+  for (int k = 0; k < 60; k++) {
+    const PetscInt nx = size[k % 6][0], ny = size[k % 6][1];
+
+    PetscCall(LaplaceInit(&l, nx, ny));
+    l.dirichlet = PETSC_TRUE;
+    l.spread    = 12;
+    for (PetscInt i = 0; i < nx * ny; i++) {
+      l.scale[i]   = PetscPowReal(10, 24 * Random() - 12);
+      l.columns[i] = PetscPowReal(10, 24 * Random() - 12);
+    }
+    PetscCall(Make(nx, ny, LaplaceEntry, &l, &A));
+    PetscCall(MatTranspose(A, MAT_INITIAL_MATRIX, &T));
+    for (int side = 0; side < 2; side++) {
+      PetscReal          error;
+      KSPConvergedReason reason;
+
+      PetscCall(Solves(side ? T : A, PCLU, PETSC_FALSE, &error, &reason));
+      refused += reason < 0;
+      worst = PetscMax(worst, error);
+    }
+    PetscCall(MatDestroy(&A));
+    PetscCall(MatDestroy(&T));
+  }
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "rows and columns scaled apart: refused %" PetscInt_FMT "\n", refused));
+  PetscCall(SayError("those that were solved", worst, 1e-13));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
 static PetscErrorCode Scaled(void)
 {
   Laplace l;
@@ -734,6 +773,7 @@ int main(int argc, char **argv)
   PetscCall(PetscRandomSeed(rnd));
   PetscCall(NullSpaces());
   PetscCall(Scaled());
+  PetscCall(ScaledApart());
   PetscCall(IndefiniteCases(SIGNS, "signs", cases));
   PetscCall(IndefiniteCases(ZERO_DIAGONAL, "zero diagonal", cases));
   PetscCall(IndefiniteCases(SKEW, "skew", cases));
