@@ -699,7 +699,7 @@ double FactorBackwardError(double norm, double residual, double x, double b)
   const double lost = 64 * std::numeric_limits<double>::denorm_min(), down = DBL_EPSILON;
   double       size = norm * x + b;
 
-  if (residual <= lost || residual / std::max(norm, 1.) <= lost) return 0;
+  if (residual <= lost * std::max(norm, 1.)) return 0;
   if (size <= DBL_MAX) return residual / size;
   size = norm * (down * x) + down * b;
   return size <= DBL_MAX ? down * residual / size : DBL_MAX;

@@ -3,12 +3,10 @@
 
   Largest entries: each sweep takes the square roots of the largest entries of rows and columns out of them (Ruiz 2001). The result is not unique: rows and columns that were scaled independently may end in
   an ill-conditioned matrix whose largest entries are all 1. Logarithms: the least sum of squares of the entries' logarithms (Curtis and Reid 1972), whose result does not depend on how the matrix was scaled
-  before, followed by the largest entries. It hears of entries that are tiny beside
-  their row, as the largest entries do not, and is for that reason what comes second.
+  before, followed by the largest entries. They hear of entries that are tiny beside their row, as the largest entries do not, and are for that reason what comes second.
 */
 #include "mat/schwarzschur/schwarzschur.h"
 #include "mat/compat/petscversion.h"
-#include <algorithm>
 #include <cmath>
 
 /* Sweeps over the largest entries: each takes the square root of what is missing */
@@ -18,8 +16,8 @@ static const PetscReal ONE_SIDED = 32;
 /* Passes over the logarithms, steps of conjugate gradients in each, and the root mean square of what these may leave, in bits */
 static const int       LOG_PASSES = 8, LOG_STEPS = 100;
 static const PetscReal LOG_LEFT = 0.01;
-/* Bits: an entry so much smaller than most counts as tiny, and scales have to differ by so much to be tried, and by no more to be of use */
-static const PetscReal LOG_TINY = 8, LOG_UNEVEN = 5, LOG_MOST = 500;
+/* Bits: an entry so much smaller than most counts as tiny, and larger exponents are of no use */
+static const PetscReal LOG_TINY = 8, LOG_MOST = 500;
 
 /* ---- largest entries ---- */
 
@@ -132,8 +130,14 @@ static PetscErrorCode ScaleLargest(const Mat_SchwarzSchur *ss, Mat W, std::vecto
 
 /* ---- logarithms ---- */
 
-/* From their exponents; scale may be null */
-static PetscErrorCode PowersOfTwo(Vec v, std::vector<PetscReal> *scale)
+/* Rows and columns have scales of their own unless the factors are symmetric */
+static int Sides(const Mat_SchwarzSchur *ss)
+{
+  return ss->used == FACTOR_LU ? 2 : 1;
+}
+
+/* Scales from their exponents, also in scale unless that is null */
+static PetscErrorCode FromExponents(Vec v, std::vector<PetscReal> *scale)
 {
   PetscScalar *array;
   PetscInt     n;
@@ -238,7 +242,7 @@ static PetscErrorCode Logarithms(Mat A, int sides, PetscBool weigh, Vec u[])
     PetscCall(VecGetArray(work[COUNT][k], &count));
     for (PetscInt i = 0; i < n; i++) {
       if (count[i] == 0.) count[i] = 1;
-    };
+    }
     PetscCall(VecRestoreArray(work[COUNT][k], &count));
     PetscCall(VecSet(work[DIRECTION][k], 0));
   }
@@ -312,7 +316,7 @@ static PetscErrorCode WeighedLogarithms(Mat A, int sides, Vec total[])
     if (!(moved > 0)) break;
     PetscCall(Largest(sides, total, &moved));
     if (moved > LOG_MOST) break;
-    for (int k = 0; k < sides; k++) PetscCall(PowersOfTwo(u[k], nullptr));
+    for (int k = 0; k < sides; k++) PetscCall(FromExponents(u[k], nullptr));
     PetscCall(MatDiagonalScale(W, u[0], u[sides - 1]));
   }
   PetscCall(MatDestroy(&W));
@@ -323,7 +327,7 @@ static PetscErrorCode WeighedLogarithms(Mat A, int sides, Vec total[])
 /* Scales W, and what row and column hold */
 static PetscErrorCode ScaleLogarithms(const Mat_SchwarzSchur *ss, Mat W, std::vector<PetscReal> &row, std::vector<PetscReal> &column)
 {
-  const int sides = ss->used == FACTOR_LU ? 2 : 1;
+  const int sides = Sides(ss);
   Vec       u[2];
   PetscReal most;
 
@@ -332,7 +336,7 @@ static PetscErrorCode ScaleLogarithms(const Mat_SchwarzSchur *ss, Mat W, std::ve
   PetscCall(WeighedLogarithms(W, sides, u));
   PetscCall(Largest(sides, u, &most));
   if (most <= LOG_MOST) {
-    for (int k = 0; k < sides; k++) PetscCall(PowersOfTwo(u[k], k ? &column : &row));
+    for (int k = 0; k < sides; k++) PetscCall(FromExponents(u[k], k ? &column : &row));
     if (sides == 1) column = row;
     PetscCall(MatDiagonalScale(W, u[0], u[sides - 1]));
   }
@@ -351,24 +355,24 @@ PetscErrorCode MatSchwarzSchurScale(const Mat_SchwarzSchur *ss, Mat W, std::vect
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode MatSchwarzSchurUneven(const Mat_SchwarzSchur *ss, Mat A, PetscBool *uneven)
+PetscErrorCode MatSchwarzSchurUneven(const Mat_SchwarzSchur *ss, Mat A, PetscReal *bits)
 {
-  const int sides = ss->used == FACTOR_LU ? 2 : 1;
+  const int sides = Sides(ss);
   Vec       u[2];
-  PetscReal most, bits = 0;
+  PetscReal most;
 
   PetscFunctionBegin;
+  *bits = 0;
   PetscCall(MatCreateVecs(A, &u[1], &u[0]));
   PetscCall(WeighedLogarithms(A, sides, u));
   PetscCall(Largest(sides, u, &most));
-  for (int k = 0; k < sides; k++) {
+  for (int k = 0; k < sides && most <= LOG_MOST; k++) {
     PetscReal low, high;
 
     PetscCall(VecMin(u[k], nullptr, &low));
     PetscCall(VecMax(u[k], nullptr, &high));
-    bits = PetscMax(bits, high - low);
+    *bits = PetscMax(*bits, high - low);
   }
-  *uneven = (PetscBool)(bits > LOG_UNEVEN && most <= LOG_MOST);
   PetscCall(VecDestroy(&u[0]));
   PetscCall(VecDestroy(&u[1]));
   PetscFunctionReturn(PETSC_SUCCESS);

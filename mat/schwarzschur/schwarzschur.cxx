@@ -27,8 +27,8 @@ static PetscErrorCode Reset(Mat_SchwarzSchur *ss)
   PetscCall(MatDestroy(&ss->A));
   PlanDestroy(ss->plan);
   ss->plan       = nullptr;
+  ss->scaled     = SCALING_NONE;
   ss->indefinite = ss->toosmall = ss->fellback = ss->shared = ss->delayed = PETSC_FALSE;
-  ss->scaled                                                              = SCALING_NONE;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -76,8 +76,8 @@ struct Mat_SchwarzSchur {
   PetscBool             measured   = PETSC_FALSE; /* whether the factors are good for any right-hand side has been looked at */
   PetscBool             check      = PETSC_TRUE;  /* off once a solve has shown that nothing needs refining */
   PetscInt              nrefined   = 0;
-  PetscReal             error      = -1; /* backward error of the last solve that was checked */
-  PetscReal             spread     = -1; /* of the largest entries of rows or columns, once it has been asked for */
+  PetscReal             error      = -1;          /* backward error of the last solve that was checked */
+  PetscReal             spread = -1, uneven = -1; /* of the largest entries of rows or columns, and of the logarithms, once they have been asked for */
 };
 
 /* Backward errors: the one that refinement aims at, the one from which on it is worth its time, the one that is expected of factors whose pivots are in doubt, and the one above which no answer is given */
@@ -104,8 +104,8 @@ PETSC_INTERN PetscErrorCode MatSchwarzSchurResetTransform(Mat_SchwarzSchur *ss);
 /* ---- scaling (scaling.cxx) ---- */
 /* The largest ratio of two rows' or two columns' largest entries */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Mat A, PetscReal *spread);
-/* Whether the logarithms of the entries tell of rows or columns that are scaled differently, whatever their largest entries say */
-PETSC_INTERN PetscErrorCode MatSchwarzSchurUneven(const Mat_SchwarzSchur *ss, Mat A, PetscBool *uneven);
+/* By how many bits the scales of two rows or two columns differ that the logarithms of the entries tell, whatever their largest entries say; 0 where these scales are of no use */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurUneven(const Mat_SchwarzSchur *ss, Mat A, PetscReal *bits);
 /* Scales W in the way that ss asks for, by powers of two, and tells them */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurScale(const Mat_SchwarzSchur *ss, Mat W, std::vector<PetscReal> &row, std::vector<PetscReal> &column);
 

@@ -283,29 +283,29 @@ static PetscErrorCode MatSchwarzSchurUsePivots(Mat F, PetscBool *done)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The next way to scale the matrix, if it is worth it */
+/* The next way to scale the matrix, if it is worth it. What is found out of the values is kept, since solves may ask again. */
 static PetscErrorCode MatSchwarzSchurUseScale(Mat F, PetscReal from, PetscBool *done)
 {
-  Mat_SchwarzSchur *ss = (Mat_SchwarzSchur *)F->data;
+  Mat_SchwarzSchur   *ss   = (Mat_SchwarzSchur *)F->data;
+  SchwarzSchurScaling next = SCALING_NONE;
 
   PetscFunctionBegin;
-  *done = PETSC_FALSE;
-  if (ss->scaled == SCALING_LOGARITHMS) PetscFunctionReturn(PETSC_SUCCESS);
   if (ss->scaled == SCALING_NONE) {
     if (ss->spread < 0) PetscCall(MatSchwarzSchurSpread(ss, ss->A, &ss->spread));
-    *done = (PetscBool)(ss->spread > from);
-    if (*done) {
-      PetscCall(PetscInfo(F, "The largest entries of rows or columns differ by a factor of %g: the matrix is scaled by powers of two\n", (double)ss->spread));
-      ss->scaled = SCALING_LARGEST;
-      PetscFunctionReturn(PETSC_SUCCESS);
-    }
+    if (ss->spread > from) next = SCALING_LARGEST;
   }
   /* The largest entries do for a positive definite matrix: they are on the diagonal, whatever the scales were */
-  if (ss->used == FACTOR_SPD || from > SPREAD_DOUBTFUL) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(MatSchwarzSchurUneven(ss, ss->A, done));
-  if (!*done) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscInfo(F, "The matrix is scaled by powers of two that the logarithms of its entries tell\n"));
-  ss->scaled = SCALING_LOGARITHMS;
+  if (!next && ss->scaled != SCALING_LOGARITHMS && ss->used != FACTOR_SPD && from <= SPREAD_DOUBTFUL) {
+    if (ss->uneven < 0) PetscCall(MatSchwarzSchurUneven(ss, ss->A, &ss->uneven));
+    if (ss->uneven > PetscLog2Real(SPREAD_DOUBTFUL)) next = SCALING_LOGARITHMS;
+  }
+  *done = (PetscBool)(next != SCALING_NONE);
+  if (!next) PetscFunctionReturn(PETSC_SUCCESS);
+  if (next == SCALING_LARGEST)
+    PetscCall(PetscInfo(F, "The largest entries of rows or columns differ by a factor of %g: the matrix is scaled by powers of two\n", (double)ss->spread));
+  else
+    PetscCall(PetscInfo(F, "By the logarithms of the entries, the scales of rows or columns differ by %g bits: the matrix is scaled by powers of two that these tell\n", (double)ss->uneven));
+  ss->scaled = next;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -488,6 +488,7 @@ PetscErrorCode MatFactorNumeric_SchwarzSchur(Mat F, Mat A, const MatFactorInfo *
   ss->check    = PETSC_TRUE;
   ss->error    = -1;
   ss->spread   = -1;
+  ss->uneven   = -1;
   ss->nrefined = 0;
   ss->nnumeric++;
   PetscCall(MatSchwarzSchurFindNullSpace(F, A));
