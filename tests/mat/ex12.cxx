@@ -646,6 +646,53 @@ static PetscErrorCode Overflow(PCType type)
   PetscFunctionReturn((PetscErrorCode)0);
 }
 
+/* Right-hand sides of which underflow leaves few digits: a residual of some of the smallest numbers is as good as any, and nothing of it stays for the next solve */
+static PetscErrorCode Underflow(PCType type)
+{
+  Laplace l;
+  Mat     A;
+  KSP     ksp;
+  Vec     b, x, r;
+
+  PetscFunctionBeginUser;
+  PetscCall(LaplaceInit(&l, 20, 20));
+  l.dirichlet = PETSC_TRUE;
+  PetscCall(Make(20, 20, LaplaceEntry, &l, &A));
+  PetscCall(Solver(A, A, type, &ksp));
+  PetscCall(MatCreateVecs(A, &x, &b));
+  PetscCall(VecDuplicate(b, &r));
+  for (int k = 0; k < 4; k++) {
+    const PetscReal    scale = k < 2 ? 1 : 1e-290;
+    KSPConvergedReason reason;
+    PetscReal          left;
+    char               text[64];
+
+    if (k == 2) PetscCall(MatScale(A, scale));
+    PetscCall(VecSetRandom(b, rnd));
+    PetscCall(VecScale(b, k % 2 ? scale : 1e-320));
+    PetscCall(PetscSNPrintf(text, sizeof(text), "matrix of %g, %s right-hand side, %s", (double)scale, k % 2 ? "ordinary" : "denormal", type));
+    if (k % 2) {
+      PetscCall(SaySolve(text, ksp, A, b, x));
+      continue;
+    }
+    PetscCall(KSPSolve(ksp, b, x));
+    PetscCall(KSPGetConvergedReason(ksp, &reason));
+    PetscCall(MatMult(A, x, r));
+    PetscCall(VecAYPX(r, -1.0, b));
+    PetscCall(VecNorm(r, NORM_INFINITY, &left));
+    if (reason < 0)
+      PetscCall(Say(text, KSPConvergedReasons[reason]));
+    else
+      PetscCall(SayError(text, left, 1e-321));
+  }
+  PetscCall(VecDestroy(&r));
+  PetscCall(VecDestroy(&b));
+  PetscCall(VecDestroy(&x));
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(MatDestroy(&A));
+  PetscFunctionReturn((PetscErrorCode)0);
+}
+
 /* An error in the middle of a solve, where single precision does not do and there is no memory for double; and another solve */
 static PetscErrorCode NoMemory(void)
 {
@@ -782,6 +829,8 @@ int main(int argc, char **argv)
   PetscCall(NotFinite(PCCHOLESKY));
   PetscCall(Overflow(PCLU));
   PetscCall(Overflow(PCCHOLESKY));
+  PetscCall(Underflow(PCLU));
+  PetscCall(Underflow(PCCHOLESKY));
   PetscCall(PetscOptionsHasName(NULL, NULL, "-little_pc_type", &little));
   if (little) PetscCall(NoMemory());
   PetscCall(Empty());
