@@ -11,6 +11,8 @@
 static const double MEMORY = 0.9;
 /* Norm times solution over right-hand side from which on a matrix is singular to working precision */
 static const PetscReal SINGULAR_DOUBLE = 1e14, SINGULAR_SINGLE = 1e6;
+/* Residual over right-hand side that refinement must reach where pivots were replaced: of a singular matrix it only makes the solution larger, and with it the error smaller */
+static const PetscReal REPLACED_LEAVE = 1e-3;
 /* Ratios of rows' sizes from which on the matrix is scaled: without a look at the factors, and where their pivots are in doubt */
 static const PetscReal SPREAD_EAGER = 1e9, SPREAD_DOUBTFUL = 32;
 
@@ -326,7 +328,8 @@ static PetscErrorCode SchwarzSchurJudge(Mat F, const char **bad, PetscBool *agai
   error = PETSC_MAX_REAL;
   size  = PETSC_MAX_REAL;
   if (!(ss->found.null > 0)) PetscCall(MatSchwarzSchurProbe(ss, &error, &size));
-  const bool accurate = error <= SCHWARZSCHUR_REGULAR, regular = size < (ss->single ? SINGULAR_SINGLE : SINGULAR_DOUBLE);
+  const bool settled  = info.replaced == 0 || ss->delayed || error * size <= REPLACED_LEAVE;
+  const bool accurate = error <= SCHWARZSCHUR_REGULAR && settled, regular = size < (ss->single ? SINGULAR_SINGLE : SINGULAR_DOUBLE);
   if (accurate && (regular || ss->lenient)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscInfo(F, "A solve with the factors has a backward error of %g and grows by %g; pivots differ by %g, %g were replaced\n", (double)error, (double)size, info.ratio, info.replaced));
   if (ss->single) {
