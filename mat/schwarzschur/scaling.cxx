@@ -155,8 +155,9 @@ static PetscErrorCode FromExponents(Vec v, std::vector<PetscReal> *scale)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Weights of the entries, times the logarithms of their moduli or not; zeros where entries are zero or not finite */
-static PetscErrorCode FillLogarithms(Mat A, PetscBool logarithms, PetscBool weigh, Mat L)
+/* Entries of L, which has the pattern of A, from those of A */
+template <class Function>
+static PetscErrorCode FillFrom(Mat A, Mat L, Function entry)
 {
   Mat       from[2] = {A, nullptr}, to[2] = {L, nullptr};
   PetscBool distributed;
@@ -173,18 +174,33 @@ static PetscErrorCode FillLogarithms(Mat A, PetscBool logarithms, PetscBool weig
 
     PetscCall(SchwarzSchurGetRows(from[b], PETSC_TRUE, &rows));
     PetscCall(MatSeqAIJGetArray(to[b], &l));
-    for (PetscInt k = 0; k < rows.ia[rows.n]; k++) {
-      const PetscReal a = PetscAbsScalar(rows.aa[k]);
-
-      l[k] = 0;
-      if (!(a > 0) || PetscIsInfOrNanReal(a)) continue;
-      const PetscReal bits = std::log2(a), weight = weigh && bits < -LOG_TINY ? -LOG_TINY / bits : 1;
-
-      l[k] = logarithms ? weight * bits : weight;
-    }
+    for (PetscInt k = 0; k < rows.ia[rows.n]; k++) l[k] = entry(rows.aa[k]);
     PetscCall(MatSeqAIJRestoreArray(to[b], &l));
     PetscCall(SchwarzSchurRestoreRows(from[b], &rows));
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Weights of the entries, times the logarithms of their moduli or not; zeros where entries are zero or not finite */
+static PetscErrorCode FillLogarithms(Mat A, PetscBool logarithms, PetscBool weigh, Mat L)
+{
+  PetscFunctionBegin;
+  PetscCall(FillFrom(A, L, [=](PetscScalar v) {
+    const PetscReal a = PetscAbsScalar(v);
+
+    if (!(a > 0) || PetscIsInfOrNanReal(a)) return 0.;
+    const PetscReal bits = std::log2(a), weight = weigh && bits < -LOG_TINY ? -LOG_TINY / bits : 1;
+
+    return logarithms ? weight * bits : weight;
+  }));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode MatSchwarzSchurModuli(Mat A, Mat *moduli)
+{
+  PetscFunctionBegin;
+  PetscCall(MatDuplicate(A, MAT_DO_NOT_COPY_VALUES, moduli));
+  PetscCall(FillFrom(A, *moduli, [](PetscScalar v) { return PetscAbsScalar(v); }));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

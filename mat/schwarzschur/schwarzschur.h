@@ -30,8 +30,9 @@ struct SchwarzSchurAsked {
 
 /* The system that is factored where it is not that of A: W = P (R A C + shifts on the diagonal) P^T, with diagonal matrices R and C, and a permutation P to natural order */
 struct SchwarzSchurTransform {
-  Mat                      W    = nullptr;
-  PetscReal                norm = 0;               /* largest sum of moduli in a row of A, where W is scaled or shifted */
+  Mat                      W      = nullptr;
+  Mat                      moduli = nullptr;       /* |A|, where W is scaled */
+  PetscReal                norm   = 0;             /* largest sum of moduli in a row of A, where W is scaled or shifted */
   std::vector<PetscReal>   row, column;            /* R and C, powers of two */
   std::vector<PetscScalar> right, left;            /* orthonormal bases of the null spaces of A and A^H, n x nnull and n x nleft */
   PetscInt                 nnull = 0, nleft = 0;   /* vectors of both */
@@ -107,6 +108,8 @@ PETSC_INTERN PetscErrorCode MatSchwarzSchurSpread(const Mat_SchwarzSchur *ss, Ma
 /* By how many bits the scales of two rows or two columns differ that the logarithms of the entries tell, whatever their largest entries say; 0 where these scales are of no use */
 PETSC_INTERN PetscErrorCode MatSchwarzSchurUneven(const Mat_SchwarzSchur *ss, Mat A, PetscReal *bits);
 /* Scales W in the way that ss asks for, by powers of two, and tells them */
+/* The moduli of the entries */
+PETSC_INTERN PetscErrorCode MatSchwarzSchurModuli(Mat A, Mat *moduli);
 PETSC_INTERN PetscErrorCode MatSchwarzSchurScale(const Mat_SchwarzSchur *ss, Mat W, std::vector<PetscReal> &row, std::vector<PetscReal> &column);
 
 /* ---- refinement (refine.cxx) ---- */

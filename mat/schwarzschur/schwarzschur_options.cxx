@@ -253,7 +253,8 @@ PetscErrorCode MatSchwarzSchurComposeOptions(Mat F, PetscBool compose)
 
   Factors whose pivots were replaced, or are small beside the matrix, are tried on a vector before they are used. Where they lead to no small residual, or a later solve finds none, the matrix is
   factored in double precision, scaled from both sides by powers of two (from largest entries, then from logarithms), or factored again by LU with pivots that may leave their separator, which takes two to four times as long; those factors are on the host,
-  and of a distributed matrix on the first process. -ksp_view and -info tell. What has been found out is kept for the following factorizations with the same pattern.
+  and of a distributed matrix on the first process. On the host, solves of a scaled matrix are refined until each component of the residual is small beside the moduli that it is a difference of, so that what is
+  small in the scaled system is right as well; this takes one to three more solves. -ksp_view and -info tell. What has been found out is kept for the following factorizations with the same pattern.
 
   A singular matrix whose null space has been attached to it with `MatSetNullSpace()`, or to the operator of the `KSP`, is solved up to that null space: one unknown is fixed for each of its vectors, the part of
   the right-hand side that no solution reaches is left out, and the solution is orthogonal to the null space. The left null space is that of `MatSetTransposeNullSpace()`, the same one, or found by a transposed solve.

@@ -326,6 +326,8 @@ PetscErrorCode MatSchwarzSchurMakeTransform(Mat F, Mat A)
   t.column.clear();
   t.scaled = (PetscBool)(ss->scaled != SCALING_NONE);
   PetscCall(MatDestroy(&t.W));
+  PetscCall(MatDestroy(&t.moduli));
+  if (ss->scaled) PetscCall(MatSchwarzSchurModuli(A, &t.moduli));
   if (ss->scaled || t.nnull) {
     Mat              copy;
     PetscObjectState before, after;
@@ -432,6 +434,7 @@ PetscErrorCode MatSchwarzSchurResetTransform(Mat_SchwarzSchur *ss)
 {
   PetscFunctionBegin;
   PetscCall(MatDestroy(&ss->transform.W));
+  PetscCall(MatDestroy(&ss->transform.moduli));
   ss->transform = SchwarzSchurTransform();
   PetscFunctionReturn(PETSC_SUCCESS);
 }
