@@ -150,7 +150,8 @@ static PetscErrorCode ComponentResidual(const Mat_SchwarzSchur *ss, SchwarzSchur
   Where columns are scaled far apart, components that are small in the scaled solution are as large in x as the others, and those of b likewise. They are lost beside the large ones, whatever the normwise
   error says; each step brings back what lies within the precision of the last correction.
 */
-static PetscErrorCode RefineComponents(const Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement)
+static PetscErrorCode RefineComponents(const Mat_SchwarzSchur *ss, SchwarzSchurExecutor *executor, FactorTranspose trans, PetscInt nrhs, const PetscScalar *b, PetscInt ldb, PetscScalar *x, PetscInt ldx, SchwarzSchurRefinement *refinement,
+                                       PetscReal *error)
 {
   const PetscInt           n = executor->n;
   std::vector<PetscScalar> kept((size_t)n * (size_t)nrhs);
@@ -174,8 +175,10 @@ static PetscErrorCode RefineComponents(const Mat_SchwarzSchur *ss, SchwarzSchurE
       continue;
     }
     for (PetscInt q = 0; q < nrhs; q++) PetscCall(PetscArraycpy(x + (size_t)q * ldx, kept.data() + (size_t)q * n, n));
+    now = before;
     break;
   }
+  *error = now;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -203,9 +206,19 @@ PetscErrorCode MatSchwarzSchurSolveWith(const Mat_SchwarzSchur *ss, SchwarzSchur
     b   = c;
     ldb = executor->n;
   }
-  PetscCall(RefineLoop(executor, ss->A, t.norm, trans, nrhs, b, ldb, x, ldx, SCHWARZSCHUR_OUTER_RESIDUAL, SCHWARZSCHUR_OUTER_CORRECTION, size.data(), refinement,
-                       [&](const PetscScalar *v, PetscInt ldv, PetscScalar *y, PetscInt ldy) { return SolveTransformed(ss, executor, trans, nrhs, v, ldv, y, ldy, &inner); }));
-  if (t.scaled && refinement->finite && refinement->error <= SCHWARZSCHUR_USELESS) PetscCall(RefineComponents(ss, executor, trans, nrhs, b, ldb, x, ldx, refinement));
+  PetscReal scaled = -1, components;
+
+  PetscCall(RefineLoop(executor, ss->A, t.norm, trans, nrhs, b, ldb, x, ldx, SCHWARZSCHUR_OUTER_RESIDUAL, SCHWARZSCHUR_OUTER_CORRECTION, size.data(), refinement, [&](const PetscScalar *v, PetscInt ldv, PetscScalar *y, PetscInt ldy) {
+    PetscFunctionBegin;
+    PetscCall(SolveTransformed(ss, executor, trans, nrhs, v, ldv, y, ldy, &inner));
+    if (scaled < 0) scaled = inner.error;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }));
+  if (t.scaled && refinement->finite && refinement->error <= SCHWARZSCHUR_USELESS) {
+    PetscCall(RefineComponents(ss, executor, trans, nrhs, b, ldb, x, ldx, refinement, &components));
+    /* Factors that are bad in the scaled system are bad, also where the large components of x make the residual look small */
+    if (scaled > SCHWARZSCHUR_REGULAR && components > SCHWARZSCHUR_REGULAR) refinement->error = PetscMax(refinement->error, PetscMin(scaled, components));
+  }
   refinement->steps += inner.steps;
   refinement->first = PetscMax(refinement->first, inner.first);
   PetscFunctionReturn(PETSC_SUCCESS);

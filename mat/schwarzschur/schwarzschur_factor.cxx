@@ -11,8 +11,8 @@
 static const double MEMORY = 0.9;
 /* Norm times solution over right-hand side from which on a matrix is singular to working precision */
 static const PetscReal SINGULAR_DOUBLE = 1e14, SINGULAR_SINGLE = 1e6;
-/* Residual over right-hand side that refinement must reach where pivots were replaced: of a singular matrix it only makes the solution larger, and with it the error smaller */
-static const PetscReal REPLACED_LEAVE = 1e-3;
+/* Residual over right-hand side that refinement must reach, where pivots were replaced and else: of a singular matrix it only makes the solution larger, and with it the error smaller */
+static const PetscReal REPLACED_LEAVE = 1e-3, REGULAR_LEAVE = 3e-2;
 /* Ratios of rows' sizes from which on the matrix is scaled: without a look at the factors, and where their pivots are in doubt */
 static const PetscReal SPREAD_EAGER = 1e9, SPREAD_DOUBTFUL = 32;
 
@@ -328,8 +328,10 @@ static PetscErrorCode SchwarzSchurJudge(Mat F, const char **bad, PetscBool *agai
   error = PETSC_MAX_REAL;
   size  = PETSC_MAX_REAL;
   if (!(ss->found.null > 0)) PetscCall(MatSchwarzSchurProbe(ss, &error, &size));
-  const bool settled  = info.replaced == 0 || ss->delayed || error * size <= REPLACED_LEAVE;
+  const bool settled  = ss->delayed || error * size <= (info.replaced > 0 ? REPLACED_LEAVE : REGULAR_LEAVE);
   const bool accurate = error <= SCHWARZSCHUR_REGULAR && settled, regular = size < (ss->single ? SINGULAR_SINGLE : SINGULAR_DOUBLE);
+  /* Other pivots would find the same */
+  const bool singular = error <= SCHWARZSCHUR_REGULAR && !regular && !ss->lenient && info.replaced == 0;
   if (accurate && (regular || ss->lenient)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscInfo(F, "A solve with the factors has a backward error of %g and grows by %g; pivots differ by %g, %g were replaced\n", (double)error, (double)size, info.ratio, info.replaced));
   if (ss->single) {
@@ -338,7 +340,7 @@ static PetscErrorCode SchwarzSchurJudge(Mat F, const char **bad, PetscBool *agai
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(MatSchwarzSchurUseScale(F, SPREAD_DOUBTFUL, again));
-  if (!*again && !accurate && !(ss->found.null > 0)) PetscCall(MatSchwarzSchurUsePivots(F, again));
+  if (!*again && !accurate && !singular && !(ss->found.null > 0)) PetscCall(MatSchwarzSchurUsePivots(F, again));
   if (*again) PetscFunctionReturn(PETSC_SUCCESS);
   if (ss->transform.attached)
     *bad =
