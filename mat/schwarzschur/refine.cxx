@@ -262,6 +262,8 @@ PetscErrorCode MatSchwarzSchurMeasure(const Mat_SchwarzSchur *ss, PetscReal *err
   const PetscInt           n        = executor->n;
   std::vector<PetscScalar> host, zero((size_t)n, 0.0);
   PetscScalar             *b, *r, *x;
+  /* What was factored as a symmetric matrix must solve for what only the transpose of another one reaches */
+  const FactorTranspose trans = ss->used == FACTOR_LU || ss->hermitian ? FACTOR_NOTRANS : FACTOR_TRANS;
 
   PetscFunctionBegin;
   PetscCall(ProbeVector(ss, host));
@@ -271,7 +273,7 @@ PetscErrorCode MatSchwarzSchurMeasure(const Mat_SchwarzSchur *ss, PetscReal *err
   PetscCall(executor->Work(SCHWARZSCHUR_RESIDUAL, 1, &r));
   PetscCall(executor->Upload(1, zero.data(), n, r));
   PetscCall(executor->Upload(1, host.data(), n, x));
-  PetscCall(executor->Residual(ss->transform.W, ss->found.norms.sum, FACTOR_NOTRANS, 1, r, n, x, n, b, nullptr, error));
+  PetscCall(executor->Residual(ss->transform.W, ss->found.norms.sum, trans, 1, r, n, x, n, b, nullptr, error));
   PetscCall(executor->Solve(FACTOR_NOTRANS, 1, b, n, x, n));
   PetscCall(executor->Residual(ss->transform.W, ss->found.norms.sum, FACTOR_NOTRANS, 1, b, n, x, n, r, nullptr, error));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -86,7 +86,7 @@ static PetscErrorCode SolveColumns(Mat F, FactorTranspose trans, PetscInt nrhs, 
 
     PetscCall(executor->Density(b, &part));
     if (part >= DENSE) {
-      if (ss->used != FACTOR_SPD) PetscCall(MatSchwarzSchurMeasure(ss, &error));
+      PetscCall(MatSchwarzSchurMeasure(ss, &error));
       ss->check    = (PetscBool)(error > SCHWARZSCHUR_GOOD);
       ss->measured = PETSC_TRUE;
     }
