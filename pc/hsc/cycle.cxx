@@ -41,11 +41,11 @@ static inline void ForLength(const Run &run, int row, size_t at, Body &&body)
   }
 }
 
-template <int LENGTH, typename Real>
-static inline Real Dot(const Real *w, const int *col, const Real *x, int length)
+template <int LENGTH, typename Real, typename Number>
+static inline Number Dot(const Real *w, const int *col, const Number *x, int length)
 {
   if constexpr (LENGTH > 0) {
-    Real a = 0, b = 0;
+    Number a = 0, b = 0;
 
     for (int k = 0; k + 1 < LENGTH; k += 2) {
       a += w[k] * x[col[k]];
@@ -54,8 +54,8 @@ static inline Real Dot(const Real *w, const int *col, const Real *x, int length)
     if constexpr (LENGTH % 2) a += w[LENGTH - 1] * x[col[LENGTH - 1]];
     return a + b;
   } else {
-    Real a = 0, b = 0, c = 0, d = 0;
-    int  k = 0;
+    Number a = 0, b = 0, c = 0, d = 0;
+    int    k = 0;
 
     for (; k + 3 < length; k += 4) {
       a += w[k] * x[col[k]];
@@ -69,8 +69,8 @@ static inline Real Dot(const Real *w, const int *col, const Real *x, int length)
 }
 
 /* r_C += W (r_F / D): what a fine vertex passes on to its coarse neighbours */
-template <typename Real>
-static void Restrict(const Level<Real> &L, const Real *rf, Real *rc)
+template <typename Real, typename Number>
+static void Restrict(const Level<Real> &L, const Number *rf, Number *rc)
 {
   const Real *w = L.fweight.data(), *inv = L.finv.data();
   const int  *col = L.fcol.data();
@@ -80,8 +80,8 @@ static void Restrict(const Level<Real> &L, const Real *rf, Real *rc)
   for (const Run &run : L.frun) {
     ForLength(run, row, at, [&](auto fixed, int f, size_t k, int m, int length) {
       for (int i = 0; i < m; i++, f++) {
-        const Real t = rf[f] * inv[f];
-        const int  n = decltype(fixed)::length ? decltype(fixed)::length : length;
+        const Number t = rf[f] * inv[f];
+        const int    n = decltype(fixed)::length ? decltype(fixed)::length : length;
 
         for (int j = 0; j < n; j++, k++) rc[col[k]] += w[k] * t;
       }
@@ -92,8 +92,8 @@ static void Restrict(const Level<Real> &L, const Real *rf, Real *rc)
 }
 
 /* y(f) = (r_F + W x_C) / D for every fine vertex f */
-template <typename Real, typename Put>
-static void Interpolate(const Level<Real> &L, const Real *rf, const Real *x, Put &&put)
+template <typename Real, typename Number, typename Put>
+static void Interpolate(const Level<Real> &L, const Number *rf, const Number *x, Put &&put)
 {
   const Real *w = L.fweight.data(), *inv = L.finv.data();
   const int  *col = L.fcol.data();
@@ -110,8 +110,8 @@ static void Interpolate(const Level<Real> &L, const Real *rf, const Real *x, Put
 }
 
 /* row(i, p, sum of w x) for all rows of the matrix, i counting rows as they are stored and p being the vertex */
-template <bool REVERSE, typename Real, typename Row>
-static void ForRows(const Level<Real> &L, const Real *x, Row &&visit)
+template <bool REVERSE, typename Real, typename Number, typename Row>
+static void ForRows(const Level<Real> &L, const Number *x, Row &&visit)
 {
   const Real *w   = L.sweight.data();
   const int  *col = L.scol.data(), *place = L.srow.data();
@@ -161,12 +161,12 @@ static void ForRows(const Level<Real> &L, const Real *x, Row &&visit)
   }
 }
 
-template <typename Real>
-void Residual(const Level<Real> &L, const Real *r, const Real *x, Real *out)
+template <typename Real, typename Number>
+void Residual(const Level<Real> &L, const Number *r, const Number *x, Number *out)
 {
   const Real *inv = L.sinv.data();
 
-  ForRows<false>(L, x, [=](int i, int p, Real wx) { out[p] = inv[i] > 0 ? r[p] + wx - x[p] / inv[i] : 0; });
+  ForRows<false>(L, x, [=](int i, int p, Number wx) { out[p] = inv[i] > 0 ? r[p] + wx - x[p] / inv[i] : 0; });
 }
 
 /*
@@ -174,7 +174,8 @@ void Residual(const Level<Real> &L, const Real *r, const Real *x, Real *out)
   the right-hand side.
 */
 template <typename Real>
-void Cycle<Real>::Smooth(const Hierarchy<Real> &h, int l, const Sweeps &s, bool pre, bool begun, Real *r, Real *y)
+template <typename Number>
+void Cycle<Real>::Smooth(const Hierarchy<Real> &h, int l, const Sweeps &s, bool pre, bool begun, Number *r, Number *y)
 {
   const Level<Real> &L      = h.level[l];
   const Real        *inv    = L.sinv.data();
@@ -189,22 +190,22 @@ void Cycle<Real>::Smooth(const Hierarchy<Real> &h, int l, const Sweeps &s, bool 
       ranks->End(l == 0, r);
     }
     if (s.jacobi) {
-      Real      *t     = scratch.data();
-      const Real omega = (Real)s.omega;
+      Number      *t     = vectors.template In<Number>().scratch.data();
+      const Number omega = (Number)s.omega;
 
-      ForRows<false>(L, y, [=](int i, int p, Real wx) { t[p] = y[p] + omega * ((r[p] + wx) * inv[i] - y[p]); });
+      ForRows<false>(L, y, [=](int i, int p, Number wx) { t[p] = y[p] + omega * ((r[p] + wx) * inv[i] - y[p]); });
       Copy(y, t, L.n);
     } else if (pre)
-      ForRows<true>(L, y, [=](int i, int p, Real wx) { y[p] = (r[p] + wx) * inv[i]; });
+      ForRows<true>(L, y, [=](int i, int p, Number wx) { y[p] = (r[p] + wx) * inv[i]; });
     else
-      ForRows<false>(L, y, [=](int i, int p, Real wx) { y[p] = (r[p] + wx) * inv[i]; });
+      ForRows<false>(L, y, [=](int i, int p, Number wx) { y[p] = (r[p] + wx) * inv[i]; });
   }
   if (ranks && sweeps) ranks->Restore(r);
 }
 
 /* out = r - A x with the whole matrix of the level */
-template <typename Real>
-static void ResidualOn(const Hierarchy<Real> &h, int l, Real *r, const Real *x, Real *out)
+template <typename Real, typename Number>
+static void ResidualOn(const Hierarchy<Real> &h, int l, Number *r, const Number *x, Number *out)
 {
   Ranks<Real> *ranks = h.ranks.get();
 
@@ -217,35 +218,48 @@ static void ResidualOn(const Hierarchy<Real> &h, int l, Real *r, const Real *x, 
   if (ranks) ranks->Restore(r);
 }
 
-/* L L' = a in the lower triangle, column by column; the matrix is too small for BLAS to be worth starting its threads */
-static bool Cholesky(int n, double *a)
+/*
+  L L' in the lower triangle, column by column, of a matrix that is given by its row sums and the moduli of its entries below the diagonal, none of which is positive. What is eliminated only
+  adds to those, so that the smallest pivot is as exact as the largest one, however weak the ties are. Pivots of pinned rows become infinite. The matrix is too small
+  for BLAS to be worth starting its threads.
+*/
+static bool Cholesky(int n, double *a, std::vector<double> &sum, const std::vector<bool> &pinned)
 {
   const size_t N = (size_t)n;
 
   for (int j = 0; j < n; j++) {
-    double *c = a + j * N;
+    double *c = a + j * N, e = sum[j];
     int     k = 0;
 
     for (; k + 3 < j; k += 4) {
       const double *p = a + k * N, *q = p + N, *r = q + N, *s = r + N, x = p[j], y = q[j], z = r[j], w = s[j];
 
-      for (int i = j; i < n; i++) c[i] -= x * p[i] + y * q[i] + z * r[i] + w * s[i];
+      for (int i = j + 1; i < n; i++) c[i] += x * p[i] + y * q[i] + z * r[i] + w * s[i];
+      e -= sum[k] * x + sum[k + 1] * y + sum[k + 2] * z + sum[k + 3] * w;
     }
     for (; k < j; k++) {
       const double *p = a + k * N, x = p[j];
 
-      for (int i = j; i < n; i++) c[i] -= x * p[i];
+      for (int i = j + 1; i < n; i++) c[i] += x * p[i];
+      e -= sum[k] * x;
     }
-    if (!(c[j] > 0.0)) return false;
-    const double d = 1.0 / std::sqrt(c[j]);
-    for (int i = j; i < n; i++) c[i] *= d;
+    double d = e;
+    for (int i = j + 1; i < n; i++) d += c[i];
+    if (pinned[j])
+      d = std::numeric_limits<double>::infinity();
+    else if (!(d > 0.0))
+      return false;
+    c[j]            = std::sqrt(d);
+    const double in = 1.0 / c[j];
+    sum[j]          = e * in;
+    for (int i = j + 1; i < n; i++) c[i] *= -in;
   }
   return true;
 }
 
 /*
   The dense matrix of the coarsest level. A component without excess, as all of them are with pure Neumann conditions, has the constants as its
-  null space; a multiple of the projection onto them is added, which changes nothing for a right-hand side that such a system can have.
+  null space: its last vertex is pinned and the constants are projected out, but for a multiple of them that changes nothing for a right-hand side that such a system can have.
 */
 template <typename Real>
 bool Cycle<Real>::Factor(const Hierarchy<Real> &h)
@@ -253,8 +267,9 @@ bool Cycle<Real>::Factor(const Hierarchy<Real> &h)
   const int           nd = h.nd;
   const size_t        N  = (size_t)nd;
   std::vector<int>    part(nd);
-  std::vector<double> excess(nd, 0.0), most(nd, 0.0);
+  std::vector<double> sum(nd, 0.0), excess(nd, 0.0), most(nd, 0.0), d(nd, 0.0); /* excess: by component, the sum of moduli */
   std::vector<int>    count(nd, 0);
+  std::vector<bool>   pinned(nd, false);
 
   if (h.merge) {
     bool   good = true;
@@ -277,47 +292,49 @@ bool Cycle<Real>::Factor(const Hierarchy<Real> &h)
     return v;
   };
   for (int v = 0; v < nd; v++) {
-    factor[v * N + v] += h.coarse.excess[v] + h.shift[v];
+    sum[v] = (double)h.coarse.excess[v] + h.shift[v];
+    d[v] += sum[v];
     for (int k = h.coarse.uptr[v]; k < h.coarse.uptr[v + 1]; k++) {
       const int    u = h.coarse.adj[k];
       const double w = h.coarse.weight[k];
 
-      factor[v * N + v] += w;
-      factor[u * N + u] += w;
-      factor[v * N + u] -= w; /* the lower triangle, column by column */
+      d[v] += w;
+      d[u] += w;
+      factor[v * N + u] += w; /* the lower triangle, column by column */
       if (w > 0) part[root(u)] = root(v);
     }
   }
   for (int v = 0; v < nd; v++) {
     const int p = root(v);
 
-    excess[p] += h.coarse.excess[v] + h.shift[v];
-    most[p] = std::max(most[p], factor[v * N + v]);
+    excess[p] += std::abs(sum[v]);
+    most[p] = std::max(most[p], d[v]);
     count[p]++;
   }
+  floating.clear();
+  idle.clear();
   for (int p = 0; p < nd; p++) {
     if (count[p] == 0) continue;
     if (count[p] == 1) {
-      if (!(factor[p * N + p] > 0)) factor[p * N + p] = std::numeric_limits<double>::infinity();
+      /* An isolated vertex without a diagonal has no equation: its row becomes that of a unit matrix with right-hand side 0 */
+      if (!(d[p] > 0)) {
+        pinned[p] = true;
+        idle.push_back(p);
+      }
     } else if (excess[p] <= 1e-15 * most[p] * count[p]) {
+      Floating f;
+
+      f.most = most[p];
       for (int v = 0; v < nd; v++) {
         if (root(v) != p) continue;
-        for (int u = v; u < nd; u++) {
-          if (root(u) == p) factor[v * N + u] += most[p] / count[p];
-        }
+        f.vertex.push_back(v);
+        sum[v] = 0.0;
       }
+      pinned[f.vertex.back()] = true;
+      floating.push_back(std::move(f));
     }
   }
-  /* An isolated vertex without a diagonal has no equation: its row becomes that of a unit matrix with right-hand side 0 */
-  for (int p = 0; p < nd; p++) z[p] = 1.0;
-  idle.clear();
-  for (int p = 0; p < nd; p++) {
-    if (std::isinf(factor[p * N + p])) {
-      factor[p * N + p] = 1.0;
-      idle.push_back(p);
-    }
-  }
-  return Cholesky(nd, factor.data());
+  return Cholesky(nd, factor.data(), sum, pinned);
 }
 
 /* z = (L L')^-1 z, where z is zero before the entry first; BLAS would start its threads for this */
@@ -344,6 +361,32 @@ void Cycle<Real>::Substitute(int n, int first)
   }
 }
 
+/* z = M z, where z is zero before the entry first */
+template <typename Real>
+void Cycle<Real>::SolveDense(int n, int first)
+{
+  std::vector<double> constant(floating.size());
+
+  for (int i : idle) z[i] = 0.0;
+  auto project = [&](const Floating &f) {
+    double sum = 0.0;
+
+    for (int v : f.vertex) sum += z[v];
+    sum /= (double)f.vertex.size();
+    for (int v : f.vertex) z[v] -= sum;
+    return sum;
+  };
+  for (size_t p = 0; p < floating.size(); p++) {
+    constant[p] = project(floating[p]) / floating[p].most;
+    first       = std::min(first, floating[p].vertex.front());
+  }
+  Substitute(n, first);
+  for (size_t p = 0; p < floating.size(); p++) {
+    (void)project(floating[p]);
+    for (int v : floating[p].vertex) z[v] += constant[p];
+  }
+}
+
 template <typename Real>
 void Cycle<Real>::Inverse(Array<double> &inverse)
 {
@@ -353,30 +396,30 @@ void Cycle<Real>::Inverse(Array<double> &inverse)
   for (size_t j = 0; j < n; j++) {
     std::fill(z.data(), z.data() + n, 0.0);
     z[j] = 1.0;
-    Substitute((int)n, (int)j);
+    SolveDense((int)n, (int)j);
     Copy(inverse.data() + j * n, z.data(), n);
   }
   /* Both triangles are what rounding made of one number */
   for (size_t j = 0; j < n; j++) {
     for (size_t i = 0; i < j; i++) inverse[j * n + i] = inverse[i * n + j];
   }
-  for (int i : idle) inverse[(size_t)i * n + (size_t)i] = 0.0;
 }
 
 template <typename Real>
-void Cycle<Real>::Solve(const Hierarchy<Real> &h, const Real *b, Real *y)
+template <typename Number>
+void Cycle<Real>::Solve(const Hierarchy<Real> &h, const Number *b, Number *y)
 {
   const int n = h.nd;
 
   for (int i = 0; i < n; i++) z[i] = b[i];
-  for (int i : idle) z[i] = 0.0;
-  Substitute(n, 0);
-  for (int i = 0; i < n; i++) y[i] = (Real)z[i];
+  SolveDense(n, 0);
+  for (int i = 0; i < n; i++) y[i] = (Number)z[i];
 }
 
 /* What is coarser may be on fewer ranks */
 template <typename Real>
-void Cycle<Real>::Coarsest(const Hierarchy<Real> &h, const Sweeps &s, const Real *r, Real *y)
+template <typename Number>
+void Cycle<Real>::Coarsest(const Hierarchy<Real> &h, const Sweeps &s, const Number *r, Number *y)
 {
   if (!h.merge) {
     Solve(h, r, y);
@@ -386,10 +429,13 @@ void Cycle<Real>::Coarsest(const Hierarchy<Real> &h, const Sweeps &s, const Real
 
   m.Gather(r);
   if (m.first) {
-    below->Allocate(*m.h, s);
-    for (int v = 0; v < m.h->n; v++) below->right[0][m.h->place[v]] = m.values[v];
-    below->Run(*m.h, s);
-    for (int v = 0; v < m.h->n; v++) m.values[v] = below->x[m.h->place[v]];
+    Vectors<Number> &there  = below->vectors.template In<Number>();
+    Array<Number>   &values = m.values.template In<Number>();
+
+    below->template Allocate<Number>(*m.h, s);
+    for (int v = 0; v < m.h->n; v++) there.right[0][m.h->place[v]] = values[v];
+    below->template Run<Number>(*m.h, s);
+    for (int v = 0; v < m.h->n; v++) values[v] = there.x[m.h->place[v]];
   }
   m.Scatter(y);
 }
@@ -408,66 +454,80 @@ std::vector<int> Visits(const Hierarchy<Real> &h, const Sweeps &s)
 }
 
 template <typename Real>
+template <typename Number>
 void Cycle<Real>::Allocate(const Hierarchy<Real> &h, const Sweeps &s)
 {
-  const bool   general = s.pre > 0 || s.gamma > 1;
-  const size_t n       = h.level.size();
+  Vectors<Number> &v       = vectors.template In<Number>();
+  const bool       general = s.pre > 0 || s.gamma > 1;
+  const size_t     n       = h.level.size();
 
-  right.resize(n + 1);
-  left.resize(n + 1);
-  rest.resize(n + 1);
-  right[0].resize(h.n);
-  x.resize(h.n);
+  v.right.resize(n + 1);
+  v.left.resize(n + 1);
+  v.rest.resize(n + 1);
+  v.right[0].resize(h.n);
+  v.x.resize(h.n);
   for (size_t l = 0; l < n; l++) {
     const Level<Real> &L = h.level[l];
 
-    if (L.smooth || general) right[l + 1].resize(L.nc);
+    if (L.smooth || general) v.right[l + 1].resize(L.nc);
     if (general) {
-      left[l + 1].resize(L.nc);
-      rest[l].resize(L.n);
+      v.left[l + 1].resize(L.nc);
+      v.rest[l].resize(L.n);
     }
   }
   gamma = Visits(h, s);
-  if (s.jacobi) scratch.resize(h.n);
+  if (s.jacobi) v.scratch.resize(h.n);
 }
 
 template <typename Real>
 size_t Cycle<Real>::Memory() const
 {
-  size_t m = x.size() + scratch.size();
+  double bytes = (double)(factor.size() + z.size()) * sizeof(double);
 
-  for (const auto *a : {&right, &left, &rest}) {
-    for (const Array<Real> &v : *a) m += v.size();
-  }
-  return (below ? below->Memory() : 0) + m * sizeof(Real) + (factor.size() + z.size()) * sizeof(double);
+  vectors.ForEach([&](const auto &v) {
+    size_t m = v.x.size() + v.scratch.size();
+
+    for (const auto *a : {&v.right, &v.left, &v.rest}) {
+      for (const auto &w : *a) m += w.size();
+    }
+    bytes += (double)m * sizeof(v.x[0]);
+  });
+  return (below ? below->Memory() : 0) + (size_t)bytes;
 }
 
 /* One visit of every level and no pre-smoothing: a single vector x serves all levels, and the right-hand side of levels without smoothing the next */
 template <typename Real>
-void Cycle<Real>::VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Real *r)
+template <typename Number>
+void Cycle<Real>::VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Number *r)
 {
+  Vectors<Number> &v = vectors.template In<Number>();
+  Number          *x = v.x.data();
+
   if (l == (int)h.level.size()) {
-    Coarsest(h, s, r, x.data());
+    Coarsest(h, s, r, x);
     return;
   }
   const Level<Real> &L  = h.level[l];
-  Real              *rc = r, *xf = x.data() + L.nc;
+  Number            *rc = r, *xf = x + L.nc;
 
   if (L.smooth) {
-    rc = right[l + 1].data();
+    rc = v.right[l + 1].data();
     Copy(rc, r, L.nc);
   }
   Restrict(L, r + L.nc, rc);
   VisitOnce(h, s, l + 1, rc);
   /* All of the border is coarse and known before the fine vertices are */
-  if (h.ranks && L.smooth && s.post > 0) h.ranks->Begin(x.data());
-  Interpolate(L, r + L.nc, x.data(), [=](int f, Real v) { xf[f] = v; });
-  if (L.smooth) Smooth(h, l, s, false, true, r, x.data());
+  if (h.ranks && L.smooth && s.post > 0) h.ranks->Begin(x);
+  Interpolate(L, r + L.nc, x, [=](int f, Number value) { xf[f] = value; });
+  if (L.smooth) Smooth(h, l, s, false, true, r, x);
 }
 
 template <typename Real>
-void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, Real *r, Real *y)
+template <typename Number>
+void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, Number *r, Number *y)
 {
+  Vectors<Number> &v = vectors.template In<Number>();
+
   if (l == (int)h.level.size()) {
     Coarsest(h, s, r, y);
     return;
@@ -475,20 +535,20 @@ void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, Real *
   const Level<Real> &L   = h.level[l];
   const bool         pre = L.smooth && s.pre > 0;
   const int          nc  = L.nc;
-  const Real        *res = r;
-  Real              *rc = right[l + 1].data(), *xc = left[l + 1].data();
+  const Number      *res = r;
+  Number            *rc = v.right[l + 1].data(), *xc = v.left[l + 1].data();
 
   if (pre) {
-    std::fill(y, y + L.n, (Real)0);
+    std::fill(y, y + L.n, (Number)0);
     Smooth(h, l, s, true, false, r, y);
-    ResidualOn(h, l, r, y, rest[l].data());
-    res = rest[l].data();
+    ResidualOn(h, l, r, y, v.rest[l].data());
+    res = v.rest[l].data();
   }
   Copy(rc, res, nc);
   Restrict(L, res + nc, rc);
   Visit(h, s, l + 1, rc, xc);
   if (gamma[l] > 1) {
-    Array<Real> again(nc), more(nc);
+    Array<Number> again(nc), more(nc);
 
     for (int g = 1; g < gamma[l]; g++) {
       ResidualOn(h, l + 1, rc, xc, again.data());
@@ -499,39 +559,44 @@ void Cycle<Real>::Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, Real *
   if (pre) {
     for (int i = 0; i < nc; i++) y[i] += xc[i];
     if (h.ranks && s.post > 0) h.ranks->Begin(y);
-    Interpolate(L, res + nc, xc, [=](int f, Real v) { y[nc + f] += v; });
+    Interpolate(L, res + nc, xc, [=](int f, Number value) { y[nc + f] += value; });
   } else {
     Copy(y, xc, nc);
     if (h.ranks && L.smooth && s.post > 0) h.ranks->Begin(y);
-    Interpolate(L, res + nc, xc, [=](int f, Real v) { y[nc + f] = v; });
+    Interpolate(L, res + nc, xc, [=](int f, Number value) { y[nc + f] = value; });
   }
   if (L.smooth) Smooth(h, l, s, false, true, r, y);
 }
 
 /* From the right-hand side in right[0] to x, both in the hierarchy's order */
 template <typename Real>
+template <typename Number>
 void Cycle<Real>::Run(const Hierarchy<Real> &h, const Sweeps &s)
 {
+  Vectors<Number> &v = vectors.template In<Number>();
+
   if (s.pre > 0 || s.gamma > 1)
-    Visit(h, s, 0, right[0].data(), x.data());
+    Visit(h, s, 0, v.right[0].data(), v.x.data());
   else
-    VisitOnce(h, s, 0, right[0].data());
+    VisitOnce(h, s, 0, v.right[0].data());
 }
 
 template <typename Real>
-void Cycle<Real>::Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal *b, PetscReal *y)
+template <typename Number>
+void Cycle<Real>::ApplyIn(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal *b, PetscReal *y)
 {
-  const int *place = h.place.data();
-  double     largest, total;
-  Real      *r0;
-  auto       scatter = [&](double factor) {
+  Vectors<Number> &w     = vectors.template In<Number>();
+  const int       *place = h.place.data();
+  double           largest, total;
+  Number          *r0;
+  auto             scatter = [&](double factor) {
     double most[4] = {0.0, 0.0, 0.0, 0.0}, sum[4] = {0.0, 0.0, 0.0, 0.0};
 
     for (int i = 0; i < h.n; i++) {
       const double v = b[i], size = std::abs(v);
       double      &m = most[i % 4];
 
-      r0[place[i]] = (Real)(v * factor);
+      r0[place[i]] = (Number)(v * factor);
       m            = size > m ? size : m;
       sum[i % 4] += size;
     }
@@ -545,8 +610,8 @@ void Cycle<Real>::Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale,
     }
   };
 
-  Allocate(h, s);
-  r0 = right[0].data();
+  Allocate<Number>(h, s);
+  r0 = w.right[0].data();
   /* Single precision has a narrow range, residuals have not. The factor is a power of two, so that it does not matter that one from an earlier call may still do. */
   scatter(down);
   if (!(total > 0.0) || std::isinf(largest)) {
@@ -555,15 +620,26 @@ void Cycle<Real>::Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale,
   }
   if (largest * down > 0x1p30 || largest * down < 0x1p-30) {
     down = std::ldexp(1.0, std::min(std::max(-std::ilogb(largest), -1000), 1000));
-    for (int i = 0; i < h.n; i++) r0[place[i]] = (Real)(b[i] * down);
+    for (int i = 0; i < h.n; i++) r0[place[i]] = (Number)(b[i] * down);
   }
   const double up = scale / down;
-  Run(h, s);
-  for (int i = 0; i < h.n; i++) y[i] = x[place[i]] * up;
+  Run<Number>(h, s);
+  for (int i = 0; i < h.n; i++) y[i] = w.x[place[i]] * up;
+}
+
+template <typename Real>
+void Cycle<Real>::Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal *b, PetscReal *y)
+{
+  if (s.wide)
+    ApplyIn<double>(h, s, scale, b, y);
+  else
+    ApplyIn<Real>(h, s, scale, b, y);
 }
 
 template void             Residual(const Level<float> &, const float *, const float *, float *);
 template void             Residual(const Level<double> &, const double *, const double *, double *);
+template void             Cycle<float>::Solve(const Hierarchy<float> &, const float *, float *);
+template void             Cycle<double>::Solve(const Hierarchy<double> &, const double *, double *);
 template std::vector<int> Visits(const Hierarchy<float> &, const Sweeps &);
 template std::vector<int> Visits(const Hierarchy<double> &, const Sweeps &);
 template class Cycle<float>;

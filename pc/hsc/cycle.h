@@ -16,7 +16,8 @@ struct Sweeps {
   bool   jacobi = false;
   double omega  = 0.8; /* damping of Jacobi */
   int    pre = 0, post = 1;
-  int    gamma = 1; /* visits of the next coarser level; more than one need a hierarchy with all matrices */
+  int    gamma = 1;    /* visits of the next coarser level; more than one need a hierarchy with all matrices */
+  bool   wide  = true; /* vectors are in double precision, so that the cycle is a linear operator, whatever the matrices are in */
 };
 
 /* Visits of the level below each, for every visit of its own: where levels shrink too slowly, visiting them again and again would take forever */
@@ -35,29 +36,50 @@ public:
   /* The inverse of the coarsest level's matrix, with zeros for vertices without an equation */
   void Inverse(Array<double> &inverse);
   /* On the coarsest level of one rank */
-  void Solve(const Hierarchy<Real> &h, const Real r[], Real x[]);
+  template <typename Number>
+  void Solve(const Hierarchy<Real> &h, const Number r[], Number x[]);
 
 private:
-  void Run(const Hierarchy<Real> &h, const Sweeps &s);
-  void Coarsest(const Hierarchy<Real> &h, const Sweeps &s, const Real r[], Real x[]);
-  void Substitute(int n, int first);
-  void Allocate(const Hierarchy<Real> &h, const Sweeps &s);
-  void VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Real r[]);
-  void Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, Real r[], Real x[]);
-  void Smooth(const Hierarchy<Real> &h, int l, const Sweeps &s, bool pre, bool begun, Real r[], Real x[]);
+  /* A component of the coarsest level without excess */
+  struct Floating {
+    std::vector<int> vertex;
+    double           most; /* largest entry of the diagonal */
+  };
+  template <typename Number>
+  struct Vectors {
+    std::vector<Array<Number>> right, left, rest; /* of the levels, as far as a cycle needs them */
+    Array<Number>              x, scratch;
+  };
 
-  std::vector<int>             gamma;             /* visits of the level below each, for every visit of its own */
-  std::vector<Array<Real>>     right, left, rest; /* of the levels, as far as a cycle needs them */
-  Array<Real>                  x, scratch;
+  template <typename Number>
+  void ApplyIn(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal b[], PetscReal y[]);
+  template <typename Number>
+  void Run(const Hierarchy<Real> &h, const Sweeps &s);
+  template <typename Number>
+  void Coarsest(const Hierarchy<Real> &h, const Sweeps &s, const Number r[], Number y[]);
+  void Substitute(int n, int first);
+  void SolveDense(int n, int first);
+  template <typename Number>
+  void Allocate(const Hierarchy<Real> &h, const Sweeps &s);
+  template <typename Number>
+  void VisitOnce(const Hierarchy<Real> &h, const Sweeps &s, int l, Number r[]);
+  template <typename Number>
+  void Visit(const Hierarchy<Real> &h, const Sweeps &s, int l, Number r[], Number y[]);
+  template <typename Number>
+  void Smooth(const Hierarchy<Real> &h, int l, const Sweeps &s, bool pre, bool begun, Number r[], Number y[]);
+
+  std::vector<int>             gamma; /* visits of the level below each, for every visit of its own */
+  ByPrecision<Vectors>         vectors;
   double                       down = 1.0; /* what right-hand sides are multiplied by */
   Array<double>                factor, z;
+  std::vector<Floating>        floating;
   std::vector<int>             idle;  /* vertices of the coarsest level without an equation */
   std::unique_ptr<Cycle<Real>> below; /* of the levels that have moved to this rank */
 };
 
 /* out = r - A x with the matrix of the level before edges were cut, as far as it is on this rank */
-template <typename Real>
-void Residual(const Level<Real> &L, const Real r[], const Real x[], Real out[]);
+template <typename Real, typename Number>
+void Residual(const Level<Real> &L, const Number r[], const Number x[], Number out[]);
 
 } // namespace hsc
 } // namespace petlap

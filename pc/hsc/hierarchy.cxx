@@ -253,7 +253,8 @@ void Shift(Hierarchy<Real> &h, const double t[], double all)
   if (h.merge) {
     h.merge->Gather(s.data());
     if (h.merge->first) {
-      std::vector<double> below(h.merge->values.data(), h.merge->values.data() + h.merge->h->n);
+      const Array<Real>  &values = h.merge->values.template In<Real>();
+      std::vector<double> below(values.data(), values.data() + h.merge->h->n);
 
       Shift(*h.merge->h, below.data(), 0.0);
     }

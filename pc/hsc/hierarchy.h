@@ -108,6 +108,28 @@ private:
   size_t n = 0, room = 0;
 };
 
+/* The same of numbers in either precision */
+template <template <typename> class T>
+struct ByPrecision {
+  T<float>  single;
+  T<double> wide;
+
+  template <typename Number>
+  T<Number> &In()
+  {
+    if constexpr (sizeof(Number) == sizeof(float))
+      return single;
+    else
+      return wide;
+  }
+  template <typename Body>
+  void ForEach(Body &&body) const
+  {
+    body(single);
+    body(wide);
+  }
+};
+
 /* Arrays without entries have no address, which memcpy() does not take even where nothing is to copy */
 template <typename T>
 inline void Copy(T *to, const T *from, size_t n)

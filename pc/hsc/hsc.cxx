@@ -13,9 +13,6 @@
 #if !defined(PETSC_USE_COMPLEX)
 using namespace petlap::hsc;
 
-  /* Entries further apart than this are too far for single precision */
-  #define PCHSC_SINGLE_RANGE 1e-30
-
 static const char *const PCHSCSmoothers[]  = {"gs", "jacobi", "auto", "PCHSCSmoother", "PCHSC_SMOOTHER_", nullptr};
 static const char *const PCHSCCycleTypes[] = {"v", "w", "PCHSCCycleType", "PCHSC_CYCLE_", nullptr};
 static const char *const PCHSCSymmetrics[] = {"auto", "no", "yes", "PCHSCSymmetric", "PCHSC_SYMMETRIC_", nullptr};
@@ -53,7 +50,8 @@ typedef struct {
   PetscReal *grown;    /* what the absolute values of the diagonal have gained since, or null */
   PetscInt   n, nnz;
   PetscBool  stale, shifted;  /* an option or a shift has changed since */
-  PetscBool  single, allowed; /* precision used; the Krylov method takes a nonsymmetric preconditioner */
+  PetscBool  single;          /* precision used */
+  PetscBool  allowed, narrow; /* the Krylov method takes a nonsymmetric preconditioner, or one that is linear up to single precision only */
   PetscInt   nbuilt, nupdated;
 
   PetlapBackend backend;
@@ -121,16 +119,25 @@ static Sweeps PCHSCSweeps(const PC_HSC *hsc)
   s.post   = (int)hsc->post;
   s.pre    = symmetric ? (int)hsc->post : (int)hsc->pre;
   s.gamma  = hsc->cycle == PCHSC_CYCLE_W ? 2 : 1;
+  s.wide   = !hsc->narrow;
   return s;
 }
 
-/* Methods that do without symmetry: flexible ones, and those for nonsymmetric matrices */
+/*
+  Methods that do without symmetry: flexible ones, and those for nonsymmetric matrices.
+
+  Most methods keep a residual that is the true one only as long as the preconditioner is linear to the precision of the vectors. Some do not care: they use the same
+  z = M r for the solution and for the residual. Richardson and Chebyshev do so too, but inside a preconditioner they are linear, and what is around them may ask for that.
+*/
 static PetscErrorCode PCPreSolve_HSC(PC pc, KSP ksp, Vec, Vec)
 {
   PC_HSC   *hsc = (PC_HSC *)pc->data;
-  PetscBool any;
+  PetscBool any, stationary;
 
   PetscFunctionBegin;
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &hsc->narrow, KSPPSDO, KSPCG, KSPFCG, KSPPIPEFCG, KSPFGMRES, KSPGCR, KSPFBCGS, ""));
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &stationary, KSPRICHARDSON, KSPCHEBYSHEV, ""));
+  if (stationary && !((PetscObject)ksp)->tablevel) hsc->narrow = PETSC_TRUE;
   PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &any, KSPPSDO, KSPFCG, KSPPIPEFCG, KSPGCR, KSPPIPEGCR, KSPGMRES, KSPFGMRES, KSPLGMRES, KSPDGMRES, KSPPGMRES, KSPPIPEFGMRES, KSPRICHARDSON, KSPBCGS, KSPIBCGS, KSPFBCGS, KSPFBCGSR, KSPQMRCGS,
                                       KSPBCGSL, KSPPIPEBCGS, KSPCGS, KSPTFQMR, KSPTCQMR, ""));
   hsc->allowed = any;
@@ -380,13 +387,25 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const PCHSCRows &rows)
   options.scaling           = (bool)hsc->scaling;
   options.positive          = hsc->positive == PCHSC_POSITIVE_DROP ? POSITIVE_DROP : hsc->positive == PCHSC_POSITIVE_LUMP ? POSITIVE_LUMP : POSITIVE_COMPENSATE;
   options.reorder           = hsc->reorder == PCHSC_REORDER_BFS ? REORDER_BFS : hsc->reorder == PCHSC_REORDER_NONE ? REORDER_NONE : REORDER_AUTO;
-  hsc->single               = (PetscBool)(hsc->precision == PCHSC_PRECISION_SINGLE && hsc->survey.smallest >= PCHSC_SINGLE_RANGE);
-  if (!hsc->single && hsc->precision == PCHSC_PRECISION_SINGLE) PetscCall(PetscInfo(pc, "The entries of the matrix span a factor of %g: the hierarchy is in double precision\n", 1.0 / hsc->survey.smallest));
   PetscCall(PetscLogEventBegin(PC_HSCSetUp, pc, P, nullptr, nullptr));
-  PetscCall(PCHSCTry(pc, "the hierarchy was built", [&] {
-    hsc->solver = Solver::Create((bool)hsc->single).release();
-    outcome     = hsc->solver->Build(rows.own, hsc->survey, hsc->geometry ? &lattice : nullptr, options, asymmetry, rows.there);
-  }));
+  hsc->single = (PetscBool)(hsc->precision == PCHSC_PRECISION_SINGLE);
+  for (PetscBool again = PETSC_TRUE; again;) {
+    PetscCall(PCHSCTry(pc, "the hierarchy was built", [&] {
+      delete hsc->solver;
+      hsc->solver = nullptr;
+      hsc->solver = Solver::Create((bool)hsc->single).release();
+      outcome     = hsc->solver->Build(rows.own, hsc->survey, hsc->geometry ? &lattice : nullptr, options, asymmetry, rows.there);
+    }));
+    again = (PetscBool)(hsc->single && (outcome == Solver::TOO_COARSE || outcome == Solver::INDEFINITE));
+    if (!again) break;
+    if (outcome == Solver::TOO_COARSE)
+      PetscCall(PetscInfo(pc, "Single precision does not hold what the entries of the matrix have apart: the hierarchy is in double precision\n"));
+    else
+      PetscCall(PetscInfo(pc, "The coarsest level is not positive definite in single precision: the hierarchy is in double precision\n"));
+    hsc->single = PETSC_FALSE;
+    /* It was used up */
+    if (hsc->geometry) PetscCall(PCHSCGetLattice(pc, P, rows.own.n, lattice));
+  }
   PetscCall(PetscLogEventEnd(PC_HSCSetUp, pc, P, nullptr, nullptr));
   if (outcome == Solver::ASYMMETRIC) {
     delete hsc->solver;
@@ -846,7 +865,11 @@ static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
       if (d.launches) PetscCall(PetscViewerASCIIPrintf(viewer, "  a cycle launches %d kernels\n", d.launches));
     } else
       PetscCall(PetscViewerASCIIPrintf(viewer, "  backend: host (%s)\n", PetlapBackends[hsc->backend]));
-    PetscCall(PetscViewerASCIIPrintf(viewer, "  precision: %s%s\n", hsc->single ? "single" : "double", !hsc->single && hsc->precision == PCHSC_PRECISION_SINGLE ? " (the entries span too much for single)" : ""));
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  precision: %s%s\n", hsc->single ? "single" : "double",
+                                     !hsc->single && hsc->precision == PCHSC_PRECISION_SINGLE ? " (single is not enough for these entries)"
+                                     : !hsc->single                                           ? ""
+                                     : hsc->narrow                                            ? ", also of vectors"
+                                                                                              : ", vectors in double for methods that need a linear operator"));
     PetscCall(
       PetscViewerASCIIPrintf(viewer, "  hierarchy: built %" PetscInt_FMT " times, shifted %" PetscInt_FMT " times; %d levels, operator complexity %.3g, grid complexity %.3g\n", hsc->nbuilt, hsc->nupdated, (int)r.level.size(), r.operators, r.grids));
     PetscCall(PetscViewerASCIIPrintf(viewer, "  memory: %.3g MB, a cycle moves %.3g MB\n", r.memory * 1e-6, (double)moved * 1e-6));
@@ -856,6 +879,7 @@ static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
     if (hsc->survey.npositive)
       PetscCall(PetscViewerASCIIPrintf(viewer, "  WARNING: %" PetscInt_FMT " entries off the diagonal have the sign of the diagonal; the method is not made for them, a direct solver or hypre may be better\n", hsc->survey.npositive));
     if (r.scaled) PetscCall(PetscViewerASCIIPrintf(viewer, "  rows have negative sums: the matrix is scaled from both sides\n"));
+    if (r.lacking) PetscCall(PetscViewerASCIIPrintf(viewer, "  rows have negative sums, which no scaling was found for\n"));
     if (r.clamped)
       PetscCall(PetscViewerASCIIPrintf(viewer, "  rows with sums below zero count as rows with sum zero\n"));
     else if (r.nclamped)
@@ -2605,10 +2629,11 @@ PetscErrorCode PCHSCGetInside(PC pc, PCHSCInside *inside)
   inside->sign   = hsc->survey.sign;
   inside->eigen  = &hsc->eigen;
   /* Block methods do without a symmetric cycle, and need it as little as the flexible methods of KSP */
-  const PetscBool allowed = hsc->allowed;
-  hsc->allowed            = PETSC_TRUE;
-  inside->sweeps          = PCHSCSweeps(hsc);
-  hsc->allowed            = allowed;
+  const PetscBool allowed = hsc->allowed, narrow = hsc->narrow;
+  hsc->allowed = hsc->narrow = PETSC_TRUE;
+  inside->sweeps             = PCHSCSweeps(hsc);
+  hsc->allowed               = allowed;
+  hsc->narrow                = narrow;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -59,8 +59,8 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
 {
   Survey         s;
   uint64_t       hash[4] = {1, 2, 3, 4};
-  double         least = std::numeric_limits<double>::infinity(), distance = 0.0, sum = 0.0, dmost = 0.0, total = 0.0, lack[2] = {0.0, 0.0}; /* of rows with negative and with positive sums */
-  PetscInt       nplus = 0, nminus = 0, ndplus = 0, ndminus = 0, firstminus = -1, noff = 0;
+  double         least = std::numeric_limits<double>::infinity(), weakest = least, distance = 0.0, sum = 0.0, dmost = 0.0, total = 0.0, lack[2] = {0.0, 0.0}; /* of rows with negative and with positive sums */
+  PetscInt       nplus = 0, nminus = 0, ndplus = 0, ndminus = 0, naplus = 0, naminus = 0, firstminus = -1, noff = 0;                                          /* nd: rows with neighbors, na: without */
   const PetscInt start = outside ? outside->start : 0;
   struct {
     Survey::Problem problem;
@@ -88,7 +88,7 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
   if (A.n > INT_MAX / 4 || entries > INT_MAX) problem(Survey::TOO_LARGE, A.n, entries, 0.0);
   for (PetscInt i = 0; i < A.n && first.problem != Survey::TOO_LARGE; i++) {
     PetscInt last = -1, alone = 1;
-    double   d = 0.0, row = 0.0;
+    double   d = 0.0, row = 0.0, lightest = std::numeric_limits<double>::infinity();
 
     const uint64_t place = (uint64_t)i * 0xa0761d6478bd642full;
     auto           enter = [&](PetscInt k, PetscInt j, double v) {
@@ -98,7 +98,7 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
       alone = 0;
       nplus += v > 0.0;
       nminus += v < 0.0;
-      least = std::min(least, std::abs(v));
+      lightest = std::min(lightest, std::abs(v));
     };
     for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
       const PetscInt j = A.ja[k];
@@ -123,15 +123,19 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
     });
     diagonal[i] = d;
     total += std::abs(d);
-    lack[row > 0.0] += std::abs(row);
-    if (d > 0.0) {
+    if (!alone) lack[row > 0.0] += std::abs(row);
+    least = std::min(least, lightest);
+    if (d != 0.0) weakest = std::min(weakest, lightest / std::abs(d));
+    if (alone) {
+      naplus += d > 0.0;
+      naminus += d < 0.0;
+      s.nempty += d == 0.0;
+    } else if (d > 0.0) {
       ndplus++;
     } else if (d < 0.0) {
       ndminus++;
       if (firstminus < 0) firstminus = i;
-    } else if (alone)
-      s.nempty++;
-    else
+    } else
       problem(Survey::DIAGONAL, start + i, start + i, d);
     s.nalone += alone;
     if (alone && d != 0.0) least = std::min(least, std::abs(d));
@@ -151,11 +155,11 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
   }
   if (settled()) return s;
   if (outside) {
-    double sums[9]  = {(double)nplus, (double)nminus, (double)ndplus, (double)ndminus, (double)s.nempty, (double)s.nalone, total, lack[0], lack[1]}, all[9];
-    double mosts[2] = {dmost, -least}, both[2];
+    double sums[11] = {(double)nplus, (double)nminus, (double)ndplus, (double)ndminus, (double)s.nempty, (double)s.nalone, total, lack[0], lack[1], (double)naplus, (double)naminus}, all[11];
+    double mosts[3] = {dmost, -least, -weakest}, both[3];
 
-    CommunicateMPI(MPI_Allreduce(sums, all, 9, MPI_DOUBLE, MPI_SUM, outside->comm));
-    CommunicateMPI(MPI_Allreduce(mosts, both, 2, MPI_DOUBLE, MPI_MAX, outside->comm));
+    CommunicateMPI(MPI_Allreduce(sums, all, 11, MPI_DOUBLE, MPI_SUM, outside->comm));
+    CommunicateMPI(MPI_Allreduce(mosts, both, 3, MPI_DOUBLE, MPI_MAX, outside->comm));
     nplus    = (PetscInt)all[0];
     nminus   = (PetscInt)all[1];
     ndplus   = (PetscInt)all[2];
@@ -165,10 +169,15 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
     total    = all[6];
     lack[0]  = all[7];
     lack[1]  = all[8];
+    naplus   = (PetscInt)all[9];
+    naminus  = (PetscInt)all[10];
     dmost    = both[0];
     least    = -both[1];
+    weakest  = -both[2];
   }
-  s.sign = ndminus > 0 && ndplus == 0 ? -1 : 1;
+  /* Rows of the unit matrix, as Dirichlet conditions leave them, may be beside the negative of a Laplacian */
+  s.sign      = ndminus > 0 || ndplus > 0 ? (ndplus == 0 ? -1 : 1) : naminus > 0 && naplus == 0 ? -1 : 1;
+  s.nopposite = s.sign > 0 ? naminus : naplus;
   if (s.sign > 0 && ndminus > 0) {
     if (firstminus >= 0) problem(Survey::DIAGONAL, start + firstminus, start + firstminus, diagonal[firstminus]);
     (void)settled();
@@ -182,15 +191,60 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
     s.scale    = ldexp(1.0, std::min(std::max(-e, -1000), 1000));
     s.smallest = std::isfinite(least) ? least / dmost : 1.0;
   }
+  s.weakest  = std::isfinite(weakest) ? weakest : 1.0;
+  s.diagonal = diagonal;
   s.distance = noff ? distance / noff : 0.0;
   for (int k = 0; k < 4; k++) s.hash = (s.hash ^ hash[k]) * 0xd1b54a32d192ed03ull + 1;
   return s;
 }
 
-/* The rows as far as they are on this rank, and their edges to others; ghostalone is not read where no row is alone */
+/* Entries without a counterpart that are rounding have got weight 0, and leave the graph */
 template <typename Real>
-static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Array<bool> &alone, const std::vector<double> &ghostalone, double scale, Graph<Real> &g, std::vector<Coupling> &coupling, Between<Real> &between, Asymmetry &asymmetry)
+static void RemoveDead(Graph<Real> &g)
 {
+  Array<int> moved(g.adj.size());
+  int        m = 0, begin = 0;
+
+  for (int v = 0; v < g.n; v++) {
+    const int end = g.uptr[v + 1];
+
+    for (int k = begin; k < end; k++) {
+      moved[k] = m;
+      if (g.weight[k] == 0) continue;
+      g.adj[m]      = g.adj[k];
+      g.weight[m++] = g.weight[k];
+    }
+    begin         = end;
+    g.uptr[v + 1] = m;
+  }
+  g.adj.resize(m);
+  g.weight.resize(m);
+  for (size_t k = 0; k < g.lower.size(); k++) g.lower[k].edge = moved[g.lower[k].edge];
+}
+
+/* What is known of the rows at both ends of an entry */
+struct Ends {
+  const double       *diagonal;
+  std::vector<double> ghostdiagonal, ghostalone; /* the latter is not read where no row is alone */
+  Array<bool>         alone;
+  bool                rounding; /* there are entries that may be rounding */
+
+  bool Negligible(PetscInt i, PetscInt j, double v) const
+  {
+    return std::abs(v) <= NEGLIGIBLE * std::min(std::abs(diagonal[i]), std::abs(diagonal[j]));
+  }
+  bool NegligibleOutside(PetscInt i, PetscInt ghost, double v) const
+  {
+    return std::abs(v) <= NEGLIGIBLE * std::min(std::abs(diagonal[i]), std::abs(ghostdiagonal[ghost]));
+  }
+};
+
+/* The rows as far as they are on this rank, and their edges to others */
+template <typename Real>
+static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Ends &ends, double scale, Graph<Real> &g, std::vector<Coupling> &coupling, Between<Real> &between, Asymmetry &asymmetry)
+{
+  const Array<bool> &alone  = ends.alone;
+  bool               dead   = false;
   const int          n      = (int)A.n;
   const PetscSFNode *remote = nullptr;
   Array<int>         cursor; /* the next entry of a row's upper part that waits for its counterpart */
@@ -212,10 +266,18 @@ static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Array<bool
     g.uptr[i] = cursor[i] = m;
     g.lptr[i]             = lm;
     for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
-      const int    j = (int)A.ja[k];
-      const double v = A.a[k] * scale;
+      const int j = (int)A.ja[k];
+      double    v = A.a[k] * scale;
 
       size += std::abs(v);
+      if (ends.rounding && j != i && ends.Negligible(i, j, A.a[k])) {
+        sum += v;
+        continue;
+      }
+      if (j == i && v < 0.0 && alone.size() && alone[i]) {
+        coupling.push_back({i, i, 2 * A.a[k]});
+        v = -v;
+      }
       /* What goes to the right-hand side leaves its part of the diagonal behind */
       if (j != i && A.a[k] != 0.0 && alone.size() && alone[j]) {
         coupling.push_back({i, j, A.a[k]});
@@ -231,9 +293,16 @@ static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Array<bool
         g.adj[m]      = j;
         g.weight[m++] = (Real)-v;
       } else {
-        const int  c    = cursor[j]++;
+        /* An entry that waits and was passed over has no counterpart, which counts unless it is rounding */
+        while (cursor[j] < g.uptr[j + 1] && g.adj[cursor[j]] < i && ends.Negligible(j, g.adj[cursor[j]], 0.25 * g.weight[cursor[j]] / scale)) {
+          g.weight[cursor[j]++] = 0;
+          dead                  = true;
+        }
+        const int  c    = cursor[j];
         const bool have = c < g.uptr[j + 1] && g.adj[c] == i;
 
+        if (!have && ends.Negligible(i, j, 0.25 * A.a[k])) continue;
+        cursor[j]++;
         if (!have) {
           asymmetry.pattern = true;
           asymmetry.row     = i;
@@ -248,7 +317,7 @@ static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Array<bool
           return false;
         }
         const double w = g.weight[c];
-        if (std::abs(w + v) > 1e-7 * (std::abs(w) + std::abs(v))) {
+        if (std::abs(w + v) > 1e-7 * (std::abs(w) + std::abs(v)) && !ends.Negligible(i, j, (w + v) / scale)) {
           /* single precision cannot tell more than this; look at the values themselves */
           asymmetry.row   = i;
           asymmetry.col   = j;
@@ -265,18 +334,26 @@ static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Array<bool
 
       size += std::abs(v);
       if (v == 0.0) return;
-      if (alone.size() && ghostalone[j] != 0.0) {
+      if (ends.rounding && ends.NegligibleOutside(i, j, a)) {
+        sum += v;
+        return;
+      }
+      if (alone.size() && ends.ghostalone[j] != 0.0) {
         between.coupling.push_back({i, j, a});
         return;
       }
       sum += v;
-      between.edge.push_back({i, {(int)remote[j].rank, (int)remote[j].index}, (Real)-v, (Real)-v});
+      between.edge.push_back({i, {(int)remote[j].rank, (int)remote[j].index}, (Real)-v, (Real)-v, ends.ghostdiagonal[j]});
     });
     g.uptr[i + 1] = m;
-    g.excess[i]   = std::abs(sum) <= 32 * std::numeric_limits<double>::epsilon() * size ? 0 : (Real)sum;
+    g.excess[i]   = std::abs(sum) <= NEGLIGIBLE * size ? 0 : (Real)sum;
   }
   g.lptr[n] = lm;
   for (int j = 0; j < n; j++) {
+    while (cursor[j] < g.uptr[j + 1] && ends.Negligible(j, g.adj[cursor[j]], 0.25 * g.weight[cursor[j]] / scale)) {
+      g.weight[cursor[j]++] = 0;
+      dead                  = true;
+    }
     if (cursor[j] == g.uptr[j + 1]) continue;
     asymmetry.pattern = true;
     asymmetry.row     = j;
@@ -287,16 +364,18 @@ static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Array<bool
   g.adj.resize(m);
   g.weight.resize(m);
   g.lower.resize(lm);
+  if (dead) RemoveDead(g);
   return true;
 }
 
-/* Every edge between ranks is known to both, with the same weight: each sends what it knows to the other, in the order of the other's rows */
+/* Every edge between ranks is known to both, with the same weight: each sends what it knows to the other, in the order of the other's rows. What is known to one and is rounding goes. */
 template <typename Real>
-static bool CheckBetween(const Outside *outside, double scale, const std::vector<OuterEdge<Real>> &edge, Asymmetry &asymmetry)
+static bool CheckBetween(const Outside *outside, const Ends &ends, double scale, std::vector<OuterEdge<Real>> &edge, Asymmetry &asymmetry)
 {
   struct Known {
-    int  theirs, mine; /* rows of the receiver and of the sender */
-    Real weight;
+    int    theirs, mine; /* rows of the receiver and of the sender */
+    Real   weight;
+    double diagonal; /* of the sender's row */
   };
   std::vector<int>         order = SortEdges(edge, true); /* by rank, and there by row */
   std::vector<Known>       known(edge.size());
@@ -315,7 +394,7 @@ static bool CheckBetween(const Outside *outside, double scale, const std::vector
       to.push_back(e.other.rank);
       begin.push_back((PetscInt)k);
     }
-    known[k] = {e.other.vertex, e.vertex, e.weight};
+    known[k] = {e.other.vertex, e.vertex, e.weight, std::abs(ends.diagonal[e.vertex] * scale)};
   }
   begin.push_back((PetscInt)order.size());
   std::vector<PetscInt> length(to.size());
@@ -338,7 +417,9 @@ static bool CheckBetween(const Outside *outside, double scale, const std::vector
   Communicate(PetscLayoutSetUp(layout));
   Communicate(PetscLayoutGetRanges(layout, &ranges));
 
-  auto report = [&](bool pattern, PetscInt row, PetscInt col, Real mine, Real other) {
+  bool dead       = false;
+  auto negligible = [&](double weight, int vertex, double theirs) { return 0.25 * std::abs(weight) <= NEGLIGIBLE * std::min(std::abs(ends.diagonal[vertex] * scale), theirs); };
+  auto report     = [&](bool pattern, PetscInt row, PetscInt col, Real mine, Real other) {
     good              = false;
     asymmetry.pattern = pattern;
     asymmetry.row     = row;
@@ -356,66 +437,83 @@ static bool CheckBetween(const Outside *outside, double scale, const std::vector
     for (int k = 0; k < nfrom; k++) {
       if (from[k] == to[q]) list = &theirs[k];
     }
-    for (PetscInt k = begin[q]; good && k < begin[q + 1]; k++, at++) {
-      const OuterEdge<Real> &e    = edge[order[k]];
-      const bool             have = list && at < list->size();
+    /* What only one of both knows counts unless it is rounding */
+    auto extra = [&](const Known &o) {
+      if (!negligible(o.weight, o.theirs, o.diagonal)) report(true, other + o.mine, start + o.theirs, o.weight, 0);
+    };
+    auto before = [](const Known &o, const OuterEdge<Real> &e) { return o.theirs != e.vertex ? o.theirs < e.vertex : o.mine < e.other.vertex; };
+    for (PetscInt k = begin[q]; good && k < begin[q + 1]; k++) {
+      OuterEdge<Real> &e = edge[order[k]];
 
-      if (have && (*list)[at].theirs == e.vertex && (*list)[at].mine == e.other.vertex) {
+      for (; good && list && at < list->size() && before((*list)[at], e); at++) extra((*list)[at]);
+      if (!good) break;
+      if (list && at < list->size() && (*list)[at].theirs == e.vertex && (*list)[at].mine == e.other.vertex) {
         const Real w = (*list)[at].weight;
 
-        if (std::abs(w - e.weight) > 1e-7 * (std::abs(w) + std::abs(e.weight))) report(false, start + e.vertex, other + e.other.vertex, e.weight, w);
-      } else if (have && ((*list)[at].theirs < e.vertex || ((*list)[at].theirs == e.vertex && (*list)[at].mine < e.other.vertex)))
-        report(true, other + (*list)[at].mine, start + (*list)[at].theirs, (*list)[at].weight, 0);
-      else
+        if (std::abs(w - e.weight) > 1e-7 * (std::abs(w) + std::abs(e.weight)) && !negligible(w - e.weight, e.vertex, (*list)[at].diagonal)) report(false, start + e.vertex, other + e.other.vertex, e.weight, w);
+        at++;
+      } else if (negligible(e.weight, e.vertex, std::abs(e.diagonal * scale))) {
+        e.weight = 0;
+        dead     = true;
+      } else
         report(true, start + e.vertex, other + e.other.vertex, e.weight, 0);
     }
-    if (good && list && at < list->size()) report(true, other + (*list)[at].mine, start + (*list)[at].theirs, (*list)[at].weight, 0);
+    for (; good && list && at < list->size(); at++) extra((*list)[at]);
   }
   for (int k = 0; good && k < nfrom; k++) {
-    if (!std::binary_search(to.begin(), to.end(), from[k])) report(true, ranges[from[k]] + theirs[k][0].mine, outside->start + theirs[k][0].theirs, theirs[k][0].weight, 0);
+    if (std::binary_search(to.begin(), to.end(), from[k])) continue;
+    for (const Known &o : theirs[k]) {
+      if (good && !negligible(o.weight, o.theirs, o.diagonal)) report(true, ranges[from[k]] + o.mine, outside->start + o.theirs, o.weight, 0);
+    }
   }
   Communicate(PetscLayoutDestroy(&layout));
   Communicate(PetscFree(from));
   Communicate(PetscFree(lengths));
+  if (dead) edge.erase(std::remove_if(edge.begin(), edge.end(), [](const OuterEdge<Real> &e) { return e.weight == 0; }), edge.end());
   return good;
 }
 
 template <typename Real>
 bool MakeGraph(const Rows &A, const Outside *outside, const Survey &survey, Graph<Real> &g, std::vector<Coupling> &coupling, Between<Real> &between, Asymmetry &asymmetry)
 {
-  const int           n     = (int)A.n;
-  const double        scale = survey.scale * survey.sign;
-  Array<bool>         alone;
-  std::vector<double> ghostalone;
-  bool                good;
+  const int    n     = (int)A.n;
+  const double scale = survey.scale * survey.sign;
+  Ends         ends;
+  bool         good;
 
   coupling.clear();
   between.edge.clear();
   between.coupling.clear();
-  if (survey.nalone) {
-    alone.resize(n);
+  ends.diagonal = survey.diagonal;
+  ends.rounding = survey.weakest <= NEGLIGIBLE;
+  if (outside) {
+    ends.ghostdiagonal.resize(outside->nghost);
+    outside->Fetch(survey.diagonal, ends.ghostdiagonal.data());
+  }
+  if (survey.nalone || ends.rounding) {
+    ends.alone.resize(n);
     for (int i = 0; i < n; i++) {
-      bool diagonal = false, others = false;
+      bool others = false;
 
-      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) (A.ja[k] == i ? diagonal : others) |= A.a[k] != 0.0;
-      ForOutside(outside, i, [&](PetscInt, PetscInt, PetscReal a) { others |= a != 0.0; });
-      alone[i] = diagonal && !others;
+      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) others |= A.ja[k] != i && A.a[k] != 0.0 && !(ends.rounding && ends.Negligible(i, A.ja[k], A.a[k]));
+      ForOutside(outside, i, [&](PetscInt, PetscInt j, PetscReal a) { others |= a != 0.0 && !(ends.rounding && ends.NegligibleOutside(i, j, a)); });
+      ends.alone[i] = survey.diagonal[i] != 0.0 && !others;
     }
     if (outside) {
-      std::vector<double> mine(alone.data(), alone.data() + n);
+      std::vector<double> mine(ends.alone.data(), ends.alone.data() + n);
 
-      ghostalone.resize(outside->nghost);
-      outside->Fetch(mine.data(), ghostalone.data());
+      ends.ghostalone.resize(outside->nghost);
+      outside->Fetch(mine.data(), ends.ghostalone.data());
     }
   }
-  good = MakeOwnGraph(A, outside, alone, ghostalone, scale, g, coupling, between, asymmetry);
+  good = MakeOwnGraph(A, outside, ends, scale, g, coupling, between, asymmetry);
   if (!outside) return good;
   if (!good) {
     asymmetry.row += outside->start;
     asymmetry.col += outside->start;
   }
   if (Agree(outside, !good, asymmetry)) return false;
-  good = CheckBetween(outside, scale, between.edge, asymmetry);
+  good = CheckBetween(outside, ends, scale, between.edge, asymmetry);
   return !Agree(outside, !good, asymmetry);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pc/hsc/ranks.h"
+#include <limits>
 
 namespace petlap {
 namespace hsc {
@@ -50,16 +51,22 @@ struct Survey {
   int                sign      = 1;                         /* -1 for the negative of a Laplacian */
   double             scale     = 1.0;                       /* a power of two that brings the largest diagonal entry near one */
   double             smallest  = 1.0;                       /* smallest entry off the diagonal, or in a row by itself, beside the largest on it */
+  double             weakest   = 1.0;                       /* smallest entry off the diagonal beside the one on it */
   PetscInt           npositive = 0, nalone = 0, nempty = 0; /* entries of the wrong sign, rows with the diagonal alone, with nothing */
-  double             lack     = 0.0;                        /* of rows whose sum is negative, beside the sum of all diagonals */
-  double             distance = 0.0;                        /* mean distance of the numbers of neighbours */
-  unsigned long long hash     = 0;                          /* of all values off the diagonal */
+  PetscInt           nopposite = 0;                         /* rows with a diagonal alone, of the other sign than the rest has */
+  double             lack      = 0.0;                       /* of rows whose sum is negative, beside the sum of all diagonals */
+  double             distance  = 0.0;                       /* mean distance of the numbers of neighbours */
+  unsigned long long hash      = 0;                         /* of all values off the diagonal */
+  const double      *diagonal  = nullptr;                   /* what Inspect() was given for it */
 };
+
+/* An entry that is smaller than so much of both diagonals is rounding */
+const double NEGLIGIBLE = 32 * std::numeric_limits<double>::epsilon();
 
 /* diagonal[] receives the diagonal as it is. Where there are other ranks all is theirs too but the hash and the distance; rows and columns of problems are those of the whole matrix. */
 Survey Inspect(const Rows &A, double diagonal[], const Outside *outside = nullptr);
 
-/* Columns of rows with nothing but a diagonal, which a Dirichlet condition leaves behind */
+/* Columns of rows with nothing but a diagonal, which a Dirichlet condition leaves behind; in row col itself twice its diagonal, where that has the other sign than the graph has */
 struct Coupling {
   PetscInt  row, col;
   PetscReal value;
@@ -78,7 +85,7 @@ struct Between {
   std::vector<Coupling>        coupling; /* columns are places in Outside::ghost */
 };
 
-/* False where the matrix is not symmetric, on all ranks then */
+/* False where the matrix is not symmetric beyond rounding, on all ranks then */
 template <typename Real>
 bool MakeGraph(const Rows &A, const Outside *outside, const Survey &survey, Graph<Real> &g, std::vector<Coupling> &coupling, Between<Real> &between, Asymmetry &asymmetry);
 /* Edges of negative weight leave the graph: what becomes of them is the rule's. Those to other ranks, ascending by vertex, keep that weight for smoothing; collective where there is a communicator. */

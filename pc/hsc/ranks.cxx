@@ -150,9 +150,6 @@ Ranks<Real>::Ranks(MPI_Comm comm, bool o, Graph<Real> &g, Graph<Real> *matrix, c
     if (matrix) smooth[k] = edge[k].smooth;
   }
   for (int i = 0; i < nb; i++) first[i + 1] += first[i];
-  sent.resize(nb);
-  kept.resize(nb);
-  got.resize(remote.size());
   nborders = nb;
   Sum(1, &nborders);
 }
@@ -180,42 +177,70 @@ void Ranks<Real>::Settle(const Array<int> &place)
 }
 
 template <typename Real>
-void Ranks<Real>::Begin(const Real x[])
+template <typename Number>
+typename Ranks<Real>::template Values<Number> &Ranks<Real>::ValuesIn()
 {
-  for (size_t i = 0; i < vertex.size(); i++) sent[i] = x[vertex[i]];
-  Communicate(PetscSFBcastBegin(halo, TypeOf<Real>(), sent.data(), got.data(), MPI_REPLACE));
+  Values<Number> &v = values.template In<Number>();
+
+  if (v.sent.size() != vertex.size() || v.got.size() != remote.size()) {
+    v.sent.resize(vertex.size());
+    v.kept.resize(vertex.size());
+    v.got.resize(remote.size());
+  }
+  return v;
 }
 
 template <typename Real>
-void Ranks<Real>::End(bool finest, Real r[])
+template <typename Number>
+void Ranks<Real>::Begin(const Number x[])
 {
-  const Real *w = finest && !smooth.empty() ? smooth.data() : weight.data();
+  Values<Number> &v = ValuesIn<Number>();
 
-  Communicate(PetscSFBcastEnd(halo, TypeOf<Real>(), sent.data(), got.data(), MPI_REPLACE));
+  for (size_t i = 0; i < vertex.size(); i++) v.sent[i] = x[vertex[i]];
+  Communicate(PetscSFBcastBegin(halo, TypeOf<Number>(), v.sent.data(), v.got.data(), MPI_REPLACE));
+}
+
+template <typename Real>
+template <typename Number>
+void Ranks<Real>::End(bool finest, Number r[])
+{
+  const Real     *w = finest && !smooth.empty() ? smooth.data() : weight.data();
+  Values<Number> &v = ValuesIn<Number>();
+
+  Communicate(PetscSFBcastEnd(halo, TypeOf<Number>(), v.sent.data(), v.got.data(), MPI_REPLACE));
   for (size_t i = 0; i < vertex.size(); i++) {
-    Real sum = kept[i];
+    Number sum = v.kept[i];
 
-    for (int k = first[i]; k < first[i + 1]; k++) sum += w[k] * got[ghost[k]];
+    for (int k = first[i]; k < first[i + 1]; k++) sum += w[k] * v.got[ghost[k]];
     r[vertex[i]] = sum;
   }
 }
 
 template <typename Real>
-void Ranks<Real>::Keep(const Real r[])
+template <typename Number>
+void Ranks<Real>::Keep(const Number r[])
 {
-  for (size_t i = 0; i < vertex.size(); i++) kept[i] = r[vertex[i]];
+  Values<Number> &v = ValuesIn<Number>();
+
+  for (size_t i = 0; i < vertex.size(); i++) v.kept[i] = r[vertex[i]];
 }
 
 template <typename Real>
-void Ranks<Real>::Restore(Real r[]) const
+template <typename Number>
+void Ranks<Real>::Restore(Number r[])
 {
-  for (size_t i = 0; i < vertex.size(); i++) r[vertex[i]] = kept[i];
+  const Values<Number> &v = ValuesIn<Number>();
+
+  for (size_t i = 0; i < vertex.size(); i++) r[vertex[i]] = v.kept[i];
 }
 
 template <typename Real>
 size_t Ranks<Real>::Memory() const
 {
-  return (vertex.size() + first.size() + ghost.size()) * sizeof(int) + (weight.size() + smooth.size() + sent.size() + got.size() + kept.size()) * sizeof(Real) + remote.size() * (sizeof(Remote) + sizeof(PetscSFNode));
+  size_t bytes = (vertex.size() + first.size() + ghost.size()) * sizeof(int) + (weight.size() + smooth.size()) * sizeof(Real) + remote.size() * (sizeof(Remote) + sizeof(PetscSFNode));
+
+  values.ForEach([&](const auto &v) { bytes += (v.sent.size() + v.got.size() + v.kept.size()) * sizeof(v.sent[0]); });
+  return bytes;
 }
 
 /*
@@ -475,7 +500,6 @@ void Merge<Real>::Join(const Graph<Real> &g, const Lattice *lattice, const Ranks
     }
   }
   FillLower(joined);
-  values.resize(vertices);
   if (ngroups > 1) {
     std::stable_sort(outer.begin(), outer.end(), [](const OuterEdge<Real> &a, const OuterEdge<Real> &b) { return a.vertex < b.vertex; });
     next.reset(new Ranks<Real>(firsts, true, joined, nullptr, outer));
@@ -483,15 +507,20 @@ void Merge<Real>::Join(const Graph<Real> &g, const Lattice *lattice, const Ranks
 }
 
 template <typename Real>
-void Merge<Real>::Gather(const Real x[])
+template <typename Number>
+void Merge<Real>::Gather(const Number x[])
 {
-  CommunicateMPI(MPI_Gatherv(const_cast<Real *>(x), n, TypeOf<Real>(), values.data(), count.data(), offset.data(), TypeOf<Real>(), 0, group));
+  Array<Number> &all = values.template In<Number>();
+
+  if (first && all.empty()) all.resize(h->n);
+  CommunicateMPI(MPI_Gatherv(const_cast<Number *>(x), n, TypeOf<Number>(), all.data(), count.data(), offset.data(), TypeOf<Number>(), 0, group));
 }
 
 template <typename Real>
-void Merge<Real>::Scatter(Real x[])
+template <typename Number>
+void Merge<Real>::Scatter(Number x[])
 {
-  CommunicateMPI(MPI_Scatterv(values.data(), count.data(), offset.data(), TypeOf<Real>(), x, n, TypeOf<Real>(), 0, group));
+  CommunicateMPI(MPI_Scatterv(values.template In<Number>().data(), count.data(), offset.data(), TypeOf<Number>(), x, n, TypeOf<Number>(), 0, group));
 }
 
 template std::vector<int>    SortEdges(const std::vector<OuterEdge<float>> &, bool);
@@ -505,6 +534,18 @@ template class Ranks<float>;
 template class Ranks<double>;
 template struct Merge<float>;
 template struct Merge<double>;
+
+#define INSTANTIATE(Real, Number)                    \
+  template void Ranks<Real>::Begin(const Number[]);  \
+  template void Ranks<Real>::End(bool, Number[]);    \
+  template void Ranks<Real>::Keep(const Number[]);   \
+  template void Ranks<Real>::Restore(Number[]);      \
+  template void Merge<Real>::Gather(const Number[]); \
+  template void Merge<Real>::Scatter(Number[]);
+INSTANTIATE(float, float)
+INSTANTIATE(float, double)
+INSTANTIATE(double, double)
+#undef INSTANTIATE
 
 } // namespace hsc
 } // namespace petlap

@@ -34,6 +34,7 @@ struct OuterEdge {
   int    vertex; /* of this rank, ascending */
   Remote other;
   Real   weight, smooth; /* in the graph, where it is positive or zero, and in the matrix that the finest level smoothes */
+  double diagonal = 0.0; /* of the matrix at the other end, while it is read */
 };
 
 /* The edges by the rank at their other end, and there in the order of its vertices, which is that of its own list of them, or in the order of this rank's */
@@ -90,11 +91,15 @@ public:
   /* place[v] is where vertex v stands in the vectors of the hierarchy */
   void Settle(const Array<int> &place);
   /* The ghosts' values of x start to travel: from here to End() the border's entries of x must not change */
-  void Begin(const Real x[]);
+  template <typename Number>
+  void Begin(const Number x[]);
   /* r = what Keep() saw + the ghosts' values times the weights, on the border; finest tells which weights */
-  void   End(bool finest, Real r[]);
-  void   Keep(const Real r[]);
-  void   Restore(Real r[]) const;
+  template <typename Number>
+  void End(bool finest, Number r[]);
+  template <typename Number>
+  void Keep(const Number r[]);
+  template <typename Number>
+  void   Restore(Number r[]);
   size_t Memory() const;
   double Entries() const /* edges to other ranks */
   {
@@ -104,17 +109,23 @@ public:
 private:
   template <typename Scalar>
   friend struct Merge;
+  template <typename Number>
+  struct Values {
+    Array<Number> sent, got, kept; /* of the border and of the ghosts, once they are needed */
+  };
+  template <typename Number>
+  Values<Number> &ValuesIn();
 
   MPI_Comm            communicator;
   bool                own;
   int                 rank, nranks;
   double              nborders = 0.0; /* vertices of all ranks' borders */
   PetscSF             halo     = nullptr;
-  std::vector<Remote> remote;          /* of each ghost: its rank, and there its number among the border's vertices */
-  Array<int>          vertex;          /* of the border, and, once known, their places */
-  Array<int>          first, ghost;    /* ghost[first[i]], ... are coupled to the i-th vertex of the border */
-  Array<Real>         weight, smooth;  /* in the graph, and in the matrix that the finest level smoothes where that differs */
-  Array<Real>         sent, got, kept; /* values of the border and of the ghosts */
+  std::vector<Remote> remote;         /* of each ghost: its rank, and there its number among the border's vertices */
+  Array<int>          vertex;         /* of the border, and, once known, their places */
+  Array<int>          first, ghost;   /* ghost[first[i]], ... are coupled to the i-th vertex of the border */
+  Array<Real>         weight, smooth; /* in the graph, and in the matrix that the finest level smoothes where that differs */
+  ByPrecision<Values> values;
 };
 
 /* A level that moves to fewer ranks */
@@ -124,7 +135,7 @@ struct Merge {
   bool                             first = false;
   int                              n     = 0;     /* vertices of this rank */
   std::vector<int>                 count, offset; /* on the first rank: vertices of each, and where they begin */
-  Array<Real>                      values;
+  ByPrecision<Array>               values;
   std::unique_ptr<Hierarchy<Real>> h; /* there */
 
   ~Merge();
@@ -134,8 +145,10 @@ struct Merge {
   */
   void Join(const Graph<Real> &g, const Lattice *lattice, const Ranks<Real> &ranks, double total, int factor, double capacity, Graph<Real> &joined, std::unique_ptr<Lattice> &joinedlattice, std::unique_ptr<Ranks<Real>> &next);
   /* Values by vertex to the first rank, where they are in values then, and back */
-  void Gather(const Real x[]);
-  void Scatter(Real x[]);
+  template <typename Number>
+  void Gather(const Number x[]);
+  template <typename Number>
+  void Scatter(Number x[]);
 };
 
 } // namespace hsc

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <type_traits>
 
 namespace petlap {
 namespace hsc {
@@ -25,11 +26,8 @@ public:
 
   Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry, const Outside *o) override
   {
-    const double enough = 1e-4;
-    Outcome      outcome;
-
-    current = false;
-    outside = o;
+    current = lacking = false;
+    outside           = o;
     factors.clear();
     if (o) {
       /* The entries are the caller's and go; the way to the ghosts stays */
@@ -42,40 +40,12 @@ public:
     if (!options.scaling || !(survey.lack > 1e-8) || !std::isfinite(survey.lack)) return BuildOnce(A, survey, lattice, options, asymmetry);
     /* A symmetric matrix is checked before it is scaled, as the message is to name the entries that were given */
     {
-      Graph<Real> g;
+      Graph<double>   g;
+      Between<double> b;
 
-      if (!MakeGraph(A, outside, survey, g, coupling, between, asymmetry)) return ASYMMETRIC;
+      if (!MakeGraph(A, outside, survey, g, coupling, b, asymmetry)) return ASYMMETRIC;
     }
-    std::vector<PetscReal> values(A.a, A.a + A.ia[A.n]), diag(A.n), outer;
-    std::vector<PetscReal> v(A.n, 1.0);
-    Rows                   B = A;
-    Outside                outsideB;
-
-    B.a = values.data();
-    if (o) {
-      outer.assign(o->rows.a, o->rows.a + o->rows.ia[A.n]);
-      outsideB        = *o;
-      outsideB.rows.a = outer.data();
-    }
-    Relax(A, survey.sign, 20, v);
-    for (int round = 0;; round++) {
-      outside = o;
-      ScaleRows(A, v, values, outer);
-      outside             = o ? &outsideB : nullptr;
-      const Survey scaled = Inspect(B, diag.data(), outside);
-
-      /* entries too large or too small to be multiplied */
-      if (scaled.problem != Survey::NONE) {
-        outside = o;
-        return BuildOnce(A, survey, lattice, options, asymmetry);
-      }
-      outcome = BuildOnce(B, scaled, lattice, options, asymmetry);
-      lattice = nullptr;
-      if (outcome != BUILT || round == 3 || scaled.lack <= enough) break;
-      Improve(B, v);
-    }
-    factors = std::move(v);
-    return outcome;
+    return BuildScaled(A, survey, lattice, options, asymmetry);
   }
 
   bool Shift(const double t[], double all) override
@@ -106,7 +76,9 @@ public:
   Report GetReport() const override
   {
     Report r;
-    double n0 = 0.0, nnz = 0.0, n = 0.0, sums[3] = {(double)h.place.size() * sizeof(int) + cycle.Memory(), 0.0, (double)(coupling.size() + between.coupling.size())};
+    double n0 = 0.0, nnz = 0.0, n = 0.0, sums[3] = {(double)h.place.size() * sizeof(int) + cycle.Memory(), 0.0, (double)between.coupling.size()};
+
+    for (const Coupling &c : coupling) sums[2] += c.row != c.col;
 
     Collect(h, r.level, sums[0], sums[1]);
     if (h.ranks) h.ranks->Sum(3, sums);
@@ -121,6 +93,7 @@ public:
     r.reordered = reordered;
     r.clamped   = clamped;
     r.scaled    = !factors.empty();
+    r.lacking   = lacking;
     r.nclamped  = (long long)sums[1];
     r.ncoupling = (long long)sums[2];
     return r;
@@ -133,7 +106,7 @@ public:
 
   double Bytes(const Sweeps &s) const override
   {
-    return h.n * (3.0 * sizeof(PetscReal) + 2.0 * sizeof(int) + 2.0 * sizeof(Real)) + Bytes(h, s);
+    return h.n * (3.0 * sizeof(PetscReal) + 2.0 * sizeof(int) + 2.0 * (s.wide ? sizeof(double) : sizeof(Real))) + Bytes(h, s);
   }
 
   std::unique_ptr<EigenLevels> Levels() override
@@ -253,7 +226,7 @@ private:
 
   static double Bytes(const Hierarchy<Real> &h, const Sweeps &s)
   {
-    const double number = sizeof(Real), entry = number + sizeof(int);
+    const double number = s.wide ? sizeof(double) : sizeof(Real), entry = sizeof(Real) + sizeof(int);
     double       bytes = 0.0, visits = 1.0;
 
     for (const Level<Real> &L : h.level) {
@@ -283,9 +256,12 @@ private:
   {
     const Rules &rules = options.rules;
 
+    /* Entries further apart than this are too far for single precision */
+    if (std::is_same<Real, float>::value && survey.smallest < 1e-30) return TOO_COARSE;
     scale   = survey.scale * survey.sign;
     clamped = rules.clamp;
     if (!Read(A, survey, options, lattice, asymmetry)) return ASYMMETRIC;
+    if (std::is_same<Real, float>::value && TooCoarse(survey)) return TOO_COARSE;
     if (Finish(rules, lattice)) return BUILT;
     if (DirectSize(h) > maxdense) return TOO_DENSE;
     /* An excess below zero may have made a diagonal of the coarsest level vanish: a hierarchy of the nearest diagonally dominant matrix has none */
@@ -320,7 +296,13 @@ private:
       cycle.Apply(h, s, scale, work.data(), x);
     } else {
       cycle.Apply(h, s, scale, work.data(), x);
-      for (const Coupling &c : coupling) x[c.col] -= c.value * x[c.row] / diagonal[c.col];
+      /* Changes of sign first: unknowns with one are in no other unknown's row */
+      for (const Coupling &c : coupling) {
+        if (c.row == c.col) x[c.col] -= c.value * x[c.row] / diagonal[c.col];
+      }
+      for (const Coupling &c : coupling) {
+        if (c.row != c.col) x[c.col] -= c.value * x[c.row] / diagonal[c.col];
+      }
       if (outercoupled) {
         fixed.assign(h.n, 0.0);
         ghosts.assign(exchange.nghost, 0.0);
@@ -335,8 +317,61 @@ private:
 
   /*
     An M-matrix need not be diagonally dominant, but D A D is for some diagonal matrix D, any vector v with A v >= 0 being its diagonal; a Laplacian that
-    was scaled from both sides has the inverse of that scaling. Gauss-Seidel for A v = 0 finds it up to what is smooth.
+    was scaled from both sides has the inverse of that scaling. Gauss-Seidel for A v = 0 finds it up to what is smooth. An indefinite matrix has no such vector, and one
+    with entries of the wrong sign need not, so a scaling is taken only as far as rows lack less with it than without.
   */
+  Outcome BuildScaled(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry)
+  {
+    const double           enough = 1e-4, better = 0.5;
+    const int              rounds = 4;
+    const Outside         *o      = outside;
+    std::vector<PetscReal> values(A.a, A.a + A.ia[A.n]), diag(A.n), outer, v(A.n, 1.0), last;
+    Rows                   B = A;
+    Outside                outsideB;
+    Outcome                outcome = BUILT;
+    double                 lack    = survey.lack;
+
+    B.a = values.data();
+    if (o) {
+      outer.assign(o->rows.a, o->rows.a + o->rows.ia[A.n]);
+      outsideB        = *o;
+      outsideB.rows.a = outer.data();
+    }
+    for (int round = 0; round < rounds; round++) {
+      if (round == 0)
+        Relax(A, survey.sign, 20, v);
+      else {
+        outside = o ? &outsideB : nullptr;
+        Improve(B, v);
+      }
+      outside = o;
+      ScaleRows(A, v, values, outer);
+      outside             = o ? &outsideB : nullptr;
+      const Survey scaled = Inspect(B, diag.data(), outside);
+
+      outside = o;
+      /* entries too large or too small to be multiplied, or nothing is gained */
+      if (scaled.problem != Survey::NONE || scaled.sign != survey.sign || !(scaled.lack <= better * lack)) {
+        if (round == 0) {
+          lacking = true;
+          return BuildOnce(A, survey, lattice, options, asymmetry);
+        }
+        if (scaled.problem == Survey::NONE && scaled.lack <= lack) break;
+        v = last;
+        break;
+      }
+      lack    = scaled.lack;
+      last    = v;
+      outside = o ? &outsideB : nullptr;
+      outcome = BuildOnce(B, scaled, lattice, options, asymmetry);
+      outside = o;
+      lattice = nullptr;
+      if (outcome != BUILT || lack <= enough) break;
+    }
+    factors = std::move(last);
+    return outcome;
+  }
+
   void Relax(const Rows &A, int sign, int sweeps, std::vector<PetscReal> &v)
   {
     for (int s = 0; s < sweeps; s++) {
@@ -363,12 +398,13 @@ private:
     }
   }
 
+  /* Both factors first, so that what is symmetric stays so to the last digit */
   void ScaleRows(const Rows &A, const std::vector<PetscReal> &v, std::vector<PetscReal> &values, std::vector<PetscReal> &outer)
   {
     FetchGhosts(v);
     for (PetscInt i = 0; i < A.n; i++) {
-      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) values[k] = v[i] * A.a[k] * v[A.ja[k]];
-      ForOutside(outside, i, [&](PetscInt k, PetscInt j, PetscReal a) { outer[k] = v[i] * a * ghosts[j]; });
+      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) values[k] = A.a[k] * (v[i] * v[A.ja[k]]);
+      ForOutside(outside, i, [&](PetscInt k, PetscInt j, PetscReal a) { outer[k] = a * (v[i] * ghosts[j]); });
     }
   }
 
@@ -452,6 +488,70 @@ private:
     return true;
   }
 
+  /*
+    In single precision a row's sum is wrong by 1e-7 of its diagonal. Whether that matters is not a question of single entries but of what holds groups of vertices:
+    those that strong edges tie together, and the rest of the world by next to nothing. What holds them by nothing at all is no matter either.
+  */
+  bool TooCoarse(const Survey &survey)
+  {
+    const double        weak = 1e-6, least = 1e-8;
+    const Graph<Real>  &g = graph;
+    std::vector<int>    group(g.n);
+    std::vector<double> hold(g.n, 0.0), size(g.n, 0.0);
+    double              total = 0.0, excess = 0.0, bad = 0.0;
+
+    for (int v = 0; v < g.n; v++) {
+      excess += std::max((double)g.excess[v], 0.0);
+      for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) total += 2.0 * g.weight[k];
+    }
+    if (outside) {
+      double sums[2] = {total, excess}, all[2];
+
+      CommunicateMPI(MPI_Allreduce(sums, all, 2, MPI_DOUBLE, MPI_SUM, outside->comm));
+      total  = all[0];
+      excess = all[1];
+    }
+    if (excess > 0.0 && excess < least * total) return true;
+    if (survey.weakest >= weak) return false;
+    /* Groups may lie on several ranks */
+    if (outside) return survey.weakest < least;
+    for (int v = 0; v < g.n; v++) group[v] = v;
+    auto root = [&](int v) {
+      while (group[v] != v) v = group[v] = group[group[v]];
+      return v;
+    };
+    std::vector<double> d(g.n, 0.0);
+    for (int v = 0; v < g.n; v++) {
+      d[v] += g.excess[v];
+      for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
+        d[v] += g.weight[k];
+        d[g.adj[k]] += g.weight[k];
+      }
+    }
+    for (int v = 0; v < g.n; v++) {
+      for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
+        if (g.weight[k] >= weak * std::min(d[v], d[g.adj[k]])) group[root(g.adj[k])] = root(v);
+      }
+    }
+    for (int v = 0; v < g.n; v++) {
+      const int p = root(v);
+
+      size[p] += d[v];
+      hold[p] += std::abs((double)g.excess[v]);
+      for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
+        const int q = root(g.adj[k]);
+
+        if (p == q) continue;
+        hold[p] += g.weight[k];
+        hold[q] += g.weight[k];
+      }
+    }
+    for (int v = 0; v < g.n; v++) {
+      if (group[v] == v && hold[v] > 0.0 && hold[v] < least * size[v]) bad = 1.0;
+    }
+    return bad > 0.0;
+  }
+
   /* Edges between ranks have rows at their ends, and now the vertices that these have become on both sides */
   void NumberEdges(int n)
   {
@@ -496,6 +596,7 @@ private:
   Outside                exchange = Outside();
   std::vector<PetscReal> diagonal, work, factors, product, fixed, ghosts;
   double                 scale     = 1.0;
+  bool                   lacking   = false;
   bool                   reordered = false, clamped = false, unlike = false; /* the matrix has entries that are no edges of the graph */
   bool                   coupled = false, outercoupled = false;
   const int              together;

@@ -27,11 +27,11 @@ struct LevelReport {
 };
 
 struct Report {
-  std::vector<LevelReport> level;                        /* the last one is that of the dense solver; all numbers are sums over the ranks */
-  double                   operators = 0.0, grids = 0.0; /* sums over the levels beside the finest */
-  double                   stored    = 0.0;              /* numbers of all matrices that a cycle reads */
-  double                   memory    = 0.0;              /* bytes */
-  bool                     reordered = false, clamped = false, scaled = false;
+  std::vector<LevelReport> level;                                                               /* the last one is that of the dense solver; all numbers are sums over the ranks */
+  double                   operators = 0.0, grids = 0.0;                                        /* sums over the levels beside the finest */
+  double                   stored    = 0.0;                                                     /* numbers of all matrices that a cycle reads */
+  double                   memory    = 0.0;                                                     /* bytes */
+  bool                     reordered = false, clamped = false, scaled = false, lacking = false; /* lacking: rows have negative sums, and no scaling was found that mends it */
   long long                nclamped = 0, ncoupling = 0;
 };
 
@@ -43,7 +43,7 @@ struct DeviceReport {
 
 class Solver {
 public:
-  enum Outcome { BUILT, ASYMMETRIC, INDEFINITE, TOO_DENSE };
+  enum Outcome { BUILT, ASYMMETRIC, INDEFINITE, TOO_DENSE, TOO_COARSE }; /* the last: single precision does not tell what the matrix has apart */
 
   static const int maxdense    = 20000; /* largest dense system that is factored */
   static const int outofmemory = 2;     /* result of Upload() where the device has not enough */

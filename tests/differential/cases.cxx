@@ -240,7 +240,7 @@ static void Judge(Run &run, Problem &problem, const Answer &answer, const std::v
 {
   const bool finite = run.system.Finite() && AllFinite(b);
 
-  run.result->iterations += answer.its;
+  run.result->iterations += answer.its + (answer.delayed ? 10 : 0);
 
   if (run.verbose) {
     run.report("solve", answer.code ? answer.text : std::string(KSPConvergedReasons[answer.reason]) + ", " + std::to_string(answer.its) + " iterations, norm " + KSPNormTypes[answer.norm]);

@@ -1,7 +1,11 @@
+#include <cstdio>
+#include <cstring>
 #include "tests/differential/solve.h"
 #include <petlap.h>
 #include <petscdmda.h>
 #include <algorithm>
+#include <cstdio>
+#include <cstring>
 #include <numeric>
 
 namespace differential {
@@ -309,6 +313,40 @@ PetscErrorCode Problem::SetValues(const System &s, bool newmatrix)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The view tells it */
+static PetscErrorCode IsDelayed(KSP ksp, bool *delayed)
+{
+  const MPI_Comm comm = PetscObjectComm((PetscObject)ksp);
+  PC             pc;
+  Mat            F    = nullptr;
+  PetscBool      ours = PETSC_FALSE, factors;
+  PetscViewer    viewer;
+  PetscMPIInt    rank;
+  char          *text = nullptr;
+  size_t         length;
+  int            found = 0;
+
+  PetscFunctionBeginUser;
+  *delayed = false;
+  PetscCall(KSPGetPC(ksp, &pc));
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)pc, &factors, PCLU, PCCHOLESKY, ""));
+  if (factors) PetscCall(PCFactorGetMatrix(pc, &F));
+  if (F) PetscCall(PetscObjectTypeCompare((PetscObject)F, MATSOLVERSCHWARZSCHUR, &ours));
+  if (!ours) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  FILE *file = open_memstream(&text, &length);
+  PetscCheck(file, PETSC_COMM_SELF, PETSC_ERR_SYS, "No memory for the text of a view");
+  PetscCall(PetscViewerASCIIOpenWithFILE(comm, file, &viewer));
+  PetscCall(MatView(F, viewer));
+  PetscCall(PetscViewerDestroy(&viewer));
+  fclose(file);
+  found = rank == 0 && std::strstr(text, "pivots that may leave their separator");
+  free(text);
+  PetscCallMPI(MPI_Bcast(&found, 1, MPI_INT, 0, comm));
+  *delayed = found;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode Problem::TrySolve(const System &s, const std::vector<double> &rhs, bool transpose, Answer *answer)
 {
   PetscBool preonly;
@@ -327,6 +365,7 @@ PetscErrorCode Problem::TrySolve(const System &s, const std::vector<double> &rhs
   PetscCall(KSPGetTolerances(ksp, &answer->rtol, nullptr, nullptr, &answer->most));
   PetscCall(PetscObjectTypeCompare((PetscObject)ksp, KSPPREONLY, &preonly));
   answer->direct = preonly;
+  PetscCall(IsDelayed(ksp, &answer->delayed));
   PetscCall(Gather(x, &answer->x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
