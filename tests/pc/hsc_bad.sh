@@ -97,6 +97,8 @@ fi
 # Versions of PETSc write a wrong value with and without quotes, and a blank after the last right one or not
 sed -Ei -e 's/Unknown option "([^"]*)"/Unknown option \1/' -e '/Available options/s/ +$//' "$work/output"
 # PETSc's fcg of 3.18 does not see that a matrix is indefinite, newer ones do
+# Which limit is met first depends on the smoother
+sed -i 's/^two huge entries: DIVERGED_.*/two huge entries: DIVERGED/' "$work/output"
 sed -i 's/^indefinite: DIVERGED_INDEFINITE_MAT$/indefinite: CONVERGED_RTOL/' "$work/output"
 if [ -n "${PETLAP_UPDATE:-}" ]; then cp "$work/output" "$here/output/hsc_bad.out"; fi
 diff "$here/output/hsc_bad.out" "$work/output" && echo "ok $(grep -c '^[^ ]' "$work/output") inputs"
