@@ -70,31 +70,50 @@ struct Star {
     ncut++;
   }
 
+  /* visit(l, p) for the triangles of v, nb[i] and a later nb[p], as long as it returns true; l is the edge opposite of v. Of a row that is much longer than v's, only what v's row asks for is looked up. */
+  template <typename Visit>
+  void opposite(int d, int i, Visit &&visit) const
+  {
+    const int u = nb[i], begin = uptr[u], end = uptr[u + 1];
+
+    if (end - begin <= 64 + 8 * d) {
+      for (int l = begin; l < end; l++) {
+        const int t = adj[l], p = mark[t];
+
+        if (p >= d || nb[p] != t || !(w[l] > 0)) continue;
+        if (!visit(l, p)) return;
+      }
+      return;
+    }
+    for (int p = 0; p < d; p++) {
+      const int t = nb[p];
+
+      if (t <= u) continue;
+      const Lower *last = lower + lptr[t + 1], *o = std::lower_bound(lower + lptr[t], last, u, [](const Lower &x, int y) { return x.vertex < y; });
+
+      if (o == last || o->vertex != u || !(w[o->edge] > 0)) continue;
+      if (!visit(o->edge, p)) return;
+    }
+  }
+
   /* In every triangle, the weakest edge goes if it is one of v's; if the opposite one is the weakest, the triangle stays */
   void cut(int d)
   {
     int alive = d;
 
-    for (int i = 0; i < d; i++) {
-      const int u = nb[i];
-
-      if (u < 0) continue;
-      for (int l = uptr[u], end = uptr[u + 1]; l < end; l++) {
-        const int t = adj[l], p = mark[t];
-
-        if (p >= d || nb[p] != t) continue;
-        const Real wut = w[l];
-        if (!(wut > 0)) continue;
-        if (alive <= dmin) return;
-        const Real wvt = w[edge[p]], wvu = w[edge[i]];
+    for (int i = 0; i < d && alive > dmin; i++) {
+      if (nb[i] < 0) continue;
+      opposite(d, i, [&](int l, int p) {
+        if (alive <= dmin) return false;
+        const Real wut = w[l], wvt = w[edge[p]], wvu = w[edge[i]];
         const bool second = wvt < wvu;
         const Real weak = second ? wvt : wvu, strong = second ? wvu : wvt;
 
-        if (weak > theta * std::min(strong, wut)) continue;
+        if (weak > theta * std::min(strong, wut)) return true;
         drop(second ? p : i, second ? i : p, l);
         alive--;
-        if (!second) break;
-      }
+        return second;
+      });
     }
   }
 
@@ -107,13 +126,9 @@ struct Star {
     };
 
     for (int i = 0; i < d; i++) {
-      const int u = nb[i];
-
-      if (u < 0) continue;
-      for (int l = uptr[u], end = uptr[u + 1]; l < end; l++) {
-        const int t = adj[l], p = mark[t];
-
-        if (p >= d || nb[p] != t || !(w[l] > 0)) continue;
+      if (nb[i] < 0) continue;
+      opposite(d, i, [&](int l, int p) {
+        const int  u = nb[i], t = nb[p];
         const Real wut = w[l], wvt = w[edge[p]], wvu = w[edge[i]];
         if (geometric[v] && geometric[u] && geometric[t]) {
           const long long dvu = distance(v, u), dvt = distance(v, t), dut = distance(u, t);
@@ -127,17 +142,18 @@ struct Star {
             ncut++;
           } else {
             drop(dvu > dvt ? i : p, dvu > dvt ? p : i, l);
-            if (dvu > dvt) break;
+            if (dvu > dvt) return false;
           }
         } else {
           const bool second = wvt < wvu;
           const Real weak = second ? wvt : wvu, strong = second ? wvu : wvt;
 
-          if (weak > theta * std::min(strong, wut)) continue;
+          if (weak > theta * std::min(strong, wut)) return true;
           drop(second ? p : i, second ? i : p, l);
-          if (!second) break;
+          if (!second) return false;
         }
-      }
+        return true;
+      });
     }
   }
 };

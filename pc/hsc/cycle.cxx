@@ -312,15 +312,11 @@ bool Cycle<Real>::Factor(const Hierarchy<Real> &h)
     count[p]++;
   }
   floating.clear();
-  idle.clear();
   for (int p = 0; p < nd; p++) {
     if (count[p] == 0) continue;
     if (count[p] == 1) {
-      /* An isolated vertex without a diagonal has no equation: its row becomes that of a unit matrix with right-hand side 0 */
-      if (!(d[p] > 0)) {
-        pinned[p] = true;
-        idle.push_back(p);
-      }
+      /* An isolated vertex without a diagonal has no equation. A preconditioner that gave zero for it would hide what is left of a right-hand side that asks for one. */
+      if (!(d[p] > 0)) sum[p] = 1.0;
     } else if (excess[p] <= 1e-15 * most[p] * count[p]) {
       Floating f;
 
@@ -367,7 +363,6 @@ void Cycle<Real>::SolveDense(int n, int first)
 {
   std::vector<double> constant(floating.size());
 
-  for (int i : idle) z[i] = 0.0;
   auto project = [&](const Floating &f) {
     double sum = 0.0;
 

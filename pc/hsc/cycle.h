@@ -33,7 +33,7 @@ public:
   void Apply(const Hierarchy<Real> &h, const Sweeps &s, double scale, const PetscReal b[], PetscReal x[]);
   /* Bytes of the vectors and the factor */
   size_t Memory() const;
-  /* The inverse of the coarsest level's matrix, with zeros for vertices without an equation */
+  /* The inverse of the coarsest level's matrix */
   void Inverse(Array<double> &inverse);
   /* On the coarsest level of one rank */
   template <typename Number>
@@ -73,7 +73,6 @@ private:
   double                       down = 1.0; /* what right-hand sides are multiplied by */
   Array<double>                factor, z;
   std::vector<Floating>        floating;
-  std::vector<int>             idle;  /* vertices of the coarsest level without an equation */
   std::unique_ptr<Cycle<Real>> below; /* of the levels that have moved to this rank */
 };
 

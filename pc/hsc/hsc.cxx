@@ -4,6 +4,7 @@
 #include "petlap.h"
 #include <petsc/private/pcimpl.h>
 #include <petscdmda.h>
+#include <cmath>
 #include "mat/compat/backend.h"
 #include "mat/compat/petscversion.h"
 #include "pc/hsc/eigenvectors.h"
@@ -158,11 +159,80 @@ static PetscErrorCode PCHSCCheckMat(PC pc, Mat P)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The sum of the parts, as PETSc's own conversion multiplies by all columns of the unit matrix. Whatever else the matrix is scaled by, one product tells. */
+static PetscErrorCode PCHSCConvertComposite(PC pc, Mat P, MatType type, Mat *B)
+{
+  MatCompositeType kind;
+  PetscInt         n;
+  Vec              x, y, z;
+  PetscScalar      yz, zz;
+  PetscReal        norm, rest;
+
+  PetscFunctionBegin;
+  PetscCall(MatCompositeGetType(P, &kind));
+  PetscCall(MatCompositeGetNumberMat(P, &n));
+  PetscCheck(kind == MAT_COMPOSITE_ADDITIVE && n > 0, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "PCHSC needs the entries of the matrix and forms none of a product: give the preconditioner an AIJ matrix as Pmat of KSPSetOperators()");
+  for (PetscInt k = 0; k < n; k++) {
+    Mat part, C;
+
+    PetscCall(MatCompositeGetMat(P, k, &part));
+    PetscCall(MatConvert(part, type, MAT_INITIAL_MATRIX, &C));
+    if (k == 0)
+      *B = C;
+    else {
+      PetscCall(MatAXPY(*B, 1.0, C, DIFFERENT_NONZERO_PATTERN));
+      PetscCall(MatDestroy(&C));
+    }
+  }
+  PetscCall(MatCreateVecs(P, &x, &y));
+  PetscCall(VecDuplicate(y, &z));
+  PetscCall(VecSetRandom(x, nullptr));
+  PetscCall(MatMult(P, x, y));
+  PetscCall(MatMult(*B, x, z));
+  PetscCall(VecDot(y, z, &yz));
+  PetscCall(VecDot(z, z, &zz));
+  if (zz != 0.0) PetscCall(MatScale(*B, yz / zz));
+  if (zz != 0.0) PetscCall(VecScale(z, yz / zz));
+  PetscCall(VecNorm(y, NORM_2, &norm));
+  PetscCall(VecAXPY(z, -1.0, y));
+  PetscCall(VecNorm(z, NORM_2, &rest));
+  PetscCall(VecDestroy(&x));
+  PetscCall(VecDestroy(&y));
+  PetscCall(VecDestroy(&z));
+  PetscCheck(!(rest > 1e-10 * norm), PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP,
+             "PCHSC needs the entries of the matrix and has none of a composite one whose rows or parts are scaled: give the preconditioner an AIJ matrix as Pmat of KSPSetOperators()");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Whether PETSc has a way to an AIJ matrix other than a product for every column */
+static PetscErrorCode PCHSCConvertible(Mat P, PetscBool *convertible)
+{
+  static const char *const to[] = {"seqaij", "mpiaij", "aij"};
+  PetscBool                shell;
+
+  PetscFunctionBegin;
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)P, &shell, MATSHELL, MATMFFD, ""));
+  *convertible = PETSC_FALSE;
+  if (shell) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatHasOperation(P, MATOP_GET_ROW, convertible));
+  if (!*convertible) PetscCall(MatHasOperation(P, MATOP_CONVERT, convertible));
+  for (const char *type : to) {
+    char name[256];
+    void (*function)(void) = nullptr;
+
+    if (*convertible) break;
+    PetscCall(PetscSNPrintf(name, sizeof(name), "MatConvert_%s_%s_C", ((PetscObject)P)->type_name, type));
+    PetscCall(PetscObjectQueryFunction((PetscObject)P, name, &function));
+    if (function) *convertible = PETSC_TRUE;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* The matrix as compressed sparse rows of a SeqAIJ matrix, or on several processes of an MPIAIJ matrix, which is a new one for other types and where the symmetric part is wanted */
 PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
 {
   PC_HSC     *hsc = (PC_HSC *)pc->data;
-  PetscBool   aij, mpiaij, convertible;
+  PetscBool   aij, mpiaij, composite, convertible;
   PetscMPIInt size;
 
   PetscFunctionBegin;
@@ -175,9 +245,14 @@ PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
   } else if (mpiaij)
     PetscCall(MatMPIAIJGetLocalMat(P, MAT_INITIAL_MATRIX, B));
   else {
-    PetscCall(PetscObjectTypeCompareAny((PetscObject)P, &convertible, MATSEQSBAIJ, MATSEQBAIJ, MATSEQSELL, MATMPISBAIJ, MATMPIBAIJ, MATNEST, MATSEQDENSE, MATMPIDENSE, MATSEQAIJCRL, ""));
-    PetscCheck(convertible, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "PCHSC needs the entries of the matrix and has none from type %s: give the preconditioner an AIJ matrix as Pmat of KSPSetOperators()", ((PetscObject)P)->type_name);
-    PetscCall(MatConvert(P, size > 1 ? MATMPIAIJ : MATSEQAIJ, MAT_INITIAL_MATRIX, B));
+    PetscCall(PetscObjectTypeCompare((PetscObject)P, MATCOMPOSITE, &composite));
+    PetscCall(PCHSCConvertible(P, &convertible));
+    PetscCheck(convertible || composite, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "PCHSC needs the entries of the matrix and has none from type %s: give the preconditioner an AIJ matrix as Pmat of KSPSetOperators()",
+               ((PetscObject)P)->type_name);
+    if (composite)
+      PetscCall(PCHSCConvertComposite(pc, P, size > 1 ? MATMPIAIJ : MATSEQAIJ, B));
+    else
+      PetscCall(MatConvert(P, size > 1 ? MATMPIAIJ : MATSEQAIJ, MAT_INITIAL_MATRIX, B));
   }
   if (hsc->symmetrize) {
     PetscBool symmetric;
@@ -385,6 +460,7 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const PCHSCRows &rows)
   options.rules.levels      = (int)PetscMin(hsc->maxlevels, 1000);
   options.rules.join        = (int)PetscMin(hsc->agglomerate, PETSC_MAX_INT / 2);
   options.scaling           = (bool)hsc->scaling;
+  options.strict            = true;
   options.positive          = hsc->positive == PCHSC_POSITIVE_DROP ? POSITIVE_DROP : hsc->positive == PCHSC_POSITIVE_LUMP ? POSITIVE_LUMP : POSITIVE_COMPENSATE;
   options.reorder           = hsc->reorder == PCHSC_REORDER_BFS ? REORDER_BFS : hsc->reorder == PCHSC_REORDER_NONE ? REORDER_NONE : REORDER_AUTO;
   PetscCall(PetscLogEventBegin(PC_HSCSetUp, pc, P, nullptr, nullptr));
@@ -396,12 +472,9 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const PCHSCRows &rows)
       hsc->solver = Solver::Create((bool)hsc->single).release();
       outcome     = hsc->solver->Build(rows.own, hsc->survey, hsc->geometry ? &lattice : nullptr, options, asymmetry, rows.there);
     }));
-    again = (PetscBool)(hsc->single && (outcome == Solver::TOO_COARSE || outcome == Solver::INDEFINITE));
+    again = (PetscBool)(outcome == Solver::TOO_COARSE);
     if (!again) break;
-    if (outcome == Solver::TOO_COARSE)
-      PetscCall(PetscInfo(pc, "Single precision does not hold what the entries of the matrix have apart: the hierarchy is in double precision\n"));
-    else
-      PetscCall(PetscInfo(pc, "The coarsest level is not positive definite in single precision: the hierarchy is in double precision\n"));
+    PetscCall(PetscInfo(pc, "Single precision is too coarse for the entries of the matrix, or for a preconditioner that is its inverse: the hierarchy is in double precision\n"));
     hsc->single = PETSC_FALSE;
     /* It was used up */
     if (hsc->geometry) PetscCall(PCHSCGetLattice(pc, P, rows.own.n, lattice));
@@ -729,7 +802,8 @@ static PetscErrorCode PCHSCApply(PC pc, PetscBool transpose, Vec b, Vec x)
   /* An option may have changed since the set-up, which PETSc does not repeat for that */
   if (hsc->stale || !hsc->solver) PetscCall(PCSetUp_HSC(pc));
   if (!hsc->solver) {
-    PetscCall(VecSet(x, PETSC_INFINITY));
+    /* PETSC_INFINITY is finite, and what remains of it without a null space may be zero */
+    PetscCall(VecSet(x, INFINITY));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(PCHSCUpdate(pc));
@@ -878,6 +952,7 @@ static PetscErrorCode PCView_HSC(PC pc, PetscViewer viewer)
     if (hsc->survey.sign < 0) PetscCall(PetscViewerASCIIPrintf(viewer, "  the matrix is the negative of a Laplacian\n"));
     if (hsc->survey.npositive)
       PetscCall(PetscViewerASCIIPrintf(viewer, "  WARNING: %" PetscInt_FMT " entries off the diagonal have the sign of the diagonal; the method is not made for them, a direct solver or hypre may be better\n", hsc->survey.npositive));
+    if (r.bounded) PetscCall(PetscViewerASCIIPrintf(viewer, "  positive entries are dropped: they have too many triangles around them to be compensated\n"));
     if (r.scaled) PetscCall(PetscViewerASCIIPrintf(viewer, "  rows have negative sums: the matrix is scaled from both sides\n"));
     if (r.lacking) PetscCall(PetscViewerASCIIPrintf(viewer, "  rows have negative sums, which no scaling was found for\n"));
     if (r.clamped)
@@ -2343,7 +2418,7 @@ static PetscErrorCode PCHSCGetPositive_HSC(PC pc, PCHSCPositive *type)
 
   Notes:
   The method is for matrices without them. They are left out of the hierarchy; smoothing on the finest level sees them. Compensation takes their weight from the edges to common neighbours, dropping keeps the sums of rows
-  as they are, lumping keeps the diagonal. `-info` and `-ksp_view` tell how many there are. Many or large ones, as cotangent weights of slivers, are better left to a direct solver or `PCHYPRE`.
+  as they are, lumping keeps the diagonal. Where a matrix has so many of them that compensation would take longer than 64 passes over the matrix, as a dense one has, they are dropped. `-info` and `-ksp_view` tell how many there are. Many or large ones, as cotangent weights of slivers, are better left to a direct solver or `PCHYPRE`.
 
   Reference: sections 1 and 3.1 of Krishnan, Fattal, Szeliski (2013)
 

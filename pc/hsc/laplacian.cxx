@@ -228,6 +228,7 @@ struct Ends {
   std::vector<double> ghostdiagonal, ghostalone; /* the latter is not read where no row is alone */
   Array<bool>         alone;
   bool                rounding; /* there are entries that may be rounding */
+  double              nosum;
 
   bool Negligible(PetscInt i, PetscInt j, double v) const
   {
@@ -346,7 +347,7 @@ static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Ends &ends
       between.edge.push_back({i, {(int)remote[j].rank, (int)remote[j].index}, (Real)-v, (Real)-v, ends.ghostdiagonal[j]});
     });
     g.uptr[i + 1] = m;
-    g.excess[i]   = std::abs(sum) <= NEGLIGIBLE * size ? 0 : (Real)sum;
+    g.excess[i]   = std::abs(sum) <= ends.nosum * size ? 0 : (Real)sum;
   }
   g.lptr[n] = lm;
   for (int j = 0; j < n; j++) {
@@ -486,6 +487,7 @@ bool MakeGraph(const Rows &A, const Outside *outside, const Survey &survey, Grap
   between.coupling.clear();
   ends.diagonal = survey.diagonal;
   ends.rounding = survey.weakest <= NEGLIGIBLE;
+  ends.nosum    = survey.nosum;
   if (outside) {
     ends.ghostdiagonal.resize(outside->nghost);
     outside->Fetch(survey.diagonal, ends.ghostdiagonal.data());

@@ -43,6 +43,9 @@ void ForOutside(const Outside *outside, PetscInt row, Visit &&visit)
 
 enum Positive { POSITIVE_COMPENSATE, POSITIVE_DROP, POSITIVE_LUMP };
 
+/* An entry that is smaller than so much of both diagonals is rounding */
+const double NEGLIGIBLE = 32 * std::numeric_limits<double>::epsilon();
+
 /* A first look at the values */
 struct Survey {
   enum Problem { NONE, TOO_LARGE, UNSORTED, NOT_A_NUMBER, DIAGONAL } problem = NONE;
@@ -58,11 +61,8 @@ struct Survey {
   double             distance  = 0.0;                       /* mean distance of the numbers of neighbours */
   unsigned long long hash      = 0;                         /* of all values off the diagonal */
   const double      *diagonal  = nullptr;                   /* what Inspect() was given for it */
+  double             nosum     = NEGLIGIBLE;                /* what a row's sum may be beside its moduli and is rounding */
 };
-
-/* An entry that is smaller than so much of both diagonals is rounding */
-const double NEGLIGIBLE = 32 * std::numeric_limits<double>::epsilon();
-
 /* diagonal[] receives the diagonal as it is. Where there are other ranks all is theirs too but the hash and the distance; rows and columns of problems are those of the whole matrix. */
 Survey Inspect(const Rows &A, double diagonal[], const Outside *outside = nullptr);
 

@@ -26,8 +26,8 @@ public:
 
   Outcome Build(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry, const Outside *o) override
   {
-    current = lacking = false;
-    outside           = o;
+    current = lacking = bounded = false;
+    outside                     = o;
     factors.clear();
     if (o) {
       /* The entries are the caller's and go; the way to the ghosts stays */
@@ -94,6 +94,7 @@ public:
     r.clamped   = clamped;
     r.scaled    = !factors.empty();
     r.lacking   = lacking;
+    r.bounded   = bounded;
     r.nclamped  = (long long)sums[1];
     r.ncoupling = (long long)sums[2];
     return r;
@@ -252,18 +253,35 @@ private:
     return n;
   }
 
+  /*
+    Whether the cycle is no inverse. Methods that are given one end after a step or two, and what some of them take for the end of all things is no more than the
+    rounding of single precision.
+  */
+  static bool AnySmooth(const Hierarchy<Real> &h)
+  {
+    int any = 0, all;
+
+    for (const Level<Real> &L : h.level) any = any || L.smooth;
+    if (!h.merge) return any;
+    all = h.merge->first && AnySmooth(*h.merge->h);
+    CommunicateMPI(MPI_Bcast(&all, 1, MPI_INT, 0, h.ranks->comm()));
+    return any || all;
+  }
+
   Outcome BuildOnce(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry)
   {
-    const Rules &rules = options.rules;
+    const Rules &rules  = options.rules;
+    const bool   strict = options.strict && std::is_same<Real, float>::value;
 
     /* Entries further apart than this are too far for single precision */
-    if (std::is_same<Real, float>::value && survey.smallest < 1e-30) return TOO_COARSE;
+    if (strict && survey.smallest < 1e-30) return TOO_COARSE;
     scale   = survey.scale * survey.sign;
     clamped = rules.clamp;
     if (!Read(A, survey, options, lattice, asymmetry)) return ASYMMETRIC;
-    if (std::is_same<Real, float>::value && TooCoarse(survey)) return TOO_COARSE;
-    if (Finish(rules, lattice)) return BUILT;
+    if (strict && TooCoarse(survey, rules.direct)) return TOO_COARSE;
+    if (Finish(rules, lattice)) return strict && !AnySmooth(h) ? TOO_COARSE : BUILT;
     if (DirectSize(h) > maxdense) return TOO_DENSE;
+    if (strict) return TOO_COARSE;
     /* An excess below zero may have made a diagonal of the coarsest level vanish: a hierarchy of the nearest diagonally dominant matrix has none */
     if (clamped) return INDEFINITE;
     Rules again = rules;
@@ -322,8 +340,8 @@ private:
   */
   Outcome BuildScaled(const Rows &A, const Survey &survey, Lattice *lattice, const Options &options, Asymmetry &asymmetry)
   {
-    const double           enough = 1e-4, better = 0.5;
-    const int              rounds = 4;
+    const double           enough = 1e-8, better = 0.5;
+    const int              rounds = 3;
     const Outside         *o      = outside;
     std::vector<PetscReal> values(A.a, A.a + A.ia[A.n]), diag(A.n), outer, v(A.n, 1.0), last;
     Rows                   B = A;
@@ -346,8 +364,8 @@ private:
       }
       outside = o;
       ScaleRows(A, v, values, outer);
-      outside             = o ? &outsideB : nullptr;
-      const Survey scaled = Inspect(B, diag.data(), outside);
+      outside       = o ? &outsideB : nullptr;
+      Survey scaled = Inspect(B, diag.data(), outside);
 
       outside = o;
       /* entries too large or too small to be multiplied, or nothing is gained */
@@ -360,12 +378,14 @@ private:
         v = last;
         break;
       }
-      lack    = scaled.lack;
-      last    = v;
-      outside = o ? &outsideB : nullptr;
-      outcome = BuildOnce(B, scaled, lattice, options, asymmetry);
-      outside = o;
-      lattice = nullptr;
+      lack = scaled.lack;
+      last = v;
+      /* Sums of the size of what is lacking are none: their signs are chance, and a matrix that is singular would become one that is nearly so */
+      scaled.nosum = std::min(1e-6, std::max(NEGLIGIBLE, 30.0 * lack));
+      outside      = o ? &outsideB : nullptr;
+      outcome      = BuildOnce(B, scaled, lattice, options, asymmetry);
+      outside      = o;
+      lattice      = nullptr;
       if (outcome != BUILT || lack <= enough) break;
     }
     factors = std::move(last);
@@ -415,28 +435,53 @@ private:
     outside->Fetch(v.data(), ghosts.data());
   }
 
-  /* What is smooth, by the hierarchy of the scaled matrix as far as it is known: whatever that reduces slowly is what it has not seen yet */
+  /* What is smooth, by the hierarchy of the scaled matrix as far as it is known: whatever that reduces slowly is what it has not seen yet. Goes on as long as rows lack less and less. */
   void Improve(const Rows &B, std::vector<PetscReal> &v)
   {
-    std::vector<PetscReal> w(B.n, 1.0), r(B.n), z(B.n);
+    const int              most = 30, patience = 4;
+    const double           least = 1e-13;
+    std::vector<PetscReal> w(B.n, 1.0), r(B.n), z(B.n), best;
+    double                 lack[most], lowest = std::numeric_limits<double>::infinity();
     Sweeps                 s;
 
     s.pre = s.post = 1;
-    for (int step = 0; step < 5; step++) {
+    for (int step = 0; step < most; step++) {
+      double sum[2] = {0.0, 0.0}, all[2], largest = 0.0;
+
       FetchGhosts(w);
       for (PetscInt i = 0; i < B.n; i++) {
+        PetscReal d = 0.0;
+
         r[i] = 0.0;
-        for (PetscInt k = B.ia[i]; k < B.ia[i + 1]; k++) r[i] += B.a[k] * w[B.ja[k]];
+        for (PetscInt k = B.ia[i]; k < B.ia[i + 1]; k++) {
+          r[i] += B.a[k] * w[B.ja[k]];
+          if (B.ja[k] == i) d = B.a[k];
+        }
         ForOutside(outside, i, [&](PetscInt, PetscInt j, PetscReal a) { r[i] += a * ghosts[j]; });
+        if (d * r[i] < 0.0) sum[0] += std::abs(w[i] * r[i]);
+        sum[1] += std::abs(d) * w[i] * w[i];
       }
+      if (outside) {
+        CommunicateMPI(MPI_Allreduce(sum, all, 2, MPI_DOUBLE, MPI_SUM, outside->comm));
+        std::copy(all, all + 2, sum);
+      }
+      lack[step] = sum[1] > 0.0 ? sum[0] / sum[1] : 0.0;
+      if (lack[step] < lowest) {
+        lowest = lack[step];
+        best   = w;
+      }
+      if (!(lack[step] > least) || (step >= patience && !(lack[step] < 0.5 * lack[step - patience]))) break;
       ApplyOnce(s, false, r.data(), z.data());
       for (PetscInt i = 0; i < B.n; i++) {
         const PetscReal x = w[i] - z[i];
 
         if (x == x) w[i] = std::min(std::max(x, (PetscReal)0.2 * w[i]), (PetscReal)5.0 * w[i]);
+        largest = std::max(largest, (double)w[i]);
       }
+      if (outside) largest = outside->Most(largest);
+      for (PetscReal &x : w) x /= largest;
     }
-    for (PetscInt i = 0; i < B.n; i++) v[i] *= w[i];
+    for (PetscInt i = 0; i < B.n && !best.empty(); i++) v[i] *= best[i];
   }
 
   bool Read(const Rows &A, const Survey &survey, const Options &options, Lattice *lattice, Asymmetry &asymmetry)
@@ -478,8 +523,9 @@ private:
     if (outside) NumberEdges(g.n);
     unlike = survey.npositive > 0;
     if (unlike) {
-      matrix = std::move(g);
-      RemoveNegative(matrix, options.positive, graph, outside ? outside->comm : MPI_COMM_NULL, between.edge);
+      matrix  = std::move(g);
+      bounded = options.positive == POSITIVE_COMPENSATE && TooManyTriangles();
+      RemoveNegative(matrix, bounded ? POSITIVE_DROP : options.positive, graph, outside ? outside->comm : MPI_COMM_NULL, between.edge);
     } else
       graph = std::move(g);
     h.ranks.reset();
@@ -492,7 +538,7 @@ private:
     In single precision a row's sum is wrong by 1e-7 of its diagonal. Whether that matters is not a question of single entries but of what holds groups of vertices:
     those that strong edges tie together, and the rest of the world by next to nothing. What holds them by nothing at all is no matter either.
   */
-  bool TooCoarse(const Survey &survey)
+  bool TooCoarse(const Survey &survey, int directsize)
   {
     const double        weak = 1e-6, least = 1e-8;
     const Graph<Real>  &g = graph;
@@ -500,6 +546,8 @@ private:
     std::vector<double> hold(g.n, 0.0), size(g.n, 0.0);
     double              total = 0.0, excess = 0.0, bad = 0.0;
 
+    /* What has so few vertices or edges will be solved exactly, see AnySmooth() */
+    if (!outside && (g.n <= directsize || g.adj.size() < (size_t)g.n)) return true;
     for (int v = 0; v < g.n; v++) {
       excess += std::max((double)g.excess[v], 0.0);
       for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) total += 2.0 * g.weight[k];
@@ -552,6 +600,24 @@ private:
     return bad > 0.0;
   }
 
+  /* Compensation looks at all triangles of the edges that go, which in a dense matrix with many of them is work in proportion to the third power of its size */
+  bool TooManyTriangles() const
+  {
+    const double       most   = 64.0;
+    const Graph<Real> &g      = matrix;
+    double             sum[2] = {0.0, (double)g.n + 2.0 * (double)g.adj.size()}, all[2];
+    auto               degree = [&](int v) { return (double)(g.uptr[v + 1] - g.uptr[v] + g.lptr[v + 1] - g.lptr[v]); };
+
+    for (int v = 0; v < g.n; v++) {
+      for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
+        if (g.weight[k] < 0) sum[0] += degree(g.adj[k]);
+      }
+    }
+    if (!outside) return sum[0] > most * sum[1];
+    CommunicateMPI(MPI_Allreduce(sum, all, 2, MPI_DOUBLE, MPI_SUM, outside->comm));
+    return all[0] > most * all[1];
+  }
+
   /* Edges between ranks have rows at their ends, and now the vertices that these have become on both sides */
   void NumberEdges(int n)
   {
@@ -595,8 +661,8 @@ private:
   const Outside         *outside  = nullptr; /* while the hierarchy is built */
   Outside                exchange = Outside();
   std::vector<PetscReal> diagonal, work, factors, product, fixed, ghosts;
-  double                 scale     = 1.0;
-  bool                   lacking   = false;
+  double                 scale   = 1.0;
+  bool                   lacking = false, bounded = false;                   /* bounded: entries were dropped that should have been compensated */
   bool                   reordered = false, clamped = false, unlike = false; /* the matrix has entries that are no edges of the graph */
   bool                   coupled = false, outercoupled = false;
   const int              together;

@@ -17,7 +17,8 @@ struct Options {
   Rules    rules;
   Positive positive = POSITIVE_COMPENSATE;
   Reorder  reorder  = REORDER_AUTO;
-  bool     scaling  = true; /* M-matrices that are not diagonally dominant are scaled until they are */
+  bool     strict   = false; /* single precision is only taken where it is as good as double */
+  bool     scaling  = true;  /* M-matrices that are not diagonally dominant are scaled until they are */
 };
 
 struct LevelReport {
@@ -32,6 +33,7 @@ struct Report {
   double                   stored    = 0.0;                                                     /* numbers of all matrices that a cycle reads */
   double                   memory    = 0.0;                                                     /* bytes */
   bool                     reordered = false, clamped = false, scaled = false, lacking = false; /* lacking: rows have negative sums, and no scaling was found that mends it */
+  bool                     bounded  = false;                                                    /* positive entries were dropped, as there are too many triangles to compensate them in */
   long long                nclamped = 0, ncoupling = 0;
 };
 
@@ -43,7 +45,7 @@ struct DeviceReport {
 
 class Solver {
 public:
-  enum Outcome { BUILT, ASYMMETRIC, INDEFINITE, TOO_DENSE, TOO_COARSE }; /* the last: single precision does not tell what the matrix has apart */
+  enum Outcome { BUILT, ASYMMETRIC, INDEFINITE, TOO_DENSE, TOO_COARSE }; /* the last: where single precision is not as good as double and that is asked for */
 
   static const int maxdense    = 20000; /* largest dense system that is factored */
   static const int outofmemory = 2;     /* result of Upload() where the device has not enough */

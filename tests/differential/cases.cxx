@@ -99,6 +99,7 @@ static std::vector<std::pair<std::string, std::string>> Peers(const Run &run, bo
     peers.push_back({"-ksp_type fcg -ksp_norm_type " + type + rest, run.setup.pc});
     return peers;
   }
+  if (own && run.setup.type == 'h' && !run.setup.Has("-pc_hsc_precision double")) peers.push_back({krylov, run.setup.pc + " -pc_hsc_precision double"});
   if (own && (run.setup.type == 'h' || run.setup.type == 'n')) peers.push_back({krylov, "-pc_type hsc -pc_hsc_precision double"});
   if (run.setup.type == 's') {
     /* Of a system that is close to singular each ordering of the same elimination comes to another residual */
