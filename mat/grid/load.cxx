@@ -7,7 +7,9 @@
 #include <petscdmda.h>
 #include <petscviewer.h>
 #include <cstring>
-#include <new>
+#include <cerrno>
+#include <cstdint>
+#include <unistd.h>
 
 static PetscLogEvent Petlap_Load;
 
@@ -35,10 +37,50 @@ static PetscErrorCode LoadAgree(MPI_Comm comm, LoadError *error)
   SETERRQ(comm, error->code, "%s", error->text);
 }
 
+bool LoadCheckStart(const char filename[], const unsigned char start[], size_t n, LoadError *error)
+{
+  const struct {
+    size_t      length;
+    const char *bytes, *text;
+  } known[] = {
+    {2, "\x1f\x8b", "is compressed with gzip: unpack it with gunzip first"},
+    {3, "BZh", "is compressed with bzip2: unpack it with bunzip2 first"},
+    {6,
+     "\xfd"
+     "7zXZ\0",
+     "is compressed with xz: unpack it with unxz first"},
+    {4, "\x28\xb5\x2f\xfd", "is compressed with zstd: unpack it with unzstd first"},
+    {4, "PK\3\4", "is a zip archive (as .npz files are): unpack it, and store the system in one of the formats that petlap reads"},
+    {6, "\x93NUMPY", "is a NumPy array: store the system in one of the formats that petlap reads, with h5py for example"},
+    {3, "\xef\xbb\xbf", "starts with a byte order mark (BOM): save it as plain text without one"},
+    {2, "\xff\xfe", "starts with a byte order mark (BOM) of UTF-16 text: save it as plain text (ASCII or UTF-8 without a mark)"},
+    {2, "\xfe\xff", "starts with a byte order mark (BOM) of UTF-16 text: save it as plain text (ASCII or UTF-8 without a mark)"},
+    {10, "MATLAB 7.3", "starts as a MATLAB v7.3 file does and no HDF5 data follow: the file is truncated"},
+    {10, "MATLAB 5.0", "is a MATLAB file of a version before 7.3: save it with save('-v7.3', ...)"},
+  };
+
+  for (const auto &k : known) {
+    if (n >= k.length && !memcmp(start, k.bytes, k.length)) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s %s", filename, k.text);
+  }
+  return true;
+}
+
+/* HDF5 starts at byte 0 or, after a block of the user's own, at 512, 1024, 2048 and so on */
+static bool LoadIsHDF5(FILE *file, bool atzero)
+{
+  const unsigned char hdf5[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+  unsigned char       start[8];
+
+  for (int64_t at = atzero ? 0 : 512; !fseeko(file, (off_t)at, SEEK_SET) && fread(start, 1, sizeof(start), file) == sizeof(start); at *= 2) {
+    if (!memcmp(start, hdf5, sizeof(hdf5))) return true;
+    if (atzero) return false;
+  }
+  return false;
+}
+
 /* Only the first process looks */
 static LoadFormat LoadRecognize(const char filename[], LoadError *error)
 {
-  const unsigned char hdf5[8]    = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
   unsigned char       start[14]  = {0};
   const uint32_t      classid    = MAT_FILE_CLASSID;
   const unsigned char binary[12] = {0, 0, 0, 0, (unsigned char)(classid >> 24), (unsigned char)(classid >> 16), (unsigned char)(classid >> 8), (unsigned char)classid};
@@ -50,20 +92,23 @@ static LoadFormat LoadRecognize(const char filename[], LoadError *error)
     return format;
   }
   size_t got = fread(start, 1, sizeof(start), file);
-  if (ferror(file)) error->Set(PETSC_ERR_FILE_OPEN, "%s cannot be read: %s", filename, strerror(errno));
-  fclose(file);
-  if (error->code) return format;
-  if (got >= 8 && !memcmp(start, hdf5, 8))
+  if (ferror(file))
+    error->Set(PETSC_ERR_FILE_OPEN, "%s cannot be read: %s", filename, strerror(errno));
+  else if (LoadIsHDF5(file, true))
     format = FORMAT_HDF5;
   else if (got == sizeof(start) && !strncasecmp((const char *)start, "%%MatrixMarket", sizeof(start)))
     format = FORMAT_MATRIX_MARKET;
   else if (got >= 8 && !memcmp(start, binary + (sizeof(PetscInt) == 8 ? 0 : 4), sizeof(PetscInt)))
     format = FORMAT_BINARY;
+  else if (LoadIsHDF5(file, false))
+    /* Last of the formats, because the user's own block may hold anything but the start of another one */
+    format = FORMAT_HDF5;
   else if (got >= 8 && (!memcmp(start, binary, 8) || !memcmp(start, binary + 4, 4)))
     error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s is in PETSc's binary format with %d-bit indices and this PETSc has %d-bit ones: convert the file, or use a PETSc with its index size", filename, sizeof(PetscInt) == 8 ? 32 : 64,
                8 * (int)sizeof(PetscInt));
-  else
+  else if (LoadCheckStart(filename, start, got, error))
     error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s is %s: a system is read from HDF5 (sparse matrix of a MATLAB v7.3 file), PETSc's binary format, or Matrix Market", filename, got ? "in no format that petlap knows, or truncated" : "empty");
+  fclose(file);
   return format;
 }
 
@@ -160,12 +205,15 @@ static PetscErrorCode LoadComposeImage(MPI_Comm comm, const LoadedSystem *system
   PetscScalar *values;
 
   PetscFunctionBegin;
-  if (!system->celldim) PetscFunctionReturn(PETSC_SUCCESS);
+  /* One process that cannot use its labels is enough */
+  if (!system->celldim) counts[1]++;
   for (PetscInt k = 0; k < system->ncells; k++) {
     counts[0] += system->label[k] == 1;
     counts[1] += system->label[k] > 2;
   }
   CompatCallAllreduce(counts, all, 2, MPIU_INT, MPI_SUM, comm);
+  if (system->image.code) PetscCall(PetscInfo(A, "The labels of the cells are left alone: %s\n", system->image.text));
+  if (!system->celldim) PetscFunctionReturn(PETSC_SUCCESS);
   if (all[1] || (all[0] != system->n && system->n != system->cells[0] * system->cells[1] * system->cells[2])) {
     PetscCall(PetscInfo(A, "'flags' do not hold 0 (boundary), 1 (solid), 2 (fluid), 3 (air) with a 2 for each unknown: they are not read as the image of a domain\n"));
     PetscFunctionReturn(PETSC_SUCCESS);
@@ -284,10 +332,9 @@ static void LoadMatrixMarket(const char filename[], LoadedSystem *system, LoadEr
     char        name[PETSC_MAX_PATH_LEN];
 
     if (snprintf(name, sizeof(name), "%.*s%s%s", stem, filename, suffix, filename + stem) >= (int)sizeof(name)) continue;
-    if (FILE *file = fopen(name, "r")) {
-      fclose(file);
-      if (!LoadReadMatrixMarketVector(name, system->n, suffix[1] == 'b' ? &system->b : &system->x, error)) return;
-    }
+    /* A file that exists and cannot be opened is an error of the reader, not a system without this vector */
+    if (access(name, F_OK) && errno == ENOENT) continue;
+    if (!LoadReadMatrixMarketVector(name, system->n, suffix[1] == 'b' ? &system->b : &system->x, error)) return;
   }
 }
 
