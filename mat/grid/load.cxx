@@ -56,7 +56,7 @@ bool LoadCheckStart(const char filename[], const unsigned char start[], size_t n
     {2, "\xff\xfe", "starts with a byte order mark (BOM) of UTF-16 text: save it as plain text (ASCII or UTF-8 without a mark)"},
     {2, "\xfe\xff", "starts with a byte order mark (BOM) of UTF-16 text: save it as plain text (ASCII or UTF-8 without a mark)"},
     {10, "MATLAB 7.3", "starts as a MATLAB v7.3 file does and no HDF5 data follow: the file is truncated"},
-    {10, "MATLAB 5.0", "is a MATLAB file of a version before 7.3: save it with save('-v7.3', ...)"},
+    {10, "MATLAB 5.0", "is a MATLAB file of a version before 7.3: save it with the option -v7.3"},
   };
 
   for (const auto &k : known) {
