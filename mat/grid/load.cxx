@@ -360,18 +360,21 @@ static void LoadMatrixMarket(const char filename[], LoadedSystem *system, LoadEr
 
   Notes:
   HDF5 files hold the matrix as MATLAB v7.3 files hold a sparse matrix: a group A with the attribute MATLAB_sparse (number of rows) and
-  the datasets jc (where each column starts), ir (row numbers, from 0) and data. The datasets b and x may have any shape with n entries. If a
+  the datasets jc (where each column starts), ir (row numbers, from 0) and data. The datasets b and x may have any shape with n entries. MATLAB's
+  own files, which start with a block of text, are read as they are. Whole numbers may be stored in any class (integer, floating point,
+  boolean) as long as they have no fraction, and values too; complex ones have the members r and i, or real and imag. If a
   dataset dims = [ny, nx] or [nz, ny, nx] exists, every point of that grid is an unknown and x runs fastest; the matrix then carries a DMDA
   (`MatGetDM()`) with one unknown per point and the matrix's stencil. The same holds for griddims when its product is n; otherwise the
   unknowns are only some of the points and there is no DMDA. Where several processes share a DMDA its numbering differs from the file's;
-  `DMDAGlobalToNaturalBegin()` goes back.
+  `DMDAGlobalToNaturalBegin()` goes back. A dataset flags of the same grid says which cells are boundary (0), solid (1), fluid (2) and air (3); if it
+  cannot be read or says something else, the system is loaded without it, and `-info` tells why.
 
-  PETSc's binary files hold the matrix, then optionally b and x. With a Matrix Market file NAME.mtx, NAME_b.mtx and NAME_x.mtx are read too if
-  they exist.
+  PETSc's binary files hold the matrix, then optionally b and x, and nothing else. With a Matrix Market file NAME.mtx, NAME_b.mtx and NAME_x.mtx
+  are read too if they exist; blank lines and comments may stand anywhere, but nothing else after the last entry. Values too small for double precision are 0.
 
   Errors, each with the file and the place in it:
   `PETSC_ERR_FILE_OPEN` the file is missing, unreadable or truncated; `PETSC_ERR_FILE_UNEXPECTED` unknown format, missing dataset, wrong
-  length, damaged index; `PETSC_ERR_ARG_SIZ` the matrix is not square; `PETSC_ERR_FP` NaN or infinite value; `PETSC_ERR_MEM` out of memory;
+  length, damaged index, a fraction where a whole number is needed, a matrix without entries, data that are left over, a compressed file; `PETSC_ERR_ARG_SIZ` the matrix is not square; `PETSC_ERR_FP` NaN or infinite value; `PETSC_ERR_MEM` out of memory;
   `PETSC_ERR_ARG_OUTOFRANGE` more entries than PETSc's indices can count; `PETSC_ERR_SUP_SYS` complex data in a real PETSc, or no HDF5.
 
 .seealso: `PetlapInitialize()`, `MatLoad()`, `MatGetDM()`
