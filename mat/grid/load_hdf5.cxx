@@ -149,7 +149,7 @@ public:
     H5T_class_t cls = H5T_NO_CLASS;
 
     if (!Class(name, &cls)) return false;
-    if (WholeType(cls) < 0) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' does not hold whole numbers", filename, name);
+    if (WholeType(cls) < 0) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' does not hold whole numbers: store it in a class of numbers, int32 for example", filename, name);
     if (!Range(name, first, n, WholeType(cls), values)) return false;
     for (hsize_t k = 0; cls == H5T_FLOAT && k < n; k++) {
       double v;
@@ -175,7 +175,7 @@ public:
       free(whole);
       return ok;
     }
-    if (cls != H5T_INTEGER && cls != H5T_FLOAT) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' does not hold real numbers", filename, name);
+    if (cls != H5T_INTEGER && cls != H5T_FLOAT) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' does not hold real numbers: store it in a class of numbers, double for example", filename, name);
     if (!Range(name, first, n, RealType(), values)) return false;
   #if defined(PETSC_USE_COMPLEX)
     /* The reals were read into the front half; spread them from the back */
