@@ -112,6 +112,30 @@ static LoadFormat LoadRecognize(const char filename[], LoadError *error)
   return format;
 }
 
+/* The numbers of boxes along each axis that cut the fewest lines between points; zeros where some box would be thinner than the width */
+static void LoadCutGrid(PetscMPIInt nproc, const PetscInt size[], PetscInt width, PetscInt best[])
+{
+  PetscReal cut = PETSC_MAX_REAL;
+
+  for (PetscInt d = 0; d < 3; d++) best[d] = 0;
+  for (PetscInt pz = 1; pz <= PetscMin(nproc, size[2]); pz++) {
+    for (PetscInt py = 1; py <= PetscMin(nproc / pz, size[1]); py++) {
+      const PetscInt px = nproc / pz / py, p[3] = {px, py, pz};
+      PetscReal      c    = 0.0;
+      PetscBool      fits = (PetscBool)(px * py * pz == nproc);
+
+      for (PetscInt d = 0; d < 3; d++) {
+        if (p[d] > 1 && size[d] / p[d] < width) fits = PETSC_FALSE;
+        c += (PetscReal)(p[d] - 1) * size[0] * size[1] * size[2] / size[d];
+      }
+      if (fits && c < cut) {
+        cut = c;
+        for (PetscInt d = 0; d < 3; d++) best[d] = p[d];
+      }
+    }
+  }
+}
+
 /*
   Measures the stencil of the matrix on its grid and makes the DMDA. There is none when the grid is too small to be cut into a box for each
   process; the matrix is then distributed by rows like any other.
@@ -119,9 +143,8 @@ static LoadFormat LoadRecognize(const char filename[], LoadError *error)
 static PetscErrorCode LoadCreateGrid(MPI_Comm comm, LoadedSystem *system, DM *dm)
 {
   const PetscInt *size     = system->size;
-  PetscInt        reach[2] = {1, 0}, all[2], width, best[3] = {0, 0, 0};
+  PetscInt        reach[2] = {1, 0}, all[2], width, best[3];
   PetscMPIInt     nproc;
-  PetscReal       cut = PETSC_MAX_REAL;
 
   PetscFunctionBegin;
   *dm = nullptr;
@@ -146,22 +169,7 @@ static PetscErrorCode LoadCreateGrid(MPI_Comm comm, LoadedSystem *system, DM *dm
     PetscCall(PetscInfo(nullptr, "The matrix couples grid points %" PetscInt_FMT " apart, which is no stencil: the DMDA is made with stencil width 1\n", width));
     width = 1;
   }
-  for (PetscInt pz = 1; pz <= PetscMin(nproc, size[2]); pz++) {
-    for (PetscInt py = 1; py <= PetscMin(nproc / pz, size[1]); py++) {
-      const PetscInt px = nproc / pz / py, p[3] = {px, py, pz};
-      PetscReal      c    = 0.0;
-      PetscBool      fits = (PetscBool)(px * py * pz == nproc);
-
-      for (PetscInt d = 0; d < 3; d++) {
-        if (p[d] > 1 && size[d] / p[d] < width) fits = PETSC_FALSE;
-        c += (PetscReal)(p[d] - 1) * size[0] * size[1] * size[2] / size[d];
-      }
-      if (fits && c < cut) {
-        cut = c;
-        for (PetscInt d = 0; d < 3; d++) best[d] = p[d];
-      }
-    }
-  }
+  LoadCutGrid(nproc, size, width, best);
   if (!best[0]) {
     PetscCall(PetscInfo(nullptr, "The grid cannot be cut into %d boxes, the matrix is distributed by rows without a DMDA\n", (int)nproc));
     PetscFunctionReturn(PETSC_SUCCESS);
@@ -201,8 +209,9 @@ static PetscErrorCode LoadComposeImage(MPI_Comm comm, const LoadedSystem *system
   DM           dm;
   AO           ao;
   Vec          labels;
-  PetscInt    *rows, counts[2] = {0, 0}, all[2];
+  PetscInt    *rows, counts[2] = {0, 0}, all[2], best[3] = {0, 0, 0};
   PetscScalar *values;
+  PetscMPIInt  nproc;
 
   PetscFunctionBegin;
   /* One process that cannot use its labels is enough */
@@ -218,9 +227,19 @@ static PetscErrorCode LoadComposeImage(MPI_Comm comm, const LoadedSystem *system
     PetscCall(PetscInfo(A, "'flags' do not hold 0 (boundary), 1 (solid), 2 (fluid), 3 (air) with a 2 for each unknown: they are not read as the image of a domain\n"));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
+  PetscCallMPI(MPI_Comm_size(comm, &nproc));
+  /* PETSc's own cut of a small grid may have boxes without cells, which is an error */
+  if (PetscMin(system->cells[0], PetscMin(system->cells[1], system->celldim > 2 ? system->cells[2] : nproc)) < nproc) {
+    LoadCutGrid(nproc, system->cells, 1, best);
+    if (!best[0]) {
+      PetscCall(PetscInfo(A, "The cells cannot be cut into %d boxes, 'flags' are not read as the image of a domain\n", (int)nproc));
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
+  }
   PetscCall(DMDACreate(comm, &dm));
   PetscCall(DMSetDimension(dm, system->celldim));
   PetscCall(DMDASetSizes(dm, system->cells[0], system->cells[1], system->cells[2]));
+  if (best[0]) PetscCall(DMDASetNumProcs(dm, best[0], best[1], system->celldim > 2 ? best[2] : PETSC_DECIDE));
   PetscCall(DMDASetDof(dm, 1));
   PetscCall(DMDASetStencilType(dm, DMDA_STENCIL_STAR));
   PetscCall(DMDASetStencilWidth(dm, 1));

@@ -293,6 +293,9 @@ for name, value in (
 ):
     hdf5("flags_%s.h5" % name, flags=value)
 
+# On a small grid of other points than those of the matrix
+hdf5("flags_small.h5", attribute=8, jc=np.arange(9), ir=np.arange(8), data=np.ones(8), b=b[:8], x=None, dims=None, griddims=np.array([2, 2, 2]), flags=np.full(8, 2))
+
 hdf5("empty.h5", jc=0 * jc, ir=None, data=None)
 hdf5("empty_sets.h5", jc=0 * jc, ir=ir[:0], data=data[:0])
 hdf5("empty_not.h5", ir=None, data=None)
