@@ -124,7 +124,7 @@ public:
     return true;
   }
 
-  /* After the last entry there may be blanks and comments; whatever else there is, somebody wanted to be read */
+  /* Only blanks and comments may follow the last entry: anything else would silently be left out of the system */
   bool End()
   {
     bool end;
