@@ -7,7 +7,9 @@
 #include <petscdmda.h>
 #include <petscviewer.h>
 #include <cstring>
-#include <new>
+#include <cerrno>
+#include <cstdint>
+#include <unistd.h>
 
 static PetscLogEvent Petlap_Load;
 
@@ -35,10 +37,50 @@ static PetscErrorCode LoadAgree(MPI_Comm comm, LoadError *error)
   SETERRQ(comm, error->code, "%s", error->text);
 }
 
+bool LoadCheckStart(const char filename[], const unsigned char start[], size_t n, LoadError *error)
+{
+  const struct {
+    size_t      length;
+    const char *bytes, *text;
+  } known[] = {
+    {2, "\x1f\x8b", "is compressed with gzip: unpack it with gunzip first"},
+    {3, "BZh", "is compressed with bzip2: unpack it with bunzip2 first"},
+    {6,
+     "\xfd"
+     "7zXZ\0",
+     "is compressed with xz: unpack it with unxz first"},
+    {4, "\x28\xb5\x2f\xfd", "is compressed with zstd: unpack it with unzstd first"},
+    {4, "PK\3\4", "is a zip archive (as .npz files are): unpack it, and store the system in one of the formats that petlap reads"},
+    {6, "\x93NUMPY", "is a NumPy array: store the system in one of the formats that petlap reads, with h5py for example"},
+    {3, "\xef\xbb\xbf", "starts with a byte order mark (BOM): save it as plain text without one"},
+    {2, "\xff\xfe", "starts with a byte order mark (BOM) of UTF-16 text: save it as plain text (ASCII or UTF-8 without a mark)"},
+    {2, "\xfe\xff", "starts with a byte order mark (BOM) of UTF-16 text: save it as plain text (ASCII or UTF-8 without a mark)"},
+    {10, "MATLAB 7.3", "starts as a MATLAB v7.3 file does and no HDF5 data follow: the file is truncated"},
+    {10, "MATLAB 5.0", "is a MATLAB file of a version before 7.3: save it with the option -v7.3"},
+  };
+
+  for (const auto &k : known) {
+    if (n >= k.length && !memcmp(start, k.bytes, k.length)) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s %s", filename, k.text);
+  }
+  return true;
+}
+
+/* HDF5 starts at byte 0 or, after a block of the user's own, at 512, 1024, 2048 and so on */
+static bool LoadIsHDF5(FILE *file, bool atzero)
+{
+  const unsigned char hdf5[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+  unsigned char       start[8];
+
+  for (int64_t at = atzero ? 0 : 512; !fseeko(file, (off_t)at, SEEK_SET) && fread(start, 1, sizeof(start), file) == sizeof(start); at *= 2) {
+    if (!memcmp(start, hdf5, sizeof(hdf5))) return true;
+    if (atzero) return false;
+  }
+  return false;
+}
+
 /* Only the first process looks */
 static LoadFormat LoadRecognize(const char filename[], LoadError *error)
 {
-  const unsigned char hdf5[8]    = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
   unsigned char       start[14]  = {0};
   const uint32_t      classid    = MAT_FILE_CLASSID;
   const unsigned char binary[12] = {0, 0, 0, 0, (unsigned char)(classid >> 24), (unsigned char)(classid >> 16), (unsigned char)(classid >> 8), (unsigned char)classid};
@@ -50,21 +92,48 @@ static LoadFormat LoadRecognize(const char filename[], LoadError *error)
     return format;
   }
   size_t got = fread(start, 1, sizeof(start), file);
-  if (ferror(file)) error->Set(PETSC_ERR_FILE_OPEN, "%s cannot be read: %s", filename, strerror(errno));
-  fclose(file);
-  if (error->code) return format;
-  if (got >= 8 && !memcmp(start, hdf5, 8))
+  if (ferror(file))
+    error->Set(PETSC_ERR_FILE_OPEN, "%s cannot be read: %s", filename, strerror(errno));
+  else if (LoadIsHDF5(file, true))
     format = FORMAT_HDF5;
   else if (got == sizeof(start) && !strncasecmp((const char *)start, "%%MatrixMarket", sizeof(start)))
     format = FORMAT_MATRIX_MARKET;
   else if (got >= 8 && !memcmp(start, binary + (sizeof(PetscInt) == 8 ? 0 : 4), sizeof(PetscInt)))
     format = FORMAT_BINARY;
+  else if (LoadIsHDF5(file, false))
+    /* Last of the formats, because the user's own block may hold anything but the start of another one */
+    format = FORMAT_HDF5;
   else if (got >= 8 && (!memcmp(start, binary, 8) || !memcmp(start, binary + 4, 4)))
     error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s is in PETSc's binary format with %d-bit indices and this PETSc has %d-bit ones: convert the file, or use a PETSc with its index size", filename, sizeof(PetscInt) == 8 ? 32 : 64,
                8 * (int)sizeof(PetscInt));
-  else
+  else if (LoadCheckStart(filename, start, got, error))
     error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s is %s: a system is read from HDF5 (sparse matrix of a MATLAB v7.3 file), PETSc's binary format, or Matrix Market", filename, got ? "in no format that petlap knows, or truncated" : "empty");
+  fclose(file);
   return format;
+}
+
+/* The numbers of boxes along each axis that cut the fewest lines between points; zeros where some box would be thinner than the width */
+static void LoadCutGrid(PetscMPIInt nproc, const PetscInt size[], PetscInt width, PetscInt best[])
+{
+  PetscReal cut = PETSC_MAX_REAL;
+
+  for (PetscInt d = 0; d < 3; d++) best[d] = 0;
+  for (PetscInt pz = 1; pz <= PetscMin(nproc, size[2]); pz++) {
+    for (PetscInt py = 1; py <= PetscMin(nproc / pz, size[1]); py++) {
+      const PetscInt px = nproc / pz / py, p[3] = {px, py, pz};
+      PetscReal      c    = 0.0;
+      PetscBool      fits = (PetscBool)(px * py * pz == nproc);
+
+      for (PetscInt d = 0; d < 3; d++) {
+        if (p[d] > 1 && size[d] / p[d] < width) fits = PETSC_FALSE;
+        c += (PetscReal)(p[d] - 1) * size[0] * size[1] * size[2] / size[d];
+      }
+      if (fits && c < cut) {
+        cut = c;
+        for (PetscInt d = 0; d < 3; d++) best[d] = p[d];
+      }
+    }
+  }
 }
 
 /*
@@ -74,9 +143,8 @@ static LoadFormat LoadRecognize(const char filename[], LoadError *error)
 static PetscErrorCode LoadCreateGrid(MPI_Comm comm, LoadedSystem *system, DM *dm)
 {
   const PetscInt *size     = system->size;
-  PetscInt        reach[2] = {1, 0}, all[2], width, best[3] = {0, 0, 0};
+  PetscInt        reach[2] = {1, 0}, all[2], width, best[3];
   PetscMPIInt     nproc;
-  PetscReal       cut = PETSC_MAX_REAL;
 
   PetscFunctionBegin;
   *dm = nullptr;
@@ -101,22 +169,7 @@ static PetscErrorCode LoadCreateGrid(MPI_Comm comm, LoadedSystem *system, DM *dm
     PetscCall(PetscInfo(nullptr, "The matrix couples grid points %" PetscInt_FMT " apart, which is no stencil: the DMDA is made with stencil width 1\n", width));
     width = 1;
   }
-  for (PetscInt pz = 1; pz <= PetscMin(nproc, size[2]); pz++) {
-    for (PetscInt py = 1; py <= PetscMin(nproc / pz, size[1]); py++) {
-      const PetscInt px = nproc / pz / py, p[3] = {px, py, pz};
-      PetscReal      c    = 0.0;
-      PetscBool      fits = (PetscBool)(px * py * pz == nproc);
-
-      for (PetscInt d = 0; d < 3; d++) {
-        if (p[d] > 1 && size[d] / p[d] < width) fits = PETSC_FALSE;
-        c += (PetscReal)(p[d] - 1) * size[0] * size[1] * size[2] / size[d];
-      }
-      if (fits && c < cut) {
-        cut = c;
-        for (PetscInt d = 0; d < 3; d++) best[d] = p[d];
-      }
-    }
-  }
+  LoadCutGrid(nproc, size, width, best);
   if (!best[0]) {
     PetscCall(PetscInfo(nullptr, "The grid cannot be cut into %d boxes, the matrix is distributed by rows without a DMDA\n", (int)nproc));
     PetscFunctionReturn(PETSC_SUCCESS);
@@ -156,23 +209,37 @@ static PetscErrorCode LoadComposeImage(MPI_Comm comm, const LoadedSystem *system
   DM           dm;
   AO           ao;
   Vec          labels;
-  PetscInt    *rows, counts[2] = {0, 0}, all[2];
+  PetscInt    *rows, counts[2] = {0, 0}, all[2], best[3] = {0, 0, 0};
   PetscScalar *values;
+  PetscMPIInt  nproc;
 
   PetscFunctionBegin;
-  if (!system->celldim) PetscFunctionReturn(PETSC_SUCCESS);
+  /* One process that cannot use its labels is enough */
+  if (!system->celldim) counts[1]++;
   for (PetscInt k = 0; k < system->ncells; k++) {
     counts[0] += system->label[k] == 1;
     counts[1] += system->label[k] > 2;
   }
   CompatCallAllreduce(counts, all, 2, MPIU_INT, MPI_SUM, comm);
+  if (system->image.code) PetscCall(PetscInfo(A, "The labels of the cells are left alone: %s\n", system->image.text));
+  if (!system->celldim) PetscFunctionReturn(PETSC_SUCCESS);
   if (all[1] || (all[0] != system->n && system->n != system->cells[0] * system->cells[1] * system->cells[2])) {
     PetscCall(PetscInfo(A, "'flags' do not hold 0 (boundary), 1 (solid), 2 (fluid), 3 (air) with a 2 for each unknown: they are not read as the image of a domain\n"));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
+  PetscCallMPI(MPI_Comm_size(comm, &nproc));
+  /* PETSc's own cut of a small grid may have boxes without cells, which is an error */
+  if (PetscMin(system->cells[0], PetscMin(system->cells[1], system->celldim > 2 ? system->cells[2] : nproc)) < nproc) {
+    LoadCutGrid(nproc, system->cells, 1, best);
+    if (!best[0]) {
+      PetscCall(PetscInfo(A, "The cells cannot be cut into %d boxes, 'flags' are not read as the image of a domain\n", (int)nproc));
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
+  }
   PetscCall(DMDACreate(comm, &dm));
   PetscCall(DMSetDimension(dm, system->celldim));
   PetscCall(DMDASetSizes(dm, system->cells[0], system->cells[1], system->cells[2]));
+  if (best[0]) PetscCall(DMDASetNumProcs(dm, best[0], best[1], system->celldim > 2 ? best[2] : PETSC_DECIDE));
   PetscCall(DMDASetDof(dm, 1));
   PetscCall(DMDASetStencilType(dm, DMDA_STENCIL_STAR));
   PetscCall(DMDASetStencilWidth(dm, 1));
@@ -284,10 +351,9 @@ static void LoadMatrixMarket(const char filename[], LoadedSystem *system, LoadEr
     char        name[PETSC_MAX_PATH_LEN];
 
     if (snprintf(name, sizeof(name), "%.*s%s%s", stem, filename, suffix, filename + stem) >= (int)sizeof(name)) continue;
-    if (FILE *file = fopen(name, "r")) {
-      fclose(file);
-      if (!LoadReadMatrixMarketVector(name, system->n, suffix[1] == 'b' ? &system->b : &system->x, error)) return;
-    }
+    /* A file that exists and cannot be opened is an error of the reader, not a system without this vector */
+    if (access(name, F_OK) && errno == ENOENT) continue;
+    if (!LoadReadMatrixMarketVector(name, system->n, suffix[1] == 'b' ? &system->b : &system->x, error)) return;
   }
 }
 
@@ -313,18 +379,21 @@ static void LoadMatrixMarket(const char filename[], LoadedSystem *system, LoadEr
 
   Notes:
   HDF5 files hold the matrix as MATLAB v7.3 files hold a sparse matrix: a group A with the attribute MATLAB_sparse (number of rows) and
-  the datasets jc (where each column starts), ir (row numbers, from 0) and data. The datasets b and x may have any shape with n entries. If a
+  the datasets jc (where each column starts), ir (row numbers, from 0) and data. The datasets b and x may have any shape with n entries. MATLAB's
+  own files, which start with a block of text, are read as they are. Whole numbers may be stored in any class (integer, floating point,
+  boolean) as long as they have no fraction, and values too; complex ones have the members r and i, or real and imag. If a
   dataset dims = [ny, nx] or [nz, ny, nx] exists, every point of that grid is an unknown and x runs fastest; the matrix then carries a DMDA
   (`MatGetDM()`) with one unknown per point and the matrix's stencil. The same holds for griddims when its product is n; otherwise the
   unknowns are only some of the points and there is no DMDA. Where several processes share a DMDA its numbering differs from the file's;
-  `DMDAGlobalToNaturalBegin()` goes back.
+  `DMDAGlobalToNaturalBegin()` goes back. A dataset flags of the same grid says which cells are boundary (0), solid (1), fluid (2) and air (3); if it
+  cannot be read or says something else, the system is loaded without it, and `-info` tells why.
 
-  PETSc's binary files hold the matrix, then optionally b and x. With a Matrix Market file NAME.mtx, NAME_b.mtx and NAME_x.mtx are read too if
-  they exist.
+  PETSc's binary files hold the matrix, then optionally b and x, and nothing else. With a Matrix Market file NAME.mtx, NAME_b.mtx and NAME_x.mtx
+  are read too if they exist; blank lines and comments may stand anywhere, but nothing else after the last entry. Values too small for double precision are 0.
 
   Errors, each with the file and the place in it:
   `PETSC_ERR_FILE_OPEN` the file is missing, unreadable or truncated; `PETSC_ERR_FILE_UNEXPECTED` unknown format, missing dataset, wrong
-  length, damaged index; `PETSC_ERR_ARG_SIZ` the matrix is not square; `PETSC_ERR_FP` NaN or infinite value; `PETSC_ERR_MEM` out of memory;
+  length, damaged index, a fraction where a whole number is needed, a matrix without entries, data that are left over, a compressed file; `PETSC_ERR_ARG_SIZ` the matrix is not square; `PETSC_ERR_FP` NaN or infinite value; `PETSC_ERR_MEM` out of memory;
   `PETSC_ERR_ARG_OUTOFRANGE` more entries than PETSc's indices can count; `PETSC_ERR_SUP_SYS` complex data in a real PETSc, or no HDF5.
 
 .seealso: `PetlapInitialize()`, `MatLoad()`, `MatGetDM()`

@@ -59,6 +59,7 @@ struct LoadedSystem {
   /* Cells of a voxel domain of which only some are unknowns: 0 air, 1 fluid, 2 solid; a share, in the file's numbering */
   PetscInt       celldim = 0, cells[3] = {1, 1, 1}, firstcell = 0, ncells = 0;
   unsigned char *label = nullptr;
+  LoadError      image; /* why the cells have no usable labels; no reason to refuse the system */
 
   ~LoadedSystem()
   {
@@ -77,6 +78,9 @@ static inline size_t LoadFirstNotFinite(size_t n, const PetscScalar *v)
   }
   return n;
 }
+
+/* False after an error that names the cure, if files that start like this are known and hold no system */
+bool LoadCheckStart(const char filename[], const unsigned char start[], size_t n, LoadError *error);
 
 /* Each reader fills this process's share and returns false after setting the error */
 bool LoadReadHDF5(const char filename[], PetscMPIInt rank, PetscMPIInt size, LoadedSystem *system, LoadError *error);

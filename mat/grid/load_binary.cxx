@@ -80,6 +80,7 @@ public:
     if (header[1] < 1 || header[1] != header[2]) return error->Set(PETSC_ERR_ARG_SIZ, "%s: the matrix has %.0f rows and %.0f columns: a linear system needs a square matrix", filename, (double)header[1], (double)header[2]);
     if (header[3] < 0) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s holds a dense matrix or a damaged header: store the matrix as a sparse one (type aij)", filename);
     if (!Expect((double)header[1] + (double)header[3], sizeof(PetscInt), "the matrix") || !Expect((double)header[3], sizeof(PetscScalar), "the matrix")) return false;
+    if (!header[3]) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: the matrix is empty, it has %.0f rows and no entries: store a matrix with values", filename, (double)header[1]);
     if (!LoadAllocate(header[1], &lengths, error)) return false;
     for (PetscInt k = 0; k < header[1]; k += Block) {
       if (!Read(lengths + k, PetscMin(Block, header[1] - k), PETSC_INT, "the row lengths")) return false;
@@ -109,14 +110,21 @@ public:
     return Values(header[3], "the matrix");
   }
 
-  bool Vector(PetscInt n, const char *what)
+  bool Vector(PetscInt n, const char *what, const char *before)
   {
     PetscInt header[2];
 
     if (!Read(header, 2, PETSC_INT, what)) return false;
-    if (header[0] != VEC_FILE_CLASSID) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: what follows the matrix is not a vector in PETSc's binary format", filename);
+    if (header[0] != VEC_FILE_CLASSID) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: what follows %s is not a vector in PETSc's binary format: write the matrix, b and x only", filename, before);
     if (header[1] != n) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: %s has %.0f entries and the matrix has %.0f rows: the vector must be as long as the matrix", filename, what, (double)header[1], (double)n);
     return Values(n, what);
+  }
+
+  /* An object that is left over may be the one that was meant */
+  bool End()
+  {
+    if (!AtEnd()) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: %.0f bytes follow the vector x: write the matrix, b and x only, in this order", filename, left);
+    return true;
   }
 
 private:
@@ -140,9 +148,10 @@ bool LoadCheckBinary(const char filename[], PetscInt *nvectors, LoadError *error
   if (!file) return error->Set(PETSC_ERR_MEM, "Out of memory");
   bool ok = file->Open() && file->Matrix(&n);
   while (ok && *nvectors < 2 && !file->AtEnd()) {
-    ok = file->Vector(n, *nvectors ? "the vector x" : "the vector b");
+    ok = *nvectors ? file->Vector(n, "the vector x", "the vector b") : file->Vector(n, "the vector b", "the matrix");
     (*nvectors)++;
   }
+  ok = ok && file->End();
   delete file;
   return ok;
 }

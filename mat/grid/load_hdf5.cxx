@@ -15,6 +15,7 @@ bool LoadReadHDF5(const char filename[], PetscMPIInt, PetscMPIInt, LoadedSystem 
 
   #include <hdf5.h>
   #include <climits>
+  #include <cmath>
   #include <cstdint>
   #include <cstring>
   #include <string>
@@ -73,9 +74,41 @@ std::string Why()
   return text.empty() ? "no reason given" : text;
 }
 
+static_assert(sizeof(double) == sizeof(int64_t), "numbers are turned into whole numbers in place");
+
+/* What is wrong with a number as a whole number, or null. MATLAB's numbers are double unless somebody asks for another class. */
+const char *NotWhole(double v)
+{
+  if (std::isnan(v)) return "NaN";
+  if (std::abs(v) > 9007199254740992.0) return "a number beyond 2^53, where double precision skips whole numbers";
+  return v == std::floor(v) ? nullptr : "a fraction";
+}
+
+/* The type in memory from which whole numbers of a class in the file are made, or -1. HDF5 turns no bits into numbers, and cuts off fractions. */
+hid_t WholeType(H5T_class_t cls)
+{
+  switch (cls) {
+  case H5T_INTEGER:
+  case H5T_ENUM:
+    return H5T_NATIVE_INT64;
+  case H5T_BITFIELD:
+    return H5T_NATIVE_B64;
+  case H5T_FLOAT:
+    return H5T_NATIVE_DOUBLE;
+  default:
+    return -1;
+  }
+}
+
 class Reader {
 public:
   Reader(const char *filename, hid_t file, LoadError *error) : filename(filename), file(file), error(error) {}
+
+  /* Another one, whose failures are no failure of this one */
+  Reader Apart(LoadError *other) const
+  {
+    return Reader(filename, file, other);
+  }
 
   bool Exists(const char *name)
   {
@@ -101,42 +134,54 @@ public:
     if (points * (double)bytes > 2000.0 * (double)stored + 4096.0)
       return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' claims %.0f numbers, but the file stores only %.0f bytes for it: the file is damaged", filename, name, points, (double)stored);
     *n = (hsize_t)points;
+    /* MATLAB stores the sizes of an empty array in its place */
+    if (H5Aexists(set.id, "MATLAB_empty") > 0) {
+      int64_t   empty = 0;
+      LoadError unread;
+
+      if (Apart(&unread).Attribute(set.id, "MATLAB_empty", &empty) && empty) *n = 0;
+    }
     return true;
   }
 
   bool Integers(const char *name, hsize_t first, hsize_t n, int64_t *values)
   {
-    return Range(name, first, n, H5T_INTEGER, H5T_NATIVE_INT64, values);
+    H5T_class_t cls = H5T_NO_CLASS;
+
+    if (!Class(name, &cls)) return false;
+    if (WholeType(cls) < 0) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' does not hold whole numbers: store it in a class of numbers, int32 for example", filename, name);
+    if (!Range(name, first, n, WholeType(cls), values)) return false;
+    for (hsize_t k = 0; cls == H5T_FLOAT && k < n; k++) {
+      double v;
+
+      memcpy(&v, values + k, sizeof(v));
+      if (const char *what = NotWhole(v)) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' holds %s at position %.0f (counted from 0): it must hold whole numbers", filename, name, what, (double)(first + k));
+      values[k] = (int64_t)v;
+    }
+    return true;
   }
 
   bool Scalars(const char *name, hsize_t first, hsize_t n, PetscScalar *values)
   {
-    Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
+    H5T_class_t cls = H5T_NO_CLASS;
 
-    if (set.id < 0) return Missing(name);
-    Handle      type(H5Dget_type(set.id), H5Tclose);
-    H5T_class_t cls = H5Tget_class(type.id);
+    if (!Class(name, &cls)) return false;
+    if (cls == H5T_COMPOUND) return Complex(name, first, n, values) && Finite(name, first, n, values);
+    if (cls == H5T_ENUM || cls == H5T_BITFIELD) {
+      int64_t *whole = nullptr;
+      bool     ok    = LoadAllocate(n, &whole, error) && Integers(name, first, n, whole);
 
-    if (cls == H5T_COMPOUND) {
-      if (!PetscDefined(USE_COMPLEX)) return error->Set(PETSC_ERR_SUP_SYS, "%s: dataset '%s' is complex and this PETSc has real scalars: use a PETSc that was configured with complex scalars", filename, name);
-      if (H5Tget_nmembers(type.id) != 2) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' is not made of numbers", filename, name);
-      Handle pair(H5Tcreate(H5T_COMPOUND, sizeof(PetscScalar)), H5Tclose);
-      for (unsigned m = 0; m < 2; m++) {
-        char  *member = H5Tget_member_name(type.id, m);
-        herr_t status = member ? H5Tinsert(pair.id, member, m * sizeof(PetscReal), RealType()) : -1;
-
-        H5free_memory(member);
-        if (status < 0) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' is not made of numbers", filename, name);
-      }
-      if (!Range(name, first, n, H5T_COMPOUND, pair.id, values)) return false;
-    } else {
-      if (!Range(name, first, n, cls == H5T_INTEGER ? H5T_INTEGER : H5T_FLOAT, RealType(), values)) return false;
-  #if defined(PETSC_USE_COMPLEX)
-      /* The reals were read into the front half; spread them from the back */
-      const PetscReal *re = (const PetscReal *)values;
-      for (hsize_t k = n; k-- > 0;) values[k] = PetscCMPLX(re[k], 0.0);
-  #endif
+      for (hsize_t k = 0; ok && k < n; k++) values[k] = (PetscReal)whole[k];
+      free(whole);
+      return ok;
     }
+    if (cls != H5T_INTEGER && cls != H5T_FLOAT) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' does not hold real numbers: store it in a class of numbers, double for example", filename, name);
+    if (!Range(name, first, n, RealType(), values)) return false;
+  #if defined(PETSC_USE_COMPLEX)
+    /* The reals were read into the front half; spread them from the back */
+    const PetscReal *re = (const PetscReal *)values;
+    for (hsize_t k = n; k-- > 0;) values[k] = PetscCMPLX(re[k], 0.0);
+  #endif
     return Finite(name, first, n, values);
   }
 
@@ -164,26 +209,45 @@ public:
     if (!LoadAllocate(vector->n, &vector->v, error)) return false;
     vector->present = true;
     if (!pairs) return Scalars(name, vector->first, vector->n, vector->v);
-    return Range(name, 2 * (hsize_t)vector->first, 2 * (hsize_t)vector->n, H5T_FLOAT, RealType(), vector->v) && Finite(name, vector->first, vector->n, vector->v);
+    H5T_class_t cls = H5T_NO_CLASS;
+
+    if (!Class(name, &cls)) return false;
+    if (cls != H5T_INTEGER && cls != H5T_FLOAT) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' does not hold pairs of real numbers", filename, name);
+    return Range(name, 2 * (hsize_t)vector->first, 2 * (hsize_t)vector->n, RealType(), vector->v) && Finite(name, vector->first, vector->n, vector->v);
   }
 
-  /* Reads a group's attribute that is one whole number */
-  bool Attribute(const char *group, const char *name, int64_t *value)
+  /* Reads an attribute that is one whole number; the caller says so if there is another error */
+  bool Attribute(hid_t object, const char *name, int64_t *value)
   {
-    Handle set(H5Gopen2(file, group, H5P_DEFAULT), H5Gclose);
+    Handle      attribute(H5Aopen(object, name, H5P_DEFAULT), H5Aclose), space(H5Aget_space(attribute.id), H5Sclose), type(H5Aget_type(attribute.id), H5Tclose);
+    H5T_class_t cls = H5Tget_class(type.id);
+    double      v;
 
-    if (set.id < 0 || H5Aexists(set.id, name) <= 0) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: '%s' is not a group with the attribute %s: save the matrix as a sparse matrix of a MATLAB v7.3 file", filename, group, name);
-    Handle attribute(H5Aopen(set.id, name, H5P_DEFAULT), H5Aclose), space(H5Aget_space(attribute.id), H5Sclose), type(H5Aget_type(attribute.id), H5Tclose);
+    if (WholeType(cls) < 0 || H5Sget_simple_extent_npoints(space.id) != 1 || H5Aread(attribute.id, WholeType(cls), value) < 0) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "is not one whole number");
+    if (cls != H5T_FLOAT) return true;
+    memcpy(&v, value, sizeof(v));
+    if (const char *what = NotWhole(v)) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "is %s", what);
+    *value = (int64_t)v;
+    return true;
+  }
 
-    if (H5Sget_simple_extent_npoints(space.id) != 1 || H5Tget_class(type.id) != H5T_INTEGER || H5Aread(attribute.id, H5T_NATIVE_INT64, value) < 0)
-      return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: attribute %s of '%s' is not one whole number: it must hold the number of rows", filename, name, group);
+  /* The number of rows of a sparse matrix of MATLAB's */
+  bool Rows(const char *group, int64_t *rows)
+  {
+    Handle    set(H5Gopen2(file, group, H5P_DEFAULT), H5Gclose);
+    LoadError wrong;
+
+    if (set.id < 0 || H5Aexists(set.id, "MATLAB_sparse") <= 0) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: '%s' is not a group with the attribute MATLAB_sparse: save the matrix as a sparse matrix of a MATLAB v7.3 file", filename, group);
+    if (!Apart(&wrong).Attribute(set.id, "MATLAB_sparse", rows)) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: attribute MATLAB_sparse of '%s' %s: it must hold the number of rows", filename, group, wrong.text);
     return true;
   }
 
   bool Missing(const char *name)
   {
     std::string names;
+    Handle      group(H5Gopen2(file, name, H5P_DEFAULT), H5Gclose);
 
+    if (group.id >= 0 && H5Aexists(group.id, "MATLAB_sparse") > 0) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: '%s' is a sparse array: store it with all its numbers, %s = full(%s) in MATLAB", filename, name, name, name);
     H5Literate(file, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, AppendName, &names);
     return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: no readable dataset '%s'; the file holds: %s", filename, name, names.empty() ? "nothing" : names.c_str());
   }
@@ -198,18 +262,51 @@ private:
     return sizeof(PetscReal) == sizeof(double) ? H5T_NATIVE_DOUBLE : sizeof(PetscReal) == sizeof(float) ? H5T_NATIVE_FLOAT : H5T_NATIVE_LDOUBLE;
   }
 
-  /* Numbers [first, first + n) of a dataset of any shape, counted in the order they lie in the file */
-  bool Range(const char *name, hsize_t first, hsize_t n, H5T_class_t cls, hid_t memory, void *values)
+  bool Class(const char *name, H5T_class_t *cls)
   {
     Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
 
     if (set.id < 0) return Missing(name);
-    Handle  space(H5Dget_space(set.id), H5Sclose), type(H5Dget_type(set.id), H5Tclose);
+    Handle type(H5Dget_type(set.id), H5Tclose);
+
+    *cls = H5Tget_class(type.id);
+    return true;
+  }
+
+  /* Pairs with members r and i, as h5py names them, or real and imag, as MATLAB does */
+  bool Complex(const char *name, hsize_t first, hsize_t n, PetscScalar *values)
+  {
+    Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
+
+    if (set.id < 0) return Missing(name);
+    Handle type(H5Dget_type(set.id), H5Tclose), pair(H5Tcreate(H5T_COMPOUND, 2 * sizeof(PetscReal)), H5Tclose);
+    bool   ok = H5Tget_nmembers(type.id) == 2, has[2] = {false, false};
+
+    for (unsigned m = 0; ok && m < 2; m++) {
+      char      *member = H5Tget_member_name(type.id, m);
+      const bool im     = member && (*member == 'i' || *member == 'I');
+
+      ok = member && (im || *member == 'r' || *member == 'R') && !has[im] && H5Tinsert(pair.id, member, im * sizeof(PetscReal), RealType()) >= 0;
+
+      has[im] = true;
+      if (member) H5free_memory(member);
+    }
+    if (!ok) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' is not made of numbers: complex numbers have the members r and i, or real and imag", filename, name);
+    if (!PetscDefined(USE_COMPLEX)) return error->Set(PETSC_ERR_SUP_SYS, "%s: dataset '%s' is complex and this PETSc has real scalars: use a PETSc that was configured with complex scalars", filename, name);
+    return Range(name, first, n, pair.id, values);
+  }
+
+  /* Numbers [first, first + n) of a dataset of any shape, counted in the order they lie in the file */
+  bool Range(const char *name, hsize_t first, hsize_t n, hid_t memory, void *values)
+  {
+    Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
+
+    if (set.id < 0) return Missing(name);
+    Handle  space(H5Dget_space(set.id), H5Sclose);
     hsize_t shape[H5S_MAX_RANK], start[H5S_MAX_RANK] = {0}, count[H5S_MAX_RANK], stride = 1;
     int     rank = H5Sget_simple_extent_dims(space.id, shape, nullptr), axis = 0;
     size_t  bytes = H5Tget_size(memory);
 
-    if (H5Tget_class(type.id) != cls) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: dataset '%s' does not hold %s", filename, name, cls == H5T_INTEGER ? "whole numbers" : "real numbers");
     if (!n) return true;
     if (rank == 0) return Read(name, set.id, H5S_ALL, H5S_ALL, memory, values);
     /* Whole slices along the first axis that has more than one point are read, then cut to the range */
@@ -246,16 +343,22 @@ bool ReadMatrix(const char filename[], Reader &reader, PetscMPIInt rank, PetscMP
   PetscInt c0, c1;
 
   if (!reader.Exists("A")) return reader.Missing("A");
-  if (!reader.Attribute("A", "MATLAB_sparse", &n) || !reader.Length("A/jc", &njc)) return false;
+  if (!reader.Rows("A", &n) || !reader.Length("A/jc", &njc)) return false;
   if (n < 1) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: attribute MATLAB_sparse of 'A' announces %.0f rows: it must hold the number of rows", filename, (double)n);
   if (njc != (hsize_t)n + 1) return error->Set(PETSC_ERR_ARG_SIZ, "%s: matrix 'A' has %.0f rows and %.0f columns: a linear system needs a square matrix", filename, (double)n, (double)njc - 1.0);
   if (n > PETSC_MAX_INT) return error->Set(PETSC_ERR_ARG_OUTOFRANGE, "%s: matrix 'A' has %.0f rows: use a PETSc with 64-bit indices", filename, (double)n);
-  /* A matrix without entries has no datasets for them */
-  nir = ndata = 0;
+  /* A matrix without entries has no datasets for them in MATLAB's files */
   if ((reader.Exists("A/ir") || reader.Exists("A/data")) && (!reader.Length("A/ir", &nir) || !reader.Length("A/data", &ndata))) return false;
   if (nir != ndata) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: matrix 'A' has %.0f row numbers and %.0f values: the file is damaged", filename, (double)nir, (double)ndata);
   if (nir > (hsize_t)PETSC_MAX_INT) return error->Set(PETSC_ERR_ARG_OUTOFRANGE, "%s: matrix 'A' has %.0f entries: use a PETSc with 64-bit indices", filename, (double)nir);
 
+  if (!nir) {
+    int64_t many;
+
+    if (!reader.Integers("A/jc", n, 1, &many)) return false;
+    if (!many) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: matrix 'A' is empty, it has %.0f rows and no entries: store a matrix with values", filename, (double)n);
+    if (!reader.Exists("A/ir")) return reader.Missing("A/ir");
+  }
   system->n = (PetscInt)n;
   c0        = (PetscInt)(n * rank / size);
   c1        = (PetscInt)(n * (rank + 1) / size);
@@ -287,25 +390,35 @@ bool ReadMatrix(const char filename[], Reader &reader, PetscMPIInt rank, PetscMP
   return ok;
 }
 
-/* flags: 0 boundary, 1 solid, 2 fluid, 3 air. Other numbers mean something else, and then they are left alone. */
+/*
+  flags: 0 boundary, 1 solid, 2 fluid, 3 air. Other things of this name mean something else and are left alone, as is what cannot be read: the
+  system does not need them. All processes must see the same grid, or none.
+*/
 bool ReadFlags(const char filename[], Reader &reader, hsize_t dim, const int64_t size[], double points, PetscMPIInt rank, PetscMPIInt nproc, LoadedSystem *system, LoadError *error)
 {
   const unsigned char label[4] = {2, 2, 1, 0};
   hsize_t             length   = 0;
   int64_t            *work     = nullptr;
+  LoadError          &image    = system->image;
+  Reader              apart    = reader.Apart(&image);
 
-  if (!reader.Length("flags", &length)) return false;
-  if ((double)length != points) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: 'flags' has %.0f entries and the grid %.0f cells: there must be one for each", filename, (double)length, points);
-  const int64_t first = (int64_t)length * rank / nproc, n = (int64_t)length * (rank + 1) / nproc - first;
-  bool          known = true;
-  if (length > (hsize_t)PETSC_MAX_INT || dim < 2) return true;
-  bool ok = LoadAllocate((size_t)n, &work, error) && LoadAllocate((size_t)n, &system->label, error) && reader.Integers("flags", (hsize_t)first, (hsize_t)n, work);
-  for (int64_t k = 0; ok && k < n; k++) {
-    known            = known && work[k] >= 0 && work[k] < 4;
-    system->label[k] = known ? label[work[k]] : 255;
+  if (!apart.Length("flags", &length)) return true;
+  if ((double)length != points) {
+    image.Set(PETSC_ERR_FILE_UNEXPECTED, "%s: 'flags' has %.0f entries and the grid %.0f cells: there must be one for each", filename, (double)length, points);
+    return true;
   }
+  if (length > (hsize_t)PETSC_MAX_INT || dim < 2) {
+    image.Set(PETSC_ERR_FILE_UNEXPECTED, "%s: 'flags' are for grids of two or three dimensions whose cells PETSc's indices can count", filename);
+    return true;
+  }
+  const int64_t first = (int64_t)length * rank / nproc, n = (int64_t)length * (rank + 1) / nproc - first;
+  if (!LoadAllocate((size_t)n, &work, error) || !LoadAllocate((size_t)n, &system->label, error)) {
+    free(work);
+    return false;
+  }
+  const bool read = apart.Integers("flags", (hsize_t)first, (hsize_t)n, work);
+  for (int64_t k = 0; k < n; k++) system->label[k] = read && work[k] >= 0 && work[k] < 4 ? label[work[k]] : 255;
   free(work);
-  if (!ok) return false;
   system->celldim   = (PetscInt)dim;
   system->firstcell = (PetscInt)first;
   system->ncells    = (PetscInt)n;

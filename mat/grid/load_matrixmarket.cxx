@@ -5,13 +5,42 @@
 #include "mat/grid/load.h"
 #include <charconv>
 #include <cctype>
+#include <cerrno>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <sys/stat.h>
 
 namespace {
 
 enum Symmetry { GENERAL, SYMMETRIC, SKEW, HERMITIAN };
+
+/* std::from_chars() tells only that double precision has no such number: the power of ten of the first digit tells whether it is too small or too large */
+double OutOfRange(const char *s)
+{
+  int64_t power = 0, exponent = 0;
+  bool    point = false, found = false, negative;
+
+  if (*s == '-') s++;
+  for (; isdigit((unsigned char)*s) || *s == '.'; s++) {
+    if (*s == '.') {
+      point = true;
+    } else if (found) {
+      power += !point;
+    } else {
+      power -= point;
+      found = *s != '0';
+    }
+  }
+  if (*s == 'e' || *s == 'E') s++;
+  negative = *s == '-';
+  if (*s == '-' || *s == '+') s++;
+  for (; isdigit((unsigned char)*s); s++) {
+    if (exponent < 1000000000) exponent = 10 * exponent + (*s - '0');
+  }
+  return power + (negative ? -exponent : exponent) >= 0 ? (double)INFINITY : 0.0;
+}
 
 class MarketFile {
 public:
@@ -31,14 +60,18 @@ public:
   }
 
   /* Reads the banner and the sizes; columns and entries are those of the file, before symmetry adds some */
-  bool Header()
+  bool Header(bool vector)
   {
     char        word[5][32];
+    int         after = 0;
+    bool        end;
     struct stat st;
 
-    if (!file || fstat(fileno(file), &st)) return error->Set(PETSC_ERR_FILE_OPEN, "%s cannot be opened", filename);
-    if (!Next(true)) return false;
-    if (sscanf(text, "%31s %31s %31s %31s %31s", word[0], word[1], word[2], word[3], word[4]) != 5) return Bad("the first line must read '%%MatrixMarket matrix coordinate|array real|integer|complex general|symmetric|skew-symmetric|hermitian'");
+    if (!file || fstat(fileno(file), &st)) return error->Set(PETSC_ERR_FILE_OPEN, "%s cannot be opened: %s", filename, strerror(errno));
+    if (!Line(&end)) return false;
+    if (end) return Bad("the file is empty");
+    if (sscanf(text, "%31s %31s %31s %31s %31s%n", word[0], word[1], word[2], word[3], word[4], &after) == 5) p = text + after;
+    if (!after || !BlankOrComment()) return Bad("the first line must read '%%MatrixMarket matrix coordinate|array real|integer|complex general|symmetric|skew-symmetric|hermitian'");
     for (int w = 0; w < 5; w++) {
       for (char *c = word[w]; *c; c++) *c = (char)tolower((unsigned char)*c);
     }
@@ -59,17 +92,15 @@ public:
       symmetry = HERMITIAN;
     else
       return Bad("the symmetry must be general, symmetric, skew-symmetric or hermitian");
-    do {
-      if (!Next(false)) return false;
-    } while (text[0] == '%' || Blank());
-    p = text;
-    if (!Integer(&rows) || !Integer(&columns) || (!array && !Integer(&entries)) || !Blank()) return Bad(array ? "expected the numbers of rows and columns" : "expected the numbers of rows, columns and entries");
+    if (!Next()) return false;
+    if (!Integer(&rows) || !Integer(&columns) || (!array && !Integer(&entries)) || !BlankOrComment()) return Bad(array ? "expected the numbers of rows and columns" : "expected the numbers of rows, columns and entries");
     if (rows < 1 || columns < 1 || (!array && entries < 0)) return Bad("the sizes must be positive");
+    if (!vector && !array && !entries) return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s: the matrix is empty, it has %.0f rows and no entries: store a matrix with values", filename, (double)rows);
     if (rows > PETSC_MAX_INT || columns > PETSC_MAX_INT) return error->Set(PETSC_ERR_ARG_OUTOFRANGE, "%s has %.0f rows: use a PETSc with 64-bit indices", filename, (double)rows);
     /* The shortest entry takes two characters in an array and six in a coordinate file; no wild length may become a wild allocation */
     if (S_ISREG(st.st_mode) && (array ? 2.0 * (double)rows * (double)columns : 6.0 * (double)entries) > 2.0 * (double)st.st_size + 16.0) return Bad("the file is too short for the number of entries that this line announces");
     /* Rows take memory too, and no file has to grow for them */
-    if (!array && (double)rows > 1000.0 * ((double)entries + 1.0)) return Bad("this line announces so few entries that nearly all rows must be empty: the sizes are damaged");
+    if (!vector && !array && (double)rows > 1000.0 * ((double)entries + 1.0)) return Bad("this line announces so few entries that nearly all rows must be empty: the sizes are damaged");
     return true;
   }
 
@@ -77,22 +108,32 @@ public:
   {
     double re, im = 0.0;
 
-    do {
-      if (!Next(false)) return false;
-    } while (Blank());
-    p = text;
+    if (!Next()) return false;
     if (!array) {
       if (!Integer(row) || !Integer(column)) return Bad("expected a row, a column and a value");
       if (*row < 1 || *row > rows || *column < 1 || *column > columns) return Bad("row or column out of range (they count from 1)");
     }
-    if (!Real(&re) || (complex && !Real(&im)) || !Blank()) return Bad(complex ? "expected a value with real and imaginary part" : array ? "expected one value" : "expected a row, a column and a value");
-    if (PetscIsInfOrNanReal((PetscReal)re) || PetscIsInfOrNanReal((PetscReal)im)) return error->Set(PETSC_ERR_FP, "%s, line %.0f: the value is NaN or infinite: repair the data", filename, (double)line);
+    if (!Real(&re) || (complex && !Real(&im)) || !BlankOrComment()) return Bad(complex ? "expected a value with real and imaginary part" : array ? "expected one value" : "expected a row, a column and a value");
+    if (PetscIsInfOrNanReal((PetscReal)re) || PetscIsInfOrNanReal((PetscReal)im))
+      return error->Set(PETSC_ERR_FP, "%s, line %.0f: the value is NaN or infinite (this PETSc's numbers end at %.1e): repair the data", filename, (double)line, (double)PETSC_MAX_REAL);
 #if defined(PETSC_USE_COMPLEX)
     *value = PetscCMPLX(re, im);
 #else
     *value = re;
 #endif
     return true;
+  }
+
+  /* Only blanks and comments may follow the last entry: anything else would silently be left out of the system */
+  bool End()
+  {
+    bool end;
+
+    do {
+      if (!Line(&end)) return false;
+      if (end) return true;
+    } while (BlankOrComment());
+    return array ? Bad("text follows the last value that the sizes announce: correct the sizes, or remove what follows") : Bad("text follows the last entry: correct the number of entries in the line with the sizes, or remove what follows");
   }
 
   bool     array = false, complex = false;
@@ -105,33 +146,74 @@ private:
   FILE       *file = nullptr;
   int64_t     line = 0;
   char        text[2048];
-  const char *p = text;
+  char       *p = text;
 
-  bool Next(bool first)
+  /* Reads a line, which may end as in the text files of any system */
+  bool Line(bool *end)
   {
+    size_t length = 0;
+    bool   zero = false, whole = true;
+    int    c;
+
     line++;
-    if (!fgets(text, sizeof(text), file)) return Bad(first ? "the file is empty" : "the file ends before its last entry: it is truncated");
-    if (!strchr(text, '\n') && !feof(file)) return Bad("the line is longer than 2047 characters");
+    while ((c = getc_unlocked(file)) != EOF && c != '\n' && c != '\r') {
+      zero = zero || !c;
+      if (length + 1 < sizeof(text))
+        text[length++] = (char)c;
+      else
+        whole = false;
+    }
+    text[length] = 0;
+    p            = text;
+    *end         = c == EOF && !length;
+    if (ferror(file)) return error->Set(PETSC_ERR_FILE_READ, "%s cannot be read: %s", filename, strerror(errno));
+    if (c == '\r' && (c = getc_unlocked(file)) != '\n' && c != EOF) ungetc(c, file);
+    if (line == 1 && !LoadCheckStart(filename, (const unsigned char *)text, length, error)) return false;
+    /* Comments may be longer, and hold anything */
+    if (line > 1 && BlankOrComment() && *p) return true;
+    p = text;
+    if (zero) return Bad("the line holds a zero byte: the file is damaged, or is no plain text");
+    if (!whole) return Bad("the line is longer than 2047 characters");
+    return true;
+  }
+
+  /* Moves on to the next line that says something */
+  bool Next()
+  {
+    bool end;
+
+    do {
+      if (!Line(&end)) return false;
+      if (end) return Bad("the file ends before its last entry: it is truncated");
+    } while (BlankOrComment());
     p = text;
     return true;
   }
 
-  bool Blank()
+  bool BlankOrComment()
   {
     while (isspace((unsigned char)*p)) p++;
-    return !*p;
+    return !*p || *p == '%';
   }
 
   /* Not strtod(), which reads the numbers of another locale */
   template <typename T>
   bool Number(T *value)
   {
-    Blank();
+    while (isspace((unsigned char)*p)) p++;
     if (*p == '+' && p[1] != '-') p++;
+    /* Fortran writes exponents with a D */
+    for (char *c = p; *c && !isspace((unsigned char)*c); c++) {
+      if (*c == 'd' || *c == 'D') *c = 'e';
+    }
     std::from_chars_result result = std::from_chars(p, p + strlen(p), *value);
 
-    if (result.ec != std::errc() || (*result.ptr && !isspace((unsigned char)*result.ptr))) return false;
-    p = result.ptr;
+    if (result.ptr == p || (*result.ptr && *result.ptr != '%' && !isspace((unsigned char)*result.ptr))) return false;
+    if (result.ec != std::errc()) {
+      if (std::is_integral<T>::value) return false;
+      *value = (T)OutOfRange(p);
+    }
+    p += result.ptr - p;
     return true;
   }
   bool Integer(int64_t *value)
@@ -154,7 +236,7 @@ bool LoadReadMatrixMarket(const char filename[], LoadedSystem *system, LoadError
   PetscScalar value;
   int64_t     row, column;
 
-  if (!market.Header()) return false;
+  if (!market.Header(false)) return false;
   if (market.array) return market.Bad("an array file holds a dense matrix: store the matrix in coordinate format");
   if (market.rows != market.columns) return error->Set(PETSC_ERR_ARG_SIZ, "%s: the matrix has %.0f rows and %.0f columns: a linear system needs a square matrix", filename, (double)market.rows, (double)market.columns);
   system->n        = (PetscInt)market.rows;
@@ -168,7 +250,7 @@ bool LoadReadMatrixMarket(const char filename[], LoadedSystem *system, LoadError
     system->v[nz++] = value;
     if (market.symmetry == GENERAL) continue;
     if (row == column) {
-      if (market.symmetry == SKEW) return market.Bad("a skew-symmetric matrix has no entries on its diagonal");
+      if (market.symmetry == SKEW && value != (PetscScalar)0.0) return market.Bad("the diagonal of a skew-symmetric matrix is zero");
       if (market.symmetry == HERMITIAN && PetscImaginaryPart(value) != 0.0) return market.Bad("the diagonal of a hermitian matrix is real");
       continue;
     }
@@ -179,7 +261,7 @@ bool LoadReadMatrixMarket(const char filename[], LoadedSystem *system, LoadError
     system->v[nz++] = market.symmetry == SKEW ? -value : market.symmetry == HERMITIAN ? PetscConj(value) : value;
   }
   system->nz = nz;
-  return true;
+  return market.End();
 }
 
 bool LoadReadMatrixMarketVector(const char filename[], PetscInt n, LoadVector *vector, LoadError *error)
@@ -188,15 +270,17 @@ bool LoadReadMatrixMarketVector(const char filename[], PetscInt n, LoadVector *v
   PetscScalar value;
   int64_t     row = 1, column = 1;
 
-  if (!market.Header()) return false;
+  if (!market.Header(true)) return false;
   if (market.rows != n || market.columns != 1)
     return error->Set(PETSC_ERR_FILE_UNEXPECTED, "%s has %.0f rows and %.0f columns and the matrix %.0f rows: the vector must be one column as long as the matrix", filename, (double)market.rows, (double)market.columns, (double)n);
   if (market.symmetry != GENERAL) return market.Bad("a vector cannot be symmetric");
   if (!LoadAllocate(n, &vector->v, error)) return false;
   for (int64_t k = 0; k < (market.array ? (int64_t)n : market.entries); k++) {
     if (!market.Entry(&row, &column, &value)) return false;
-    vector->v[market.array ? k : row - 1] = value;
+    /* Entries of the same place add up, as they do in the matrix */
+    vector->v[market.array ? k : row - 1] += value;
   }
+  if (!market.End()) return false;
   vector->present = true;
   vector->first   = 0;
   vector->n       = n;

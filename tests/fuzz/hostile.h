@@ -231,6 +231,12 @@ inline void WriteDataset(hid_t file, const char *name, const Dataset &set)
         H5Tclose(half);
       } else if (cls == H5T_INTEGER || cls == H5T_FLOAT) {
         H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+      } else if (cls == H5T_ENUM || cls == H5T_BITFIELD) {
+        /* Numbers of the file's own size, of which one byte says something */
+        std::vector<uint8_t> bytes(values.size() * H5Tget_size(type), 0);
+
+        for (size_t k = 0; k < values.size(); k++) bytes[k * H5Tget_size(type)] = values[k] > 0.0 && values[k] < 256.0 ? (uint8_t)values[k] : 0;
+        H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data());
       }
     }
     if (dataset >= 0) H5Dclose(dataset);

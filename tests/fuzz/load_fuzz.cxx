@@ -156,16 +156,16 @@ void RunBinary(Bytes in)
 }
 
 #if defined(PETSC_HAVE_HDF5)
-enum Which { JC, IR, DATA, B, X, DIMS, GRIDDIMS, WHICH };
+enum Which { JC, IR, DATA, B, X, DIMS, GRIDDIMS, FLAGS, WHICH };
 
-const char *const Name[WHICH] = {"A/jc", "A/ir", "A/data", "b", "x", "dims", "griddims"};
+const char *const Name[WHICH] = {"A/jc", "A/ir", "A/data", "b", "x", "dims", "griddims", "flags"};
 struct Content {
   Dataset  set[WHICH];
-  unsigned group = 0, attribute = 0;
+  unsigned group = 0, attribute = 0, block = 0; /* block: a power of 2 from 512 on, or 0 */
   int64_t  rows = 0;
 };
 
-/* Finite differences on a grid of nx x ny x nz points; present has a bit for each of b, x, dims and griddims */
+/* Finite differences on a grid of nx x ny x nz points; present has a bit for each of b, x, dims, griddims and, two bits later, flags and a block */
 Content Laplacian(int nx, int ny, int nz, unsigned present)
 {
   Content             c;
@@ -195,6 +195,9 @@ Content Laplacian(int nx, int ny, int nz, unsigned present)
   for (int w = 0; w < 4; w++) {
     if (!(present >> w & 1)) c.set[B + w].kind = ABSENT;
   }
+  Fill(&c.set[FLAGS], std::vector<double>(c.rows, 2.0));
+  if (!(present & 32)) c.set[FLAGS].kind = ABSENT;
+  if (present & 64) c.block = 512u << (unsigned)(c.rows % 4);
   for (int w : {JC, IR, DIMS, GRIDDIMS}) c.set[w].type = 3;
   return c;
 }
@@ -223,8 +226,11 @@ void Edit(Bytes *in, Content *c)
 
 void WriteHDF5(const char *path, const Content &content)
 {
-  hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), group = -1;
+  hid_t create = H5Pcreate(H5P_FILE_CREATE), file, group = -1;
 
+  H5Pset_userblock(create, content.block);
+  file = H5Fcreate(path, H5F_ACC_TRUNC, create, H5P_DEFAULT);
+  H5Pclose(create);
   Expect(file >= 0, "libhdf5 cannot create a file");
   switch (content.group) {
   case 1:
@@ -247,12 +253,12 @@ void WriteHDF5(const char *path, const Content &content)
   }
   if (group >= 0 && content.attribute != 1) {
     const hsize_t  two    = 2;
-    const unsigned kind[] = {7, 7, 7, 3, 1, 0, 18, 16};
+    const unsigned kind[] = {7, 7, 7, 3, 1, 0, 18, 22};
     hid_t          type = FileType(kind[content.attribute]), space = content.attribute == 2 ? H5Screate_simple(1, &two, nullptr) : H5Screate(H5S_SCALAR), attribute;
     int64_t        value[2] = {content.rows, content.rows};
 
     attribute = H5Acreate2(group, "MATLAB_sparse", type, space, H5P_DEFAULT, H5P_DEFAULT);
-    if (H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT) H5Awrite(attribute, H5T_NATIVE_INT64, value);
+    if (H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT || H5Tget_class(type) == H5T_ENUM) H5Awrite(attribute, H5Tget_class(type) == H5T_ENUM ? type : H5T_NATIVE_INT64, value);
     H5Aclose(attribute);
     H5Sclose(space);
     H5Tclose(type);

@@ -23,6 +23,19 @@ for kind in ("symmetric", "skew-symmetric", "hermitian"):
     diagonal = b"" if kind == "skew-symmetric" else b"1 1 4\n"
     seed("m-" + kind, b"m%%MatrixMarket matrix coordinate real " + kind.encode() + b"\n3 3 %d\n" % (2 + bool(diagonal)) + diagonal + b"2 1 1\n3 2 1\n")
 seed("m-complex", b"m%%MatrixMarket matrix coordinate complex general\n1 1 1\n1 1 2 -3\n")
+seed("m-comments", b"m%%MatrixMarket matrix coordinate real general % c\n%\n\n  % c\n2 2 2 % sizes\n1 1 1 % c\n% c\n\n2 2 1%\n\n% c\n\0" + vector + b"%\n\0" + sparse + b" \n")
+seed("m-more", b"m" + general + b"1 1 1\n")
+seed("m-vectors-more", b"m" + general + b"\0" + vector + b"1\n\0" + sparse + b"x")
+for k, value in enumerate((b"1e-400", b"1e400", b"-0.01e99999999999999999999", b"1e-99999999999999999999", b"0." + 400 * b"0" + b"1", 400 * b"9", b"4.9e-324", b"1.5D+00", b"1e", b"+-1", b"nan", b"-inf")):
+    seed("m-number%d" % k, b"m" + general.replace(b"-1.5", value))
+    seed("m-skew%d" % k, b"m%%MatrixMarket matrix coordinate real skew-symmetric\n2 2 2\n1 1 " + value + b"\n2 1 1\n")
+for k, end in enumerate((b"\r\n", b"\r", b"\n\r")):
+    seed("m-lines%d" % k, b"m" + general.replace(b"\n", end))
+for k, start in enumerate((b"\xef\xbb\xbf", b"\x1f\x8b", b"\xff\xfe", b"PK\3\4")):
+    seed("m-start%d" % k, b"m" + start + general)
+    seed("m-vector-start%d" % k, b"m" + general + b"\0" + start + vector)
+seed("m-long", b"m" + general + b"%" + 3000 * b"x" + b"\n")
+seed("m-empty", b"m%%MatrixMarket matrix coordinate real general\n2 2 0\n")
 seed("m-pattern", b"m%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n")
 seed("m-dense", b"m%%MatrixMarket matrix array real general\n1 1\n1\n")
 seed("m-wide", b"m%%MatrixMarket matrix coordinate real general\n2147483647 2147483647 0\n")
@@ -33,11 +46,27 @@ for letter, size in ("i", 4), ("q", 8):
     b = struct.pack(">2" + letter, 1211214, 2) + struct.pack(">2d", 1, 2)
     seed("b-matrix%d" % size, b"b" + matrix)
     seed("b-vectors%d" % size, b"b" + matrix + b + b)
+    seed("b-more%d" % size, b"b" + matrix + b + b + b)
+    seed("b-byte%d" % size, b"b" + matrix + b + b + b"\1")
+    seed("b-empty%d" % size, b"b" + struct.pack(">5" + letter, 2, 2, 0, 0, 0))
 
 # HDF5: size of the grid, what is there, edits
 seed("h-plain", b"h\3\2\0\3")
 seed("h-dims", b"h\3\2\1\7")
 seed("h-shares", b"h\3\2\1\x17")
+seed("h-flags", b"h\3\2\1\x3d")
+seed("h-flags-shares", b"h\3\2\1\x37")
+for block in range(4):
+    seed("h-block%d" % block, b"h" + bytes([block, 0, 0, 0x47]))
+# Whole numbers as double, single, long double, bits, booleans and an enumeration, in each dataset; 15, 6 and 10 of the values are a fraction, NaN and too large
+for what, which in enumerate((0, 1, 5, 7)):
+    for kind in 0, 8, 9, 10, 22:
+        seed("h-whole%d-%d" % (what, kind), b"h\1\1\1\x35" + bytes([0, which, kind]))
+    for value in 15, 6, 7, 9, 14:
+        seed("h-number%d-%d" % (what, value), b"h\1\1\1\x35" + bytes([0, which, 0, 2, which, 1, value]))
+# No row numbers and values, with all columns empty or not
+seed("h-empty", b"h\0\0\0\0" + bytes([3, 1, 1, 0, 3, 2, 1, 0, 2, 0, 1, 0]))
+seed("h-empty-not", b"h\0\0\0\0" + bytes([3, 1, 1, 0, 3, 2, 1, 0]))
 seed("h-griddims", b"h\2\2\0\x0b")
 for layout in range(6):
     seed("h-layout%d" % layout, b"h\2\2\0\x17" + b"".join(bytes([4, w, layout, 8]) for w in range(6)))

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Writes one file for each kind of bad input of PetlapLoadSystem() into the given folder, and a good one per format.
+"""Writes one file for each kind of bad or odd input of PetlapLoadSystem() into the given folder, and a good one per format.
 
-Prints the names of the files in a fixed order. The system is the 5-point Laplacian on an 8x8 grid; a bad file differs from the good one in one
+Prints the names of the files in a fixed order. The system is the 5-point Laplacian on an 8x8 grid; a file differs from the good one in one
 thing only.
 """
+import bz2
+import gzip
+import lzma
 import os
 import struct
 import sys
@@ -51,8 +54,9 @@ def changed(values, **at):
 # Every writer prints the name, so that the order of the calls is the order of the cases
 
 
-def text(name, content):
-    print(name)
+def text(name, content, silent=False):
+    if not silent:
+        print(name)
     with open(path(name), "wb") as f:
         f.write(content)
 
@@ -66,13 +70,42 @@ def unwritten(file, name, shape, dtype):
     h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(np.dtype(dtype)), h5py.h5s.create_simple(shape), create)
 
 
-def hdf5(name, attribute=n, **change):
+def bits(values):
+    """As other programs than h5py store booleans"""
+
+    def write(file, name):
+        made = h5py.h5d.create(file.id, name.encode(), h5py.h5t.STD_B8LE, h5py.h5s.create_simple((len(values),)))
+        made.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array(values, "u1"), h5py.h5t.NATIVE_B8)
+
+    return write
+
+
+def enumeration(values, base="i1"):
+    kind = h5py.enum_dtype({"V%d" % k: int(v) for k, v in enumerate(sorted(set(values)))}, basetype=base)
+    return lambda file, name: file.create_dataset(name, data=np.array(values, base), dtype=kind)
+
+
+def matlab_empty(*size):
+    def write(file, name):
+        file[name] = np.array(size, "u8")
+        file[name].attrs["MATLAB_empty"] = np.uint8(1)
+
+    return write
+
+
+def sparse_vector(file, name):
+    group = file.create_group(name)
+    group.attrs["MATLAB_sparse"] = np.uint64(n)
+    group["jc"], group["ir"], group["data"] = np.array([0, 1], "u8"), np.array([0], "u8"), np.ones(1)
+
+
+def hdf5(name, attribute=n, block=b"", **change):
     """The good file with the datasets in change replaced; None leaves one out"""
     print(name)
     sets = {"A/jc": jc, "A/ir": ir, "A/data": data, "b": b, "x": x, "dims": np.array([ny, nx], "i4")}
     for key, value in change.items():
         sets["A/" + key if key in ("jc", "ir", "data") else key] = value
-    with h5py.File(path(name), "w") as f:
+    with h5py.File(path(name), "w", userblock_size=len(block)) as f:
         if sets.get("A", True) is not None:
             a = f.create_group("A")
             if attribute is not None:
@@ -82,6 +115,9 @@ def hdf5(name, attribute=n, **change):
                 value(f, key)
             elif value is not None and (key[:2] != "A/" or "A" in f):
                 f[key] = value
+    if block:
+        with open(path(name), "r+b") as f:
+            f.write(block)
 
 
 def integers(values, size=4):
@@ -107,7 +143,15 @@ def market(name, banner="matrix coordinate real general", header="%d %d %d" % (n
     lines = ["%d %d %.17g" % (r + 1, c + 1, v) for r, c, v in zip(ir, column, data) if not lower or r >= c]
     if edit:
         lines = edit(lines)
-    text(name, "\n".join(["%%MatrixMarket " + banner, header] + lines + [""]).encode())
+    content = "\n".join(["%%MatrixMarket " + banner, header] + lines + [""]).encode()
+    text(name, content)
+    return content
+
+
+def beside(name, content, suffix="_b"):
+    """The matrix NAME.mtx, and the text of a vector"""
+    market(name + ".mtx")
+    text(name + suffix + ".mtx", content, silent=True)
 
 
 nan, inf = float("nan"), float("inf")
@@ -188,3 +232,131 @@ market("b_length.mtx")
 with open(path("b_length_b.mtx"), "w") as f:
     f.write("%%%%MatrixMarket matrix array real general\n%d 1\n" % (n - 1) + "1\n" * (n - 1))
 market("symmetric.mtx", banner="matrix coordinate real symmetric", header="%d %d %d" % (n, n, (nz + n) // 2), lower=True)
+
+# MATLAB's own files start with a block of text
+header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM"
+for size in 512, 1024, 2048, 65536:
+    hdf5("block_%d.h5" % size, block=header.ljust(size, b"\0"))
+hdf5("block_zip.h5", block=b"PK\3\4".ljust(512, b"\0"))
+with open(path("block_512.h5"), "rb") as f:
+    good = f.read()
+text("block_alone.mat", good[:512])
+text("block_truncated.mat", good[: len(good) // 2])
+text("matlab5.mat", b"MATLAB 5.0 MAT-file".ljust(256))
+
+# Whole numbers of other classes
+for name, kind in ("double", "f8"), ("single", "f4"), ("half", ">f2"), ("long", "g"):
+    hdf5("whole_%s.h5" % name, attribute=np.array([n], kind), jc=jc.astype(kind), ir=ir.astype(kind), dims=np.array([[ny, nx]], kind), flags=np.full(n, 2, kind))
+hdf5("whole_enum.h5", jc=enumeration(jc, "u2"), ir=enumeration(ir), dims=enumeration([ny, nx]), flags=enumeration([2] * n))
+hdf5("whole_bits.h5", ir=bits(ir), dims=bits([ny, nx]), flags=bits([2] * n))
+hdf5("griddims_double.h5", dims=None, griddims=np.array([2.0 * ny, nx]))
+for name, value in ("fraction", n + 0.5), ("nan", nan), ("inf", inf), ("huge", 1e300), ("huge_single", np.float32(1e20)), ("two", np.array([n, n], "u8")):
+    hdf5("attribute_%s.h5" % name, attribute=value)
+for name, value in ("fraction", 7.5), ("nan", nan), ("huge", -1e300), ("zero", 0.0):
+    hdf5("dims_%s.h5" % name, dims=np.array([ny, value]))
+hdf5("griddims_fraction.h5", dims=None, griddims=np.array([ny + 0.5, nx]))
+hdf5("dims_complex.h5", dims=np.array([ny, nx], "c16"))
+hdf5("dims_empty.h5", dims=matlab_empty(1, 64))
+hdf5("jc_fraction.h5", jc=changed(jc.astype("f8"), i3=0.25))
+hdf5("jc_nan.h5", jc=changed(jc.astype("f8"), i64=nan))
+hdf5("ir_fraction.h5", ir=changed(ir.astype("f8"), i9=1.5))
+hdf5("ir_huge.h5", ir=changed(ir.astype("f8"), i9=1e17))
+hdf5("ir_wide.h5", ir=changed(ir, i9=2**64 - 1))
+
+# Numbers of other classes
+hdf5("data_bool.h5", data=data > 0)
+hdf5("data_bits.h5", data=bits(data > 0))
+hdf5("data_enum.h5", data=enumeration(data))
+for kind in "i1", ">i8", "f2", "g":
+    hdf5("data_%s.h5" % kind.strip(">"), data=data.astype(kind))
+hdf5("vectors_bool.h5", b=b > 0, x=bits(b > 0))
+hdf5("vectors_int.h5", b=b.astype("u1"), x=x.astype("f2"))
+hdf5("data_pairs.h5", data=np.zeros(nz, [("a", "f8"), ("b", "f8")]))
+hdf5("data_real_twice.h5", data=np.zeros(nz, [("r", "f8"), ("r2", "f8")]))
+hdf5("data_reference.h5", data=lambda f, key: f.create_dataset(key, (nz,), h5py.ref_dtype))
+hdf5("b_empty.h5", b=matlab_empty(0, 0))
+hdf5("b_sparse.h5", b=sparse_vector)
+
+# Labels that cannot be used do not matter to the system
+for name, value in (
+    ("integer", np.full(n, 2)),
+    ("fraction", changed(np.full(n, 2.0), i7=2.5)),
+    ("nan", changed(np.full(n, 2.0), i63=nan)),
+    ("other", changed(np.full(n, 2), i0=17)),
+    ("negative", changed(np.full(n, 2), i0=-1)),
+    ("text", np.array([b"2"] * n)),
+    ("length", np.full(n + 1, 2)),
+    ("empty", matlab_empty(0, 0)),
+    ("group", lambda f, key: f.create_group(key)),
+    ("link", h5py.SoftLink("/nowhere")),
+    ("complex", np.full(n, 2.0, "c16")),
+):
+    hdf5("flags_%s.h5" % name, flags=value)
+
+# On a small grid of other points than those of the matrix
+hdf5("flags_small.h5", attribute=8, jc=np.arange(9), ir=np.arange(8), data=np.ones(8), b=b[:8], x=None, dims=None, griddims=np.array([2, 2, 2]), flags=np.full(8, 2))
+
+hdf5("empty.h5", jc=0 * jc, ir=None, data=None)
+hdf5("empty_sets.h5", jc=0 * jc, ir=ir[:0], data=data[:0])
+hdf5("empty_not.h5", ir=None, data=None)
+
+binary("empty.bin", header=(1211216, n, n, 0), lengths=[0] * n, columns=[], values=[])
+binary("after_b.bin", vectors=vector(b) + b"no vector at all")
+binary("after_x.bin", vectors=vector(b) + vector(x) + vector(x))
+binary("after_x_byte.bin", vectors=vector(b) + vector(x) + b"\0")
+
+for name, extra in ("entry", ["1 1 4"]), ("text", ["", "% comment", "text"]), ("zero", ["\0"]), ("blank", ["", "  \t", "% comment", " %% another", ""]):
+    market("after_%s.mtx" % name, edit=lambda lines: lines + extra)
+for name, value in (
+    ("tiny", "1e-400"),
+    ("tiny_negative", "-123.4e-99999999999999999999"),
+    ("tiny_digits", "0." + 500 * "0" + "1"),
+    ("denormal", "4.9e-324"),
+    ("huge", "1e400"),
+    ("huge_negative", "-0.0001E+99999999999999999999"),
+    ("huge_digits", 400 * "9"),
+    ("long_digits", 400 * "0" + "4." + 400 * "0"),
+    ("shifted", "0." + 399 * "0" + "4e400"),
+    ("fortran", "0.4D+01"),
+    ("infinite", "-inf"),
+    ("no_exponent", "4e"),
+    ("comma", "4,0"),
+):
+    market("value_%s.mtx" % name, edit=lambda lines: ["1 1 " + value] + lines[1:])
+market("comments.mtx", header="%% a comment\n\n  %% another\n%d %d %d %% sizes" % (n, n, nz), edit=lambda lines: lines[:5] + ["%", " %comment", "", lines[5] + " % at the end", lines[6] + "%"] + lines[7:])
+market("comment_long.mtx", edit=lambda lines: ["%" + 5000 * "x"] + lines + ["%" + 5000 * "y"])
+market("line_long.mtx", edit=lambda lines: [lines[0] + 5000 * " "] + lines[1:])
+market("zero_byte.mtx", edit=lambda lines: [lines[0] + "\0 text"] + lines[1:])
+market("banner_words.mtx", banner="matrix coordinate real general symmetric")
+market("banner_comment.mtx", banner="matrix coordinate real general % a comment")
+market("sizes_words.mtx", header="%d %d %d %d" % (n, n, nz, 1))
+market("empty.mtx", header="%d %d 0" % (n, n), edit=lambda lines: [])
+for name, value in ("zero", "0"), ("minus_zero", "-0.0"), ("tiny", "1e-999"), ("bad", "1"):
+    market("skew_%s.mtx" % name, banner="matrix coordinate real skew-symmetric", header="%d %d 2" % (n, n), edit=lambda lines: ["1 1 " + value, "2 1 1"])
+for name, end in ("dos", b"\r\n"), ("mac", b"\r"):
+    text("lines_%s.mtx" % name, open(path("good.mtx"), "rb").read().replace(b"\n", end))
+good = open(path("good.mtx"), "rb").read()
+# Only the start of what Python's library does not write
+packed = {"gz": gzip.compress(good, mtime=0), "bz2": bz2.compress(good), "xz": lzma.compress(good), "zst": b"\x28\xb5\x2f\xfd" + 20 * b"\0"}
+marked = {"bom": b"\xef\xbb\xbf" + good, "utf16": b"\xff\xfe" + good.decode().encode("utf-16-le"), "utf16be": b"\xfe\xff" + good.decode().encode("utf-16-be")}
+for name, content in {**packed, **marked}.items():
+    text("packed.mtx." + name, content)
+np.save(path("array.npy"), data)
+print("array.npy")
+np.savez(path("arrays.npz"), data=data)
+print("arrays.npz")
+
+dense = b"%%%%MatrixMarket matrix array real general\n%d 1\n" % n
+sparse = b"%%%%MatrixMarket matrix coordinate real general\n%d 1 " % n
+beside("b_good", b"%b%% comment\n%b\n%% comment\n" % (dense, b"1\n" * n))
+beside("b_sparse", sparse + b"3\n1 1 1\n% comment\n2 1 1\n2 1 1\n")
+beside("b_zero", sparse + b"0\n")
+beside("b_after", dense + b"1\n" * (n + 1))
+beside("b_sparse_after", sparse + b"1\n1 1 1\n2 1 1\n")
+beside("b_huge", dense + b"1e400\n" + b"1\n" * (n - 1))
+beside("b_gz", packed["gz"])
+beside("b_bom", b"\xef\xbb\xbf" + dense + b"1\n" * n)
+beside("b_none", b"")
+beside("x_after", dense + b"1\n" * (n + 1), suffix="_x")
+market("b_folder.mtx")
+os.makedirs(path("b_folder_b.mtx"), exist_ok=True)

@@ -40,14 +40,19 @@ int main(int argc, char **argv)
   } else {
     DM        dm;
     PetscInt  n;
-    PetscReal norm;
+    PetscReal norm, bnorm = 0.0;
+    Vec       labels;
     MatInfo   info;
 
     PetscCall(MatGetSize(A, &n, nullptr));
     PetscCall(MatGetInfo(A, MAT_GLOBAL_SUM, &info));
     PetscCall(MatNorm(A, NORM_FROBENIUS, &norm));
     PetscCall(MatGetDM(A, &dm));
-    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "loaded: %d rows, %.0f entries, norm %.2f%s%s%s\n", (int)n, info.nz_used, (double)norm, b ? ", b" : "", x ? ", x" : "", dm ? ", grid" : ""));
+    if (b) PetscCall(VecNorm(b, NORM_2, &bnorm));
+    PetscCall(PetscObjectQuery((PetscObject)A, "PetlapImage", (PetscObject *)&labels));
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "loaded: %d rows, %.0f entries, norm %.2f", (int)n, info.nz_used, (double)norm));
+    if (b) PetscCall(PetscPrintf(PETSC_COMM_WORLD, ", b %.2f", (double)bnorm));
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s%s%s\n", x ? ", x" : "", dm ? ", grid" : "", labels ? ", labels" : ""));
   }
   PetscCall(MatDestroy(&A));
   PetscCall(VecDestroy(&b));

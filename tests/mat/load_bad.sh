@@ -1,13 +1,14 @@
 #!/bin/bash
 # Loads one file of each kind of bad input: load_bad.sh PROGRAM FOLDER [COMMAND ...]. PROGRAM is the built load_bad.cxx, the files are written to
-# FOLDER, COMMAND starts PROGRAM if given (mpiexec -n 2, for example). Prints one line per file. PYTHON names a python3 with h5py.
+# FOLDER, COMMAND starts PROGRAM if given (mpiexec -n 2, for example). Prints one line per file. PYTHON names a python3 with h5py;
+# ONLY, if set, the files to load of those that were written before.
 set -u
 program=$1
 folder=$2
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 
-names=$("${PYTHON:-python3}" "$here/badinput.py" "$folder") || exit 1
+names=${ONLY:-$("${PYTHON:-python3}" "$here/badinput.py" "$folder")} || exit 1
 # MPI never frees some of its memory; -malloc_dump below finds what PETSc and petlap do not free
 export ASAN_OPTIONS=detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 asan=
