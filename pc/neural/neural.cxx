@@ -1402,6 +1402,12 @@ static PetscBool PCNeuralVaries(const PC_Neural *neural)
   return (PetscBool)(!neural->dry && (neural->contrast > PCNEURAL_CONTRAST || neural->ghosts > PCNEURAL_GHOSTS));
 }
 
+/* The diagonal scales faces at the surface, and does harm where entries jump */
+static const char *PCNeuralAdvice(const PC_Neural *neural)
+{
+  return neural->contrast <= PCNEURAL_CONTRAST && neural->scaling != PCNEURAL_SCALING_DIAGONAL ? "-pc_neural_scaling diagonal helps, " : "";
+}
+
 static PetscErrorCode PCNeuralSetUp(PC pc)
 {
   PC_Neural     *neural = (PC_Neural *)pc->data;
@@ -1455,8 +1461,8 @@ static PetscErrorCode PCNeuralSetUp(PC pc)
   if (domain.closed) PetscCall(PetscInfo(pc, "%" PetscInt_FMT " cells of fluid have nothing but walls around them and are left out\n", domain.closed));
   if (neural->guessed) PetscCall(PetscInfo(pc, "%" PetscInt_FMT " cells are not mentioned by any row: they are taken for what the nearest cells are\n", neural->guessed));
   if (PCNeuralVaries(neural))
-    PetscCall(PetscInfo(pc, "The entries of the matrix vary by a factor of %g, and %g %% of the cells beside air have faces of other weights: the network was made for equal ones and takes more iterations, -pc_type hsc is the better choice\n",
-                        (double)neural->contrast, 100.0 * (double)neural->ghosts));
+    PetscCall(PetscInfo(pc, "The entries of the matrix vary by a factor of %g, and %g %% of the cells beside air have faces of other weights: the network was made for equal ones and takes more iterations; %s-pc_type hsc is the better choice\n",
+                        (double)neural->contrast, 100.0 * (double)neural->ghosts, PCNeuralAdvice(neural)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -2435,7 +2441,8 @@ static PetscErrorCode PCView_Neural(PC pc, PetscViewer viewer)
   if (neural->guessed) PetscCall(PetscViewerASCIIPrintf(viewer, "  cells that no row mentions: %" PetscInt_FMT "\n", neural->guessed));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  mean entry: %g\n", -(double)neural->kappa));
   if (PCNeuralVaries(neural)) {
-    PetscCall(PetscViewerASCIIPrintf(viewer, "  entries vary by a factor of %g; cells beside air with faces of other weights: %.0f %%; -pc_type hsc is the better choice\n", (double)neural->contrast, 100.0 * (double)neural->ghosts));
+    PetscCall(
+      PetscViewerASCIIPrintf(viewer, "  entries vary by a factor of %g; cells beside air with faces of other weights: %.0f %%; %s-pc_type hsc is the better choice\n", (double)neural->contrast, 100.0 * (double)neural->ghosts, PCNeuralAdvice(neural)));
   }
   PetscCall(PetscViewerASCIIPrintf(viewer, "  memory: %.1f MB\n", (double)sums[1]));
   #if defined(PETLAP_HAVE_CUDA)
