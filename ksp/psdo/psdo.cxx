@@ -770,6 +770,10 @@ PetscErrorCode KSPPSDOGetResidualReplacement(KSP ksp, PetscInt *k)
   residual itself. If that fails too the reason is `KSP_DIVERGED_INDEFINITE_MAT` or, where the residual is unreachable,
   `KSP_DIVERGED_BREAKDOWN`. `-info :ksp` tells which.
 
+  The residual is updated, not formed anew. Where rounding in the products with the matrix, times the length of the steps, is not small beside a residual that would end
+  the solve (after steps along a null space, or at tolerances close to rounding), b - A x takes its place before that. If it is too large the solve starts again from it, once,
+  and again as long as each start reduces it tenfold; then the reason is `KSP_DIVERGED_BREAKDOWN`. For a matrix whose diagonal is not at hand, b - A x is always formed.
+
   References:
   Lan, Gueidon, Kaneda, Panetta, Teran: A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions, ICML 2024,
   section 4.1, Algorithm 1, appendices A.3, A.4 and A.9.

@@ -2224,12 +2224,14 @@ static PetscErrorCode PCNeuralSetImage_Neural(PC pc, DM dm, Vec labels)
 
   The matrix either has a row for every cell, where rows of air and solid are diagonal, or one for each fluid cell, in the order of the cells. What is outside the grid is solid.
 
+  At set-up the labels are compared with a sample of the rows: their neighbours, and whether the diagonal exceeds the other entries where there is air and not where there are walls.
+
   The vector is not copied. After its values have changed, as in each step of a simulation, call `KSPSetOperators()` as usual: the next set-up only makes the lists of cells and their kernels anew.
 
   Reference: section 3.2 of Lan et al. (2024)
 
   Errors:
-  `PETSC_ERR_ARG_OUTOFRANGE` at set-up for other labels; `PETSC_ERR_ARG_SIZ` at set-up for a matrix that does not fit
+  `PETSC_ERR_ARG_OUTOFRANGE` at set-up for other labels; `PETSC_ERR_ARG_SIZ` at set-up for a matrix that does not fit, `PETSC_ERR_SUP` for one that contradicts the labels
 
 .seealso: `PCNEURAL`, `PetlapLoadSystem()`
 @*/
@@ -2546,7 +2548,10 @@ static PetscErrorCode PCDestroy_Neural(PC pc)
   For matrices of the 5-point stencil in two dimensions and the 7-point stencil in three, with the same entries everywhere, whose diagonal is the number of faces of a cell that lead to fluid or air. A `DMDA` tells the grid, and
   `PCNeuralSetImage()` which of its cells are air, fluid and solid; where the matrix has a row for every cell, it is read off the matrix.
 
-  The preconditioner is linear, and nearly but not quite symmetric: use it with `KSPPSDO`, `KSPFCG` or `KSPFGMRES`.
+  The preconditioner is nearly but not quite symmetric: use it with `KSPPSDO`, `KSPFCG` or `KSPFGMRES`. It is linear but for rounding, of which `PCNeuralSetPrecision()` tells more. `PCApplyTranspose()` works.
+
+  Where no cell of fluid has another one beside it, the matrix is diagonal, and its diagonal is applied. Where its entries vary by more than a factor of three, or many cells beside air have diagonals that are no whole
+  numbers of entries, `-info` and `-ksp_view` say that `PCHSC` is the better choice.
 
   Singular systems (fluid without air) work as they are when the right-hand side is consistent.
 
@@ -2555,7 +2560,7 @@ static PetscErrorCode PCDestroy_Neural(PC pc)
   References:
   Lan, Gueidon, Kaneda, Panetta, Teran: A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions, ICML 2024.
 
-.seealso: `PCNeuralSetImage()`, `PCNeuralSetWeights()`, `PCNeuralSetScaling()`, `PCNeuralSetBackend()`, `KSPPSDO`, `PCHSC`
+.seealso: `PCNeuralSetImage()`, `PCNeuralSetWeights()`, `PCNeuralSetScaling()`, `PCNeuralSetPrecision()`, `PCNeuralSetBackend()`, `KSPPSDO`, `PCHSC`
 M*/
 static PetscErrorCode PCCreate_Neural(PC pc)
 {
