@@ -98,7 +98,7 @@ struct PSDOSolve {
   PetscReal natural;      /* sign of r'z at the first iteration, 0 before */
   PetscBool flipped;      /* r'z has the other sign now */
   PetscReal dnorm, qnorm; /* of the direction, and of its product with A where that was asked for */
-  PetscReal path;         /* norms of the steps since r was b - A x, added up */
+  PetscReal path;         /* of x when r was b - A x, and of all steps since then, the norms added up */
   PetscReal last;         /* norm of the true residual when the recursive one was last found too small, negative before */
 };
 
@@ -430,6 +430,8 @@ static PetscErrorCode KSPPSDOVerify(KSP ksp, PSDOSolve *s, PetscReal *gap, Petsc
   psdo->nrestart++;
   s->count = s->next = 0;
   s->last            = *norm;
+  /* What was just formed is off by the rounding errors of A x */
+  PetscCall(VecNorm(s->x, NORM_2, &s->path));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -453,10 +455,12 @@ static PetscErrorCode KSPPSDOBegin(KSP ksp, PSDOSolve *s, PetscReal *norm)
   psdo->nrestart = psdo->nreplaced = 0;
   ksp->its                         = 0;
   ksp->reason                      = KSP_CONVERGED_ITERATING;
-  if (ksp->guess_zero)
+  if (ksp->guess_zero) {
     PetscCall(VecCopy(s->b, s->r));
-  else
+  } else {
     PetscCall(KSPPSDOTrueResidual(ksp, s, s->r));
+    PetscCall(VecNorm(s->x, NORM_2, &s->path));
+  }
   PetscCall(KSPPSDONorm(ksp, s, norm));
   if (ksp->reason) PetscFunctionReturn(PETSC_SUCCESS);
   if (ksp->guess_zero && *norm == 0.0 && ksp->normtype != KSP_NORM_NONE) {
