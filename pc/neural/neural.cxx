@@ -75,8 +75,9 @@ typedef struct {
   PetscReal   contrast, ghosts; /* of the entries, the largest over the smallest; the share of cells beside air whose diagonal is no whole number of faces */
   const char *origin;
   PetscBool   full;
-  PetscBool   dry;    /* no cell of fluid has another one for a neighbour: the matrix is diagonal, and so is the preconditioner */
-  PetscBool   linear; /* the solver asks for a linear map, to double precision */
+  PetscBool   dry;           /* no cell of fluid has another one for a neighbour: the matrix is diagonal, and so is the preconditioner */
+  PetscBool   linear;        /* who applies it wants a linear map, to double precision */
+  PetscBool   applied, used; /* it was applied since the set-up, and the last time in double precision */
 
   /* The device, where it does the work; what it has been told of the network and of the vectors */
   NetworkDevice *device;
@@ -1254,6 +1255,7 @@ static PetscErrorCode PCNeuralFindDomain(PC pc, Mat P, const PCNeuralRows *rows,
   neural->kappa    = 0.0;
   neural->guessed  = 0;
   neural->dry      = PETSC_FALSE;
+  neural->applied  = PETSC_FALSE;
   neural->contrast = 1.0;
   neural->ghosts   = 0.0;
   if (labels)
@@ -1479,17 +1481,26 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
 
 /*
   Methods that use each output of the preconditioner for the solution and its product with the matrix for the residual: for these it is another direction where it is
-  off by rounding. CG is among them; what stops it is that the network is not symmetric. All others, and what is inside another preconditioner, get a linear map.
+  off by rounding. CG is among them; what stops it is that the network is not symmetric. All others get a linear map, and so does whatever may be a part of another
+  preconditioner: KSPPREONLY, smoothers, which have no norm, and PCApply() outside of a solve.
 */
 static PetscErrorCode PCPreSolve_Neural(PC pc, KSP ksp, Vec, Vec)
 {
   PC_Neural *neural = (PC_Neural *)pc->data;
-  PetscBool  any;
+  PetscBool  each, smoother;
 
   PetscFunctionBegin;
-  PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &any, KSPPSDO, KSPCG, KSPFCG, KSPPIPEFCG, KSPFGMRES, KSPPIPEFGMRES, KSPGCR, KSPPIPEGCR, KSPFBCGS, KSPFBCGSR, KSPQMRCGS, KSPRICHARDSON, KSPCHEBYSHEV, ""));
-  neural->linear = (PetscBool)!any;
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &each, KSPPSDO, KSPCG, KSPFCG, KSPPIPEFCG, KSPFGMRES, KSPPIPEFGMRES, KSPGCR, KSPPIPEGCR, KSPFBCGS, KSPFBCGSR, KSPQMRCGS, ""));
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &smoother, KSPRICHARDSON, KSPCHEBYSHEV, ""));
+  neural->linear = (PetscBool) !(each || (smoother && ksp->normtype != KSP_NORM_NONE));
   PetscCall(PetlapPreSolve(pc, ksp));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCPostSolve_Neural(PC pc, KSP, Vec, Vec)
+{
+  PetscFunctionBegin;
+  ((PC_Neural *)pc->data)->linear = PETSC_TRUE;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -1663,7 +1674,9 @@ static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
     PetscCall(BackendHolds(nullptr, x, &ondevice));
     if (ondevice) PetscCall(PCNeuralChooseBackend(pc, x));
   }
-  device = (PetscBool)(neural->device && !neural->dry && !PCNeuralIsPrecise(neural));
+  device          = (PetscBool)(neural->device && !neural->dry && !PCNeuralIsPrecise(neural));
+  neural->applied = PETSC_TRUE;
+  neural->used    = PCNeuralIsPrecise(neural);
   PetscCall(PetscLogEventBegin(PC_NeuralApply, pc, x, y, nullptr));
   #if defined(PETLAP_HAVE_CUDA)
   if (device)
@@ -2065,8 +2078,8 @@ static PetscErrorCode PCNeuralGetPrecision_Neural(PC pc, PCNeuralPrecision *valu
   Notes:
   In single precision an output is off by about 1e-7 of its largest number, another time for each input, so that the preconditioner is linear to no more digits. `KSPPSDO`, `KSPCG`, `KSPFCG`, `KSPPIPEFCG`, `KSPFGMRES`, `KSPPIPEFGMRES`,
   `KSPGCR`, `KSPPIPEGCR`, `KSPFBCGS`, `KSPFBCGSR`, `KSPQMRCGS`, `KSPRICHARDSON` and `KSPCHEBYSHEV` do not mind, as each output goes to the solution and its product with the matrix to the residual. Others, `KSPGMRES` and `KSPBCGS` among them, would say that
-  they have converged at a residual of 1e-6, or stagnate. `auto` computes in double precision for these, and for a `KSP` inside another preconditioner that is `KSPPREONLY`, in single precision for the first ones and where `PCApply()` is called without a solver.
-  Within `KSPRICHARDSON` or `KSPCHEBYSHEV` inside another preconditioner, as smoother for `KSPGMRES`, set `double`.
+  they have converged at a residual of 1e-6, or stagnate. `auto` computes in single precision for the first ones and in double precision for the others, and where the preconditioner may be a part of another one: for `KSPPREONLY`, for smoothers (`KSPRICHARDSON` and
+  `KSPCHEBYSHEV` without a norm), and where `PCApply()` is called outside of a solve.
 
   Double precision takes several times as long, and three times the memory. It is computed by the host, also where `auto` of `PCNeuralSetBackend()` has taken a device; with the backend `cuda`, `auto` stays in single precision. Transposed applications always are
   in double precision. `-ksp_view` shows what the last solve has used.
@@ -2430,8 +2443,8 @@ static PetscErrorCode PCView_Neural(PC pc, PetscViewer viewer)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(PetscViewerASCIIPrintf(viewer, "  backend: %s (%s)\n", PetlapBackends[neural->device ? PETLAP_BACKEND_CUDA : PETLAP_BACKEND_HOST], PetlapBackends[neural->backend]));
-  PetscCall(PetscViewerASCIIPrintf(viewer, "  precision: %s (%s)%s\n", PCNeuralPrecisions[PCNeuralIsPrecise(neural) ? PCNEURAL_PRECISION_DOUBLE : PCNEURAL_PRECISION_SINGLE], PCNeuralPrecisions[neural->precision],
-                                   neural->device && PCNeuralIsPrecise(neural) ? ", on the host" : ""));
+  const PetscBool precise = neural->applied ? neural->used : PCNeuralIsPrecise(neural);
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  precision: %s (%s)%s\n", PCNeuralPrecisions[precise ? PCNEURAL_PRECISION_DOUBLE : PCNEURAL_PRECISION_SINGLE], PCNeuralPrecisions[neural->precision], neural->device && precise ? ", on the host" : ""));
   const Network &network = *neural->network;
   const Counts  &made    = network.GetCounts();
   const char    *slash   = strrchr(neural->modelname, '/');
@@ -2573,12 +2586,14 @@ static PetscErrorCode PCCreate_Neural(PC pc)
   neural->scaling   = PCNEURAL_SCALING_SCALAR;
   neural->backend   = PETLAP_BACKEND_AUTO;
   neural->precision = PCNEURAL_PRECISION_AUTO;
+  neural->linear    = PETSC_TRUE;
   neural->comm      = MPI_COMM_NULL;
 
   pc->ops->apply          = PCApply_Neural;
   pc->ops->applytranspose = PCApplyTranspose_Neural;
   pc->ops->setup          = PCSetUp_Neural;
   pc->ops->presolve       = PCPreSolve_Neural;
+  pc->ops->postsolve      = PCPostSolve_Neural;
   pc->ops->reset          = PCReset_Neural;
   pc->ops->destroy        = PCDestroy_Neural;
   pc->ops->setfromoptions = PCSetFromOptions_Neural;

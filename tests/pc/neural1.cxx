@@ -372,6 +372,12 @@ int main(int argc, char **argv)
       suffix: linear_right
       args: -scene pool -ksp_rtol 1e-10 -ksp_type {{gmres bcgs}} -ksp_pc_side right -dim {{2 3}}
     test:
+      suffix: linear_part
+      args: -scene pool -image matrix -ksp_rtol 1e-10 -ksp_type {{gmres psdo}} -pc_type mg -pc_mg_levels 1 -mg_levels_ksp_type richardson -mg_levels_ksp_max_it 1 -mg_levels_pc_type neural -mg_levels_pc_neural_weights analytic
+    test:
+      suffix: linear_sum
+      args: -scene pool -image matrix -ksp_rtol 1e-10 -ksp_type {{gmres psdo}} -pc_type composite -pc_composite_pcs neural,jacobi -sub_0_pc_neural_weights analytic
+    test:
       suffix: precision
       args: -scene pool -ksp_view -ksp_type {{psdo gmres}separate output} -pc_neural_precision {{auto single double}separate output} -ksp_rtol 1e-4
       filter: grep -E "solved|precision"
