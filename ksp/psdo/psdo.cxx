@@ -17,6 +17,8 @@
 #define KSPPSDO_BELIEVED 100.0
 /* Beyond the first, a restart from the true residual must have reduced that by this factor to be followed by another */
 #define KSPPSDO_PROGRESS 0.1
+/* If not, it is taken as it is where it exceeds the tolerance by no more than this: rounding allows no better */
+#define KSPPSDO_NEAR 10.0
 
 typedef struct {
   PetscInt mmax;        /* previous directions to orthogonalise against */
@@ -408,6 +410,7 @@ static PetscErrorCode KSPPSDOVerify(KSP ksp, PSDOSolve *s, PetscReal *gap, Petsc
 {
   KSP_PSDO                *psdo   = (KSP_PSDO *)ksp->data;
   const KSPConvergedReason passed = ksp->reason;
+  const PetscReal          near   = KSPPSDO_NEAR * PetscMax(*norm, ksp->ttol);
   PetscBool                verify = (PetscBool)(psdo->replacement > 0);
 
   PetscFunctionBegin;
@@ -421,6 +424,10 @@ static PetscErrorCode KSPPSDOVerify(KSP ksp, PSDOSolve *s, PetscReal *gap, Petsc
   PetscCall(KSPPSDOTest(ksp, s, *norm));
   if (ksp->reason || psdo->replacement) PetscFunctionReturn(PETSC_SUCCESS);
   if (s->last >= 0.0 && !(*norm <= KSPPSDO_PROGRESS * s->last)) {
+    if (*norm <= near) {
+      ksp->reason = passed;
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
     PetscCheck(!ksp->errorifnotconverged, PetscObjectComm((PetscObject)ksp), PETSC_ERR_NOT_CONVERGED, "The residual b - A x stays at %g: the system is singular and inconsistent, or the tolerance is below what rounding allows", (double)*norm);
     PetscCall(PetscInfo(ksp, "The residual b - A x stays at %g: the system is singular and inconsistent, or the tolerance is below what rounding allows\n", (double)*norm));
     ksp->reason = KSP_DIVERGED_BREAKDOWN;
@@ -776,7 +783,7 @@ PetscErrorCode KSPPSDOGetResidualReplacement(KSP ksp, PetscInt *k)
 
   The residual is updated, not formed anew. Where rounding in the products with the matrix, times the length of the steps, is not small beside a residual that would end
   the solve (after steps along a null space, or at tolerances close to rounding), b - A x takes its place before that. If it is too large the solve starts again from it, once,
-  and again as long as each start reduces it tenfold; then the reason is `KSP_DIVERGED_BREAKDOWN`. For a matrix whose diagonal is not at hand, b - A x is always formed.
+  and again as long as each start reduces it tenfold; then the reason is `KSP_DIVERGED_BREAKDOWN`, unless it exceeds the tolerance less than tenfold. For a matrix whose diagonal is not at hand, b - A x is always formed.
 
   References:
   Lan, Gueidon, Kaneda, Panetta, Teran: A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions, ICML 2024,
