@@ -1493,6 +1493,8 @@ static PetscErrorCode PCPreSolve_Neural(PC pc, KSP ksp, Vec, Vec)
   PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &each, KSPPSDO, KSPCG, KSPFCG, KSPPIPEFCG, KSPFGMRES, KSPPIPEFGMRES, KSPGCR, KSPPIPEGCR, KSPFBCGS, KSPFBCGSR, KSPQMRCGS, ""));
   PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &smoother, KSPRICHARDSON, KSPCHEBYSHEV, ""));
   neural->linear = (PetscBool) !(each || (smoother && ksp->normtype != KSP_NORM_NONE));
+  if (neural->linear && neural->precision == PCNEURAL_PRECISION_AUTO && neural->backend == PETLAP_BACKEND_CUDA)
+    PetscCall(PetscInfo(pc, "%s needs a linear map, and on a device the network computes in single precision: the residual may stay at 1e-6. Use -pc_neural_backend auto, or a flexible method\n", ((PetscObject)ksp)->type_name));
   PetscCall(PetlapPreSolve(pc, ksp));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
