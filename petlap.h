@@ -42,6 +42,7 @@ typedef enum { PCHSC_REUSE_NONE, PCHSC_REUSE_SHIFT, PCHSC_REUSE_ALL } PCHSCReuse
 #define PCNEURAL_BATCH 16
 
 typedef enum { PCNEURAL_MASK_WEIGHTS, PCNEURAL_MASK_NONE, PCNEURAL_MASK_FLUID, PCNEURAL_MASK_DILATED } PCNeuralMask;
+typedef enum { PCNEURAL_PRECISION_AUTO, PCNEURAL_PRECISION_SINGLE, PCNEURAL_PRECISION_DOUBLE } PCNeuralPrecision;
 typedef enum { PCNEURAL_SCALING_NONE, PCNEURAL_SCALING_SCALAR, PCNEURAL_SCALING_DIAGONAL } PCNeuralScaling;
 
 /* Name for PCFactorSetMatSolverType() and MatGetFactor() */
@@ -119,6 +120,8 @@ PETLAP_EXTERN PetscErrorCode PCNeuralSetWeights(PC, const char *);
 PETLAP_EXTERN PetscErrorCode PCNeuralGetWeights(PC, const char **);
 PETLAP_EXTERN PetscErrorCode PCNeuralSetBackend(PC, PetlapBackend);
 PETLAP_EXTERN PetscErrorCode PCNeuralGetBackend(PC, PetlapBackend *);
+PETLAP_EXTERN PetscErrorCode PCNeuralSetPrecision(PC, PCNeuralPrecision);
+PETLAP_EXTERN PetscErrorCode PCNeuralGetPrecision(PC, PCNeuralPrecision *);
 PETLAP_EXTERN PetscErrorCode PCNeuralGetParameters(PC, PetscInt *, PetscReal *[]);
 PETLAP_EXTERN PetscErrorCode PCNeuralSetParameters(PC, PetscInt, const PetscReal[]);
 PETLAP_EXTERN PetscErrorCode PCNeuralApplyBatch(PC, const PetscReal[], PetscReal[]);

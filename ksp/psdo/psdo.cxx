@@ -13,6 +13,12 @@
 #define KSPPSDO_ORTHOGONAL (100 * PETSC_MACHINE_EPSILON)
 /* With residual replacement on, a drop by this factor since the last one calls for the next */
 #define KSPPSDO_DROP 1e-6
+/* The recursive residual is believed where the rounding errors of the products with the matrix, times this, stay below it */
+#define KSPPSDO_BELIEVED 100.0
+/* Beyond the first, a restart from the true residual must have reduced that by this factor to be followed by another */
+#define KSPPSDO_PROGRESS 0.1
+/* If not, it is taken as it is where it exceeds the tolerance by no more than this: rounding allows no better */
+#define KSPPSDO_NEAR 10.0
 
 typedef struct {
   PetscInt mmax;        /* previous directions to orthogonalise against */
@@ -86,20 +92,61 @@ static PetscErrorCode KSPSetUp_PSDO(KSP ksp)
 struct PSDOSolve {
   Vec       x, b, r, z; /* z becomes the direction d */
   Mat       A;
-  PetscInt  count, next; /* pairs in the history, and the slot that is overwritten next */
-  PetscBool zready;      /* z holds the preconditioned residual */
-  PetscReal sign;        /* of d'A d: a negative definite matrix has the same minimiser as its negative */
-  PetscReal rayleigh;    /* largest d'A d/d'd so far, a lower bound of the norm of A */
-  PetscReal rnorm;       /* 2-norm of r where the norm type computes it, else negative */
-  PetscReal natural;     /* sign of r'z at the first iteration, 0 before */
+  PetscInt  count, next;  /* pairs in the history, and the slot that is overwritten next */
+  PetscBool zready;       /* z holds the preconditioned residual */
+  PetscReal sign;         /* of d'A d: a negative definite matrix has the same minimiser as its negative */
+  PetscReal rayleigh;     /* largest d'A d/d'd so far, a lower bound of the norm of A */
+  PetscReal rnorm;        /* 2-norm of r where the norm type computes it, else negative */
+  PetscReal natural;      /* sign of r'z at the first iteration, 0 before */
+  PetscBool flipped;      /* r'z has the other sign now */
+  PetscReal dnorm, qnorm; /* of the direction, and of its product with A where that was asked for */
+  PetscReal path;         /* of x when r was b - A x, and of all steps since then, the norms added up */
+  PetscReal last;         /* norm of the true residual when the recursive one was last found too small, negative before */
 };
 
 /* What became of an attempt to find a direction */
-typedef enum { PSDO_ACCEPTED, PSDO_ZERO, PSDO_ORTHOGONAL, PSDO_CURVATURE, PSDO_INDEFINITE } PSDOOutcome;
+typedef enum { PSDO_ACCEPTED, PSDO_ZERO, PSDO_ORTHOGONAL, PSDO_NULL, PSDO_CURVATURE, PSDO_INDEFINITE } PSDOOutcome;
+
+/*
+  The largest number on the diagonal, beyond which a definite matrix has no entry; negative where asking for it costs more than a product with the matrix. With
+  empty not null, also the norm of the part of r in rows whose diagonal is zero: a definite matrix has nothing else in them.
+*/
+static PetscErrorCode KSPPSDODiagonal(PSDOSolve *s, Vec work, PetscReal *size, PetscReal *empty)
+{
+  const PetscScalar *v, *r;
+  PetscMemType       where;
+  PetscBool          known;
+  PetscReal          sum = 0.0;
+  PetscInt           n;
+
+  PetscFunctionBegin;
+  *size = -1.0;
+  if (empty) *empty = 0.0;
+  PetscCall(PetscObjectBaseTypeCompareAny((PetscObject)s->A, &known, MATSEQAIJ, MATMPIAIJ, MATSEQBAIJ, MATMPIBAIJ, MATSEQSBAIJ, MATMPISBAIJ, MATSEQDENSE, MATMPIDENSE, ""));
+  if (!known) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(VecGetArrayReadAndMemType(s->r, &r, &where));
+  PetscCall(VecRestoreArrayReadAndMemType(s->r, &r));
+  if (!PetscMemTypeHost(where)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(MatGetDiagonal(s->A, work));
+  PetscCall(VecNorm(work, NORM_INFINITY, size));
+  if (!empty) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(VecGetLocalSize(work, &n));
+  PetscCall(VecGetArrayRead(work, &v));
+  PetscCall(VecGetArrayRead(s->r, &r));
+  for (PetscInt i = 0; i < n; i++) {
+    if (v[i] == (PetscScalar)0.0) sum += PetscSqr(PetscAbsScalar(r[i]));
+  }
+  PetscCall(VecRestoreArrayRead(work, &v));
+  PetscCall(VecRestoreArrayRead(s->r, &r));
+  CompatCallAllreduce(&sum, empty, 1, MPIU_REAL, MPIU_SUM, PetscObjectComm((PetscObject)s->A));
+  *empty = PetscSqrtReal(*empty);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
 /*
   Takes z as a direction: computes q = A z and the three inner products of the step in one reduction, and judges them. A direction that is
-  numerically orthogonal to the residual makes no progress; one without curvature of the right sign has no exact line search.
+  numerically orthogonal to the residual makes no progress; one without curvature of the right sign has no exact line search. Where it is not
+  orthogonal and the matrix maps it to zero, the right-hand side has a part out of reach.
 */
 static PetscErrorCode KSPPSDOTryDirection(KSP ksp, PSDOSolve *s, Vec q, PetscReal *dAd, PetscScalar *rd, PSDOOutcome *outcome)
 {
@@ -118,7 +165,7 @@ static PetscErrorCode KSPPSDOTryDirection(KSP ksp, PSDOSolve *s, Vec q, PetscRea
   *dAd  = PetscRealPart(v[0]);
   *rd   = PetscConj(v[1]);
   dd    = PetscRealPart(v[2]);
-  dnorm = PetscSqrtReal(dd);
+  dnorm = s->dnorm = PetscSqrtReal(dd);
   if (dnorm == 0.0) {
     *outcome = PSDO_ZERO;
     PetscFunctionReturn(PETSC_SUCCESS);
@@ -134,7 +181,8 @@ static PetscErrorCode KSPPSDOTryDirection(KSP ksp, PSDOSolve *s, Vec q, PetscRea
 
     PetscCall(VecNorm(q, NORM_2, &qnorm));
     KSPCheckNorm(ksp, qnorm);
-    if ((s->sign == 0.0 ? PetscAbsReal(*dAd) : s->sign * *dAd) <= eps * dnorm * qnorm) *outcome = PSDO_CURVATURE;
+    s->qnorm = qnorm;
+    if ((s->sign == 0.0 ? PetscAbsReal(*dAd) : s->sign * *dAd) <= eps * dnorm * qnorm) *outcome = qnorm <= small * s->rayleigh * dnorm ? PSDO_NULL : PSDO_CURVATURE;
     /* So far on the wrong side of zero that rounding cannot be the cause: no other direction will mend that */
     if (-s->sign * *dAd > small * PetscMax(s->rayleigh * dd, dnorm * qnorm)) *outcome = PSDO_INDEFINITE;
   }
@@ -181,12 +229,23 @@ static PetscErrorCode KSPPSDODirection(KSP ksp, PSDOSolve *s, PetscReal *dAd, Pe
     if (ksp->reason || outcome == PSDO_ACCEPTED) PetscFunctionReturn(PETSC_SUCCESS);
     if (outcome == PSDO_INDEFINITE) break;
   }
+  if (outcome == PSDO_CURVATURE || outcome == PSDO_INDEFINITE) {
+    PetscReal       size;
+    const PetscReal rounding = KSPPSDO_BELIEVED * PETSC_MACHINE_EPSILON;
+
+    /* Where all directions were close to the null space, their curvature told nothing of how large the matrix is */
+    PetscCall(KSPPSDODiagonal(s, psdo->q[s->next], &size, nullptr));
+    if (size > 0.0 && PetscAbsReal(*dAd) <= rounding * size * s->dnorm * s->dnorm && s->qnorm <= PETSC_SQRT_MACHINE_EPSILON * size * s->dnorm) outcome = PSDO_NULL;
+  }
   if (outcome == PSDO_ZERO) {
     PetscReal rnorm;
 
     PetscCall(VecNorm(s->r, NORM_2, &rnorm));
     ksp->reason = rnorm == 0.0 ? KSP_CONVERGED_ATOL : KSP_DIVERGED_BREAKDOWN;
     if (rnorm != 0.0) PetscCall(PetscInfo(ksp, "The residual lies in the null space that was attached to the matrix: the system is inconsistent, remove the null space from the right-hand side\n"));
+  } else if (outcome == PSDO_NULL) {
+    ksp->reason = KSP_DIVERGED_BREAKDOWN;
+    PetscCall(PetscInfo(ksp, "The residual has a part in the null space of the matrix, which no iterate reduces: the singular system is inconsistent\n"));
   } else if (outcome == PSDO_ORTHOGONAL) {
     ksp->reason = KSP_DIVERGED_BREAKDOWN;
     PetscCall(PetscInfo(ksp, "No direction with a component along the residual is left: the singular system is inconsistent, or its residual is at rounding level\n"));
@@ -205,9 +264,10 @@ static PetscErrorCode KSPPSDONorm(KSP ksp, PSDOSolve *s, PetscReal *norm)
   PetscReal   rnorm;
 
   PetscFunctionBegin;
-  *norm     = 0.0;
-  s->rnorm  = -1.0;
-  s->zready = PETSC_FALSE;
+  *norm      = 0.0;
+  s->rnorm   = -1.0;
+  s->zready  = PETSC_FALSE;
+  s->flipped = PETSC_FALSE;
   switch (ksp->normtype) {
   case KSP_NORM_NONE:
     break;
@@ -227,13 +287,7 @@ static PetscErrorCode KSPPSDONorm(KSP ksp, PSDOSolve *s, PetscReal *norm)
     s->zready = PETSC_TRUE;
     PetscCall(VecDot(s->r, s->z, &rz));
     KSPCheckDot(ksp, rz);
-    /* A product of the other sign means that the preconditioner is indefinite and that r'z measures nothing */
-    if (s->natural * PetscRealPart(rz) < 0.0) {
-      PetscCheck(!ksp->errorifnotconverged, PetscObjectComm((PetscObject)ksp), PETSC_ERR_NOT_CONVERGED, "The natural norm does not exist for an indefinite preconditioner: use -ksp_norm_type unpreconditioned");
-      PetscCall(PetscInfo(ksp, "r'z changed its sign: the natural norm does not exist for an indefinite preconditioner, use -ksp_norm_type unpreconditioned\n"));
-      ksp->reason = KSP_DIVERGED_INDEFINITE_PC;
-      PetscFunctionReturn(PETSC_SUCCESS);
-    }
+    s->flipped = (PetscBool)(s->natural * PetscRealPart(rz) < 0.0);
     if (s->natural == 0.0 && PetscRealPart(rz) != 0.0) s->natural = PetscRealPart(rz) > 0.0 ? 1.0 : -1.0;
     *norm = PetscSqrtReal(PetscAbsReal(PetscRealPart(rz)));
     break;
@@ -275,6 +329,7 @@ static PetscErrorCode KSPPSDOReplaceResidual(KSP ksp, PSDOSolve *s, PetscReal *g
   s->r      = s->z;
   s->z      = t;
   s->zready = PETSC_FALSE;
+  s->path   = 0.0;
   psdo->nreplaced++;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -292,11 +347,144 @@ static PetscErrorCode KSPPSDOReplaceEarly(KSP ksp, PSDOSolve *s, PetscReal *gap,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  Whether rounding may have parted the recursive residual from b - A x by as much as it is large itself: each product with the matrix is wrong by about
+  eps |A||d|, of which the solution gets alpha times d. Along a null space the steps have no bound, and then their errors have none.
+*/
+static PetscErrorCode KSPPSDODoubt(PSDOSolve *s, PetscBool *doubt)
+{
+  PetscReal rnorm = s->rnorm, size;
+
+  PetscFunctionBegin;
+  *doubt = (PetscBool)(s->path > 0.0);
+  if (!*doubt) PetscFunctionReturn(PETSC_SUCCESS);
+  s->zready = PETSC_FALSE;
+  PetscCall(KSPPSDODiagonal(s, s->z, &size, nullptr));
+  if (size < 0.0) PetscFunctionReturn(PETSC_SUCCESS);
+  if (rnorm < 0.0) PetscCall(VecNorm(s->r, NORM_2, &rnorm));
+  size   = PetscMax(size, s->rayleigh);
+  *doubt = (PetscBool) !(KSPPSDO_BELIEVED * PETSC_MACHINE_EPSILON * size * s->path <= rnorm);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  A right-hand side with a part in rows of zeros is out of reach. Steps along these rows, which cost nothing, end in the residual growing; and the other norms do not
+  see the part where the preconditioner has zeros in these rows, too.
+*/
+static PetscErrorCode KSPPSDOEmptyRows(KSP ksp, PSDOSolve *s)
+{
+  PetscReal size, part, bnorm;
+
+  PetscFunctionBegin;
+  if (ksp->reason != KSP_DIVERGED_DTOL && (ksp->reason <= 0 || ksp->reason == KSP_CONVERGED_ITS || s->rnorm >= 0.0)) PetscFunctionReturn(PETSC_SUCCESS);
+  s->zready = PETSC_FALSE;
+  PetscCall(KSPPSDODiagonal(s, s->z, &size, &part));
+  if (part == 0.0) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(VecNorm(s->b, NORM_2, &bnorm));
+  if (part <= PetscMax(ksp->rtol * bnorm, ksp->abstol)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCheck(!ksp->errorifnotconverged, PetscObjectComm((PetscObject)ksp), PETSC_ERR_NOT_CONVERGED, "The right-hand side is not zero in rows of the matrix that are: the singular system is inconsistent");
+  PetscCall(PetscInfo(ksp, "The right-hand side is not zero in rows of the matrix that are: the singular system is inconsistent\n"));
+  ksp->reason = KSP_DIVERGED_BREAKDOWN;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The convergence test, and after it what the sign of r'z says: where the norm is at rounding level, so is the sign */
+static PetscErrorCode KSPPSDOTest(KSP ksp, PSDOSolve *s, PetscReal norm)
+{
+  PetscFunctionBegin;
+  ksp->rnorm = norm;
+  PetscCall((*ksp->converged)(ksp, ksp->its, norm, &ksp->reason, ksp->cnvP));
+  if (ksp->reason || !s->flipped) PetscFunctionReturn(PETSC_SUCCESS);
+  /* A product of the other sign means that the preconditioner is indefinite and that r'z measures nothing */
+  PetscCheck(!ksp->errorifnotconverged, PetscObjectComm((PetscObject)ksp), PETSC_ERR_NOT_CONVERGED, "The natural norm does not exist for an indefinite preconditioner: use -ksp_norm_type unpreconditioned");
+  PetscCall(PetscInfo(ksp, "r'z changed its sign: the natural norm does not exist for an indefinite preconditioner, use -ksp_norm_type unpreconditioned\n"));
+  ksp->reason = KSP_DIVERGED_INDEFINITE_PC;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*
+  The convergence test was passed by a recursive residual. Where that is in doubt the true one takes its place, and with replacement always. If it fails the
+  test, the solve goes on from there, as long as that is of use.
+*/
+static PetscErrorCode KSPPSDOVerify(KSP ksp, PSDOSolve *s, PetscReal *gap, PetscReal *norm, PetscBool *replaced)
+{
+  KSP_PSDO                *psdo   = (KSP_PSDO *)ksp->data;
+  const KSPConvergedReason passed = ksp->reason;
+  const PetscReal          near   = KSPPSDO_NEAR * PetscMax(*norm, ksp->ttol);
+  PetscBool                verify = (PetscBool)(psdo->replacement > 0);
+
+  PetscFunctionBegin;
+  if (*replaced || passed == KSP_CONVERGED_ITS || ksp->normtype == KSP_NORM_NONE) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!verify) PetscCall(KSPPSDODoubt(s, &verify));
+  if (!verify) PetscFunctionReturn(PETSC_SUCCESS);
+  ksp->reason = KSP_CONVERGED_ITERATING;
+  PetscCall(KSPPSDOReplaceEarly(ksp, s, gap, norm));
+  if (ksp->reason) PetscFunctionReturn(PETSC_SUCCESS);
+  *replaced = PETSC_TRUE;
+  PetscCall(KSPPSDOTest(ksp, s, *norm));
+  if (ksp->reason || psdo->replacement) PetscFunctionReturn(PETSC_SUCCESS);
+  if (s->last >= 0.0 && !(*norm <= KSPPSDO_PROGRESS * s->last)) {
+    if (*norm <= near) {
+      ksp->reason = passed;
+      PetscFunctionReturn(PETSC_SUCCESS);
+    }
+    PetscCheck(!ksp->errorifnotconverged, PetscObjectComm((PetscObject)ksp), PETSC_ERR_NOT_CONVERGED, "The residual b - A x stays at %g: the system is singular and inconsistent, or the tolerance is below what rounding allows", (double)*norm);
+    PetscCall(PetscInfo(ksp, "The residual b - A x stays at %g: the system is singular and inconsistent, or the tolerance is below what rounding allows\n", (double)*norm));
+    ksp->reason = KSP_DIVERGED_BREAKDOWN;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PetscInfo(ksp, "Rounding has parted the residual from b - A x, which is %g, at iteration %" PetscInt_FMT ": starting again from there\n", (double)*norm, ksp->its));
+  psdo->nrestart++;
+  s->count = s->next = 0;
+  s->last            = *norm;
+  /* What was just formed is off by the rounding errors of A x */
+  PetscCall(VecNorm(s->x, NORM_2, &s->path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode KSPPSDOBegin(KSP ksp, PSDOSolve *s, PetscReal *norm)
+{
+  KSP_PSDO *psdo = (KSP_PSDO *)ksp->data;
+  Mat       Pmat;
+
+  PetscFunctionBegin;
+  *s = {};
+  PetscCall(PCGetOperators(ksp->pc, &s->A, &Pmat));
+  s->x    = ksp->vec_sol;
+  s->b    = ksp->vec_rhs;
+  s->r    = ksp->work[0];
+  s->z    = ksp->work[1];
+  s->last = -1.0;
+  for (PetscInt k = 0; k < psdo->npairs; k++) {
+    psdo->d[k] = psdo->dchunk[k / KSPPSDO_CHUNK][k % KSPPSDO_CHUNK];
+    psdo->q[k] = psdo->qchunk[k / KSPPSDO_CHUNK][k % KSPPSDO_CHUNK];
+  }
+  psdo->nrestart = psdo->nreplaced = 0;
+  ksp->its                         = 0;
+  ksp->reason                      = KSP_CONVERGED_ITERATING;
+  if (ksp->guess_zero) {
+    PetscCall(VecCopy(s->b, s->r));
+  } else {
+    PetscCall(KSPPSDOTrueResidual(ksp, s, s->r));
+    PetscCall(VecNorm(s->x, NORM_2, &s->path));
+  }
+  PetscCall(KSPPSDONorm(ksp, s, norm));
+  if (ksp->reason) PetscFunctionReturn(PETSC_SUCCESS);
+  if (ksp->guess_zero && *norm == 0.0 && ksp->normtype != KSP_NORM_NONE) {
+    PetscReal rnorm;
+
+    /* Zero solves this with any matrix but one that has entries that are not finite, and nothing else would look at it */
+    PetscCall(KSPPSDOTrueResidual(ksp, s, s->r));
+    PetscCall(VecNorm(s->r, NORM_2, &rnorm));
+    KSPCheckNorm(ksp, rnorm);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode KSPSolve_PSDO(KSP ksp)
 {
   KSP_PSDO *psdo = (KSP_PSDO *)ksp->data;
-  PSDOSolve s    = {};
-  Mat       Pmat;
+  PSDOSolve s;
   /* A monitor may change the option, which must not disturb a history that is in use */
   const PetscInt mmax = psdo->mmax;
   PetscReal      norm, top, gap = 0.0;
@@ -305,29 +493,13 @@ static PetscErrorCode KSPSolve_PSDO(KSP ksp)
 
   PetscFunctionBegin;
   PetscCall(PetlapCiteLan());
-  PetscCall(PCGetOperators(ksp->pc, &s.A, &Pmat));
-  s.x = ksp->vec_sol;
-  s.b = ksp->vec_rhs;
-  s.r = ksp->work[0];
-  s.z = ksp->work[1];
-  for (PetscInt k = 0; k < psdo->npairs; k++) {
-    psdo->d[k] = psdo->dchunk[k / KSPPSDO_CHUNK][k % KSPPSDO_CHUNK];
-    psdo->q[k] = psdo->qchunk[k / KSPPSDO_CHUNK][k % KSPPSDO_CHUNK];
-  }
-  psdo->nrestart = psdo->nreplaced = 0;
-
-  ksp->its    = 0;
-  ksp->reason = KSP_CONVERGED_ITERATING;
-  if (ksp->guess_zero)
-    PetscCall(VecCopy(s.b, s.r));
-  else
-    PetscCall(KSPPSDOTrueResidual(ksp, &s, s.r));
-  PetscCall(KSPPSDONorm(ksp, &s, &norm));
+  PetscCall(KSPPSDOBegin(ksp, &s, &norm));
   if (ksp->reason) PetscFunctionReturn(PETSC_SUCCESS);
   ksp->rnorm = top = norm;
   PetscCall(KSPLogResidualHistory(ksp, norm));
   PetscCall(KSPMonitor(ksp, 0, norm));
   PetscCall((*ksp->converged)(ksp, 0, norm, &ksp->reason, ksp->cnvP));
+  PetscCall(KSPPSDOEmptyRows(ksp, &s));
 
   while (!ksp->reason) {
     PetscReal   dAd = 0.0;
@@ -342,6 +514,7 @@ static PetscErrorCode KSPSolve_PSDO(KSP ksp)
     alpha = rd / dAd;
     PetscCall(VecAXPY(s.x, alpha, s.z));
     PetscCall(VecAXPY(s.r, -alpha, psdo->q[s.next]));
+    s.path += PetscAbsScalar(alpha) * s.dnorm;
     if (mmax > 0) {
       Vec t = psdo->d[s.next];
 
@@ -374,17 +547,9 @@ static PetscErrorCode KSPSolve_PSDO(KSP ksp)
         norm = PetscMax(norm, 2.0 * gap);
       }
     }
-    ksp->rnorm = norm;
-    PetscCall((*ksp->converged)(ksp, ksp->its, norm, &ksp->reason, ksp->cnvP));
-    if (ksp->reason > 0 && psdo->replacement && !replaced && ksp->normtype != KSP_NORM_NONE) {
-      /* Only the true residual may end the solve */
-      ksp->reason = KSP_CONVERGED_ITERATING;
-      PetscCall(KSPPSDOReplaceEarly(ksp, &s, &gap, &norm));
-      if (ksp->reason) break;
-      replaced   = PETSC_TRUE;
-      ksp->rnorm = norm;
-      PetscCall((*ksp->converged)(ksp, ksp->its, norm, &ksp->reason, ksp->cnvP));
-    }
+    PetscCall(KSPPSDOTest(ksp, &s, norm));
+    if (ksp->reason > 0) PetscCall(KSPPSDOVerify(ksp, &s, &gap, &norm, &replaced));
+    PetscCall(KSPPSDOEmptyRows(ksp, &s));
     if (replaced) lastreplaced = ksp->its;
     top = replaced ? norm : PetscMax(top, norm);
     PetscCall(KSPLogResidualHistory(ksp, norm));
@@ -615,6 +780,10 @@ PetscErrorCode KSPPSDOGetResidualReplacement(KSP ksp, PetscInt *k)
   A direction that is orthogonal to the residual or has no curvature makes psdo drop its history and try the preconditioned residual, then the
   residual itself. If that fails too the reason is `KSP_DIVERGED_INDEFINITE_MAT` or, where the residual is unreachable,
   `KSP_DIVERGED_BREAKDOWN`. `-info :ksp` tells which.
+
+  The residual is updated, not formed anew. Where rounding in the products with the matrix, times the length of the steps, is not small beside a residual that would end
+  the solve (after steps along a null space, or at tolerances close to rounding), b - A x takes its place before that. If it is too large the solve starts again from it, once,
+  and again as long as each start reduces it tenfold; then the reason is `KSP_DIVERGED_BREAKDOWN`, unless it exceeds the tolerance less than tenfold. For a matrix whose diagonal is not at hand, b - A x is always formed.
 
   References:
   Lan, Gueidon, Kaneda, Panetta, Teran: A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions, ICML 2024,

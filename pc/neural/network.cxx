@@ -136,7 +136,6 @@ void Network::Bounds(int l, int lo[3], int hi[3]) const
   }
 }
 
-/* What this process makes of a level: of the first one that all have, a part that the others get */
 void Network::Share(int l, int lo[3], int hi[3]) const
 {
   if (l <= part.gathered)
@@ -151,7 +150,6 @@ void Network::Exchange(const Level &L, const Layout &layout, T *field)
   if (!L.whole) ExchangeLayers(part, layout, field, send, receive);
 }
 
-/* All processes get the parts of all others */
 template <typename T>
 void Network::Gather(int l, const Layout &layout, T *field)
 {
@@ -181,6 +179,9 @@ void Network::Gather(int l, const Layout &layout, T *field)
     Unpack(layout, field, lo, hi, (const T *)(receive.data() + start[p]));
   }
 }
+
+template void Network::Exchange(const Level &, const Layout &, double *);
+template void Network::Gather(int, const Layout &, double *);
 
 /* The image of a level from that of the finer one */
 void Network::Pooled(int l)

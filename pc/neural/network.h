@@ -213,6 +213,18 @@ public:
   /* Means over all cells of a level of air and of solid in the cells of their windows, and the value of an affine block; collective */
   void   Means(int l, double mean[]) const;
   double Mean(int l, const Affine &affine) const;
+  /* Of the coarse cell that a fine one lies in, its share in interpolation along an axis */
+  float Near() const
+  {
+    return nearest ? 1.0f : 0.75f;
+  }
+  /* What this process makes of a level: of the first one that all have, a part that the others get */
+  void Share(int l, int lo[3], int hi[3]) const;
+  /* Cells of other processes: the layers around the own ones, or, of the first level that all have, all */
+  template <typename T>
+  void Exchange(const Level &L, const Layout &layout, T *field);
+  template <typename T>
+  void Gather(int l, const Layout &layout, T *field);
   /* Of one application by this process: multiplications and additions */
   double Flops() const;
   size_t Memory() const;
@@ -236,18 +248,8 @@ private:
   std::vector<Span>                   dirty; /* of the rows of the ring: where they may not be zero */
   std::vector<char>                   send, receive;
 
-  /* Of the coarse cell that a fine one lies in, its share in interpolation along an axis */
-  float Near() const
-  {
-    return nearest ? 1.0f : 0.75f;
-  }
   void BoundsOf(int l, const int place[3], int lo[3], int hi[3]) const;
   void Bounds(int l, int lo[3], int hi[3]) const;
-  void Share(int l, int lo[3], int hi[3]) const;
-  template <typename T>
-  void Exchange(const Level &L, const Layout &layout, T *field);
-  template <typename T>
-  void Gather(int l, const Layout &layout, T *field);
   void Pooled(int l);
   void Lists(int l);
   void NumberKernels(int l);

@@ -10,6 +10,7 @@
 #include "pc/neural/gradient.h"
 #include "pc/neural/image.h"
 #include "pc/neural/network_cuda.h"
+#include "pc/neural/precise.h"
 #include "pc/neural/weights.h"
 #include "pc/setup.h"
 #include <algorithm>
@@ -20,15 +21,18 @@
 #if !defined(PETSC_USE_COMPLEX)
 using namespace petlap::neural;
 
-static const char *const PCNeuralMasks[]    = {"weights", "none", "fluid", "dilated", "PCNeuralMask", "PCNEURAL_MASK_", nullptr};
-static const char *const PCNeuralScalings[] = {"none", "scalar", "diagonal", "PCNeuralScaling", "PCNEURAL_SCALING_", nullptr};
+static const char *const PCNeuralMasks[]      = {"weights", "none", "fluid", "dilated", "PCNeuralMask", "PCNEURAL_MASK_", nullptr};
+static const char *const PCNeuralPrecisions[] = {"auto", "single", "double", "PCNeuralPrecision", "PCNEURAL_PRECISION_", nullptr};
+static const char *const PCNeuralScalings[]   = {"none", "scalar", "diagonal", "PCNeuralScaling", "PCNEURAL_SCALING_", nullptr};
 
   /* Face weights along the axes that differ more than this are worth a word */
   #define PCNEURAL_ISOTROPIC 1.2
   /* Rows that are compared with an image that was given, at least */
   #define PCNEURAL_SAMPLE 20000
-  /* Rows that the mean entry is taken from, at least */
-  #define PCNEURAL_MEAN 4000
+  /* Entries that differ by this factor are worth one, too, and so is this share of cells beside air whose diagonal is no whole number of faces, by more than that */
+  #define PCNEURAL_CONTRAST 3.0
+  #define PCNEURAL_GHOSTS   0.1
+  #define PCNEURAL_FRACTION 0.1
   /* How far a diagonal may be from a whole number of faces, to be read as one */
   #define PCNEURAL_WHOLE 1e-6
   /* What two executors may differ by, in parts of the largest number: both compute in single precision and add up in their own order */
@@ -36,13 +40,14 @@ static const char *const PCNeuralScalings[] = {"none", "scalar", "diagonal", "PC
 
 typedef struct {
   /* Of the user */
-  char           *weights;
-  PetscInt        levels;
-  PCNeuralMask    mask;
-  PCNeuralScaling scaling;
-  PetlapBackend   backend;
-  DM              dm;
-  Vec             labels;
+  char             *weights;
+  PetscInt          levels;
+  PCNeuralMask      mask;
+  PCNeuralScaling   scaling;
+  PetlapBackend     backend;
+  PCNeuralPrecision precision;
+  DM                dm;
+  Vec               labels;
 
   /* The network and what it was made for */
   Model           *model;
@@ -50,6 +55,7 @@ typedef struct {
   PetscInt         modeldim;
   Network         *network;
   Gradient<float> *gradient;
+  PreciseNetwork  *precise; /* made where it is needed first */
   MPI_Comm         comm;
   PetscInt         gridsize[3], margin[3][2];
   unsigned char   *image; /* labels that the lists are for */
@@ -65,9 +71,13 @@ typedef struct {
   PetscReal              *otherinv;
   PetscReal              *diagonal; /* square roots of faces over diagonal, by fluid cell in the order of the segments */
 
-  PetscReal   kappa, axis[3]; /* mean entry, and those along the axes */
+  PetscReal   kappa, axis[3];   /* mean entry, and those along the axes */
+  PetscReal   contrast, ghosts; /* of the entries, the largest over the smallest; the share of cells beside air whose diagonal is no whole number of faces */
   const char *origin;
   PetscBool   full;
+  PetscBool   dry;           /* no cell of fluid has another one for a neighbour: the matrix is diagonal, and so is the preconditioner */
+  PetscBool   linear;        /* who applies it wants a linear map, to double precision */
+  PetscBool   applied, used; /* it was applied since the set-up, and the last time in double precision */
 
   /* The device, where it does the work; what it has been told of the network and of the vectors */
   NetworkDevice *device;
@@ -99,8 +109,10 @@ static PetscErrorCode PCNeuralResetNetwork(PC_Neural *neural)
 {
   PetscFunctionBegin;
   delete neural->gradient;
+  delete neural->precise;
   delete neural->network;
   neural->gradient    = nullptr;
+  neural->precise     = nullptr;
   neural->network     = nullptr;
   neural->nimage      = 0;
   neural->devicelists = PETSC_FALSE;
@@ -246,6 +258,13 @@ static inline void PCNeuralRow(const PCNeuralRows *rows, PetscInt i, Body body)
   }
 }
 
+/* Faces of a cell beside others that are no fluid: those to air that the row has no entry for, those at the end of the grid; and what the diagonal exceeds the entries by */
+typedef struct {
+  PetscInt  row;
+  int       air, end;
+  PetscReal excess;
+} PCNeuralEdge;
+
 /* What the rows of a matrix on all cells of a grid say */
 typedef struct {
   std::vector<Row> row;              /* of the own cells that were read, as the core counts axes */
@@ -253,7 +272,22 @@ typedef struct {
   PetscReal        least, most;      /* absolute values of entries */
   PetscInt         wrong;            /* own row with an entry where none can be, or -1 */
   const char      *what;
+  /* Against an image: cells beside others, and what the diagonals of all others exceed their entries by */
+  std::vector<PCNeuralEdge> edge;
+  PetscReal                 bulk[2]; /* sum, count */
 } PCNeuralScan;
+
+static void PCNeuralScanClear(PCNeuralScan *scan)
+{
+  scan->row.clear();
+  scan->edge.clear();
+  for (int a = 0; a < 3; a++) scan->sum[a] = scan->count[a] = 0.0;
+  scan->least   = PETSC_MAX_REAL;
+  scan->most    = 0.0;
+  scan->wrong   = -1;
+  scan->what    = "";
+  scan->bulk[0] = scan->bulk[1] = 0.0;
+}
 
 /* Every step-th row is read */
 static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PCNeuralRows *rows, PetscInt step, PCNeuralScan *scan)
@@ -263,12 +297,8 @@ static PetscErrorCode PCNeuralScanRows(const PCNeuralGrid *grid, DM dm, const PC
   PetscInt       *ghost = nullptr, nghost = 0;
 
   PetscFunctionBegin;
+  PCNeuralScanClear(scan);
   scan->row.assign((rows->n + step - 1) / step, Row());
-  for (int a = 0; a < 3; a++) scan->sum[a] = scan->count[a] = 0.0;
-  scan->least = PETSC_MAX_REAL;
-  scan->most  = 0.0;
-  scan->wrong = -1;
-  scan->what  = "";
   if (rows->off) {
     AO ao;
 
@@ -399,9 +429,10 @@ static PetscErrorCode PCNeuralScanAgree(PC pc, Mat P, PCNeuralScan *scan)
   CompatCallAllreduce(MPI_IN_PLACE, sums, 6, MPIU_REAL, MPIU_SUM, comm);
   CompatCallAllreduce(&scan->least, &least, 1, MPIU_REAL, MPIU_MIN, comm);
   CompatCallAllreduce(&scan->most, &most, 1, MPIU_REAL, MPIU_MAX, comm);
-  scan->least   = least;
-  scan->most    = most;
-  neural->kappa = 0.0;
+  scan->least      = least;
+  scan->most       = most;
+  neural->contrast = most > 0.0 ? most / least : 1.0;
+  neural->kappa    = 0.0;
   for (int a = 0; a < 3; a++) {
     neural->axis[a] = sums[3 + a] > 0.0 ? sums[a] / sums[3 + a] : 0.0;
     neural->kappa += sums[a];
@@ -516,37 +547,105 @@ static PetscInt PCNeuralCloseCells(const Partition *part, std::vector<unsigned c
   return closed;
 }
 
-/* A given image against the rows of the matrix that were read: the same neighbours */
+/* What is behind the faces of a cell: bits of those with fluid and with air, and how many end the grid */
+static void PCNeuralAround(const Partition *part, const unsigned char *label, ptrdiff_t here, const int c[3], unsigned char *fluid, unsigned char *air, int *end)
+{
+  const ptrdiff_t jump[3] = {1, part->n[0], (ptrdiff_t)part->n[0] * part->n[1]};
+
+  *fluid = *air = 0;
+  *end          = 0;
+  for (int f = 0; f < 6; f++) {
+    const int a = f / 2;
+
+    if (!Halved(part->dim, a)) continue;
+    if (f % 2 ? c[a] == part->n[a] - 1 : c[a] == 0) {
+      (*end)++;
+      continue;
+    }
+    const unsigned char l = label[here + (f % 2 ? jump[a] : -jump[a])];
+    if (l == FLUID) *fluid |= (unsigned char)(1 << f);
+    if (l == AIR) *air |= (unsigned char)(1 << f);
+  }
+}
+
+/* Remembers what the diagonal of a cell of fluid says of its other faces */
+static void PCNeuralRemember(PCNeuralScan *scan, const Partition *part, PetscInt row, unsigned char fluid, unsigned char air, unsigned char links, int end, PetscReal excess)
+{
+  int faces = 2 * part->dim - end, nair = 0;
+
+  for (int f = 0; f < 6; f++) {
+    faces -= fluid >> f & 1;
+    nair += (air & ~links) >> f & 1;
+  }
+  if (faces || end)
+    scan->edge.push_back({row, nair, end, excess});
+  else {
+    scan->bulk[0] += excess;
+    scan->bulk[1] += 1.0;
+  }
+}
+
+/*
+  The diagonals against an image. Where all of them are whole numbers of entries, one that does not fit its cell is enough; where faces have weights of their own, most
+  must contradict it. What all cells have in excess, as in an implicit time step, is left out.
+*/
+static PetscErrorCode PCNeuralJudge(PC pc, Mat P, PCNeuralScan *scan)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+  MPI_Comm   comm   = PetscObjectComm((PetscObject)pc);
+  PetscReal  bulk[2], counts[4] = {0.0, 0.0, 0.0, 0.0}, sums[4], base; /* counts: checked, against, beside air, of these no whole number */
+  PetscInt   first = -1;
+
+  PetscFunctionBegin;
+  CompatCallAllreduce(scan->bulk, bulk, 2, MPIU_REAL, MPIU_SUM, comm);
+  base = bulk[1] > 0.0 ? bulk[0] / bulk[1] : 0.0;
+  for (const PCNeuralEdge &e : scan->edge) {
+    const PetscReal excess   = e.excess - base;
+    const bool      against  = e.air ? excess < e.air - 0.5 : e.end == 0 && excess > 0.5;
+    const bool      fraction = PetscAbsReal(excess - PetscFloorReal(excess + 0.5)) > PCNEURAL_FRACTION;
+
+    counts[0] += 1.0;
+    counts[1] += against;
+    counts[2] += e.air > 0;
+    counts[3] += fraction;
+    if (against && first < 0) first = e.row;
+  }
+  CompatCallAllreduce(counts, sums, 4, MPIU_REAL, MPIU_SUM, comm);
+  neural->ghosts = sums[2] > 0.0 ? PetscMin(1.0, sums[3] / sums[2]) : 0.0;
+  if (sums[1] > (sums[3] == 0.0 && scan->most - scan->least <= PCNEURAL_WHOLE * scan->most ? 0.0 : 0.5 * sums[0])) {
+    scan->wrong = first;
+    scan->what  = "has a diagonal that tells of other faces than its cell in the image has, with walls in place of air or the other way round: give PCNeuralSetImage() the image that the matrix was made for";
+    PetscCall(PCNeuralScanAgree(pc, P, scan));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A given image against the rows of the matrix that were read: the same neighbours, and a diagonal that fits */
 static PetscErrorCode PCNeuralCompare(PC pc, Mat P, const PCNeuralGrid *grid, PetscInt step, PCNeuralScan *scan, const std::vector<unsigned char> &all)
 {
-  const Partition *part    = &grid->part;
-  const ptrdiff_t  jump[3] = {1, part->n[0], (ptrdiff_t)part->n[0] * part->n[1]};
+  const Partition *part = &grid->part;
 
   PetscFunctionBegin;
   for (size_t k = 0; k < scan->row.size() && scan->wrong < 0; k++) {
     const PetscInt i = (PetscInt)k * step, at[3] = {i % grid->width[0], i / grid->width[0] % grid->width[1], i / grid->width[0] / grid->width[1]};
-    int            c[3];
-    const Row     &row   = scan->row[k];
-    unsigned char  fluid = 0, air = 0;
+    int            c[3], end;
+    const Row     &row = scan->row[k];
+    unsigned char  fluid, air;
 
     for (int a = 0; a < 3; a++) c[grid->axis[a]] = (int)(grid->start[a] + at[a]);
-    const ptrdiff_t here = c[0] * jump[0] + c[1] * jump[1] + c[2] * jump[2];
-    for (int f = 0; f < 6; f++) {
-      const int a = f / 2;
-
-      if (!Halved(part->dim, a) || (f % 2 ? c[a] == part->n[a] - 1 : c[a] == 0)) continue;
-      const unsigned char l = all[here + (f % 2 ? jump[a] : -jump[a])];
-      if (l == FLUID) fluid |= (unsigned char)(1 << f);
-      if (l == AIR) air |= (unsigned char)(1 << f);
-    }
+    const ptrdiff_t here = c[0] + ((ptrdiff_t)c[2] * part->n[1] + c[1]) * part->n[0];
+    PCNeuralAround(part, all.data(), here, c, &fluid, &air, &end);
     /* Values of air may have kept their columns */
     const bool fits = all[here] == FLUID ? (row.links & ~air) == fluid : row.links == 0;
     if (!fits) {
       scan->wrong = i;
       scan->what  = "has other neighbours than its cell in the image: give PCNeuralSetImage() the image that the matrix was made for";
+    } else if (row.links) {
+      PCNeuralRemember(scan, part, i, fluid, air, row.links, end, row.excess);
     }
   }
   PetscCall(PCNeuralScanAgree(pc, P, scan));
+  PetscCall(PCNeuralJudge(pc, P, scan));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -691,34 +790,30 @@ static Mask PCNeuralMaskUsed(const PC_Neural *neural)
   return neural->mask == PCNEURAL_MASK_NONE ? MASK_NONE : neural->mask == PCNEURAL_MASK_FLUID ? MASK_FLUID : neural->mask == PCNEURAL_MASK_DILATED ? MASK_DILATED : neural->model->mask;
 }
 
-/* Rows of the own fluid cells of the network, and of the own cells of the matrix that are no fluid */
-static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *grid, DM dm, const Partition *whole, const std::vector<unsigned char> &all, const std::vector<unsigned char> &numbered)
+/* Which row of the matrix a cell of the grid with its margins has */
+typedef struct {
+  PetscBool             plain; /* the number of the cell among all, or among those of fluid */
+  std::vector<PetscInt> of;    /* else by cell, or -1 */
+} PCNeuralNumbers;
+
+static PetscErrorCode PCNeuralNumberRows(PC pc, Mat P, const PCNeuralGrid *grid, DM dm, const Partition *whole, const std::vector<unsigned char> &all, const std::vector<unsigned char> &numbered, PetscInt nfluid, PCNeuralNumbers *numbers)
 {
-  PC_Neural                  *neural  = (PC_Neural *)pc->data;
-  MPI_Comm                    comm    = PetscObjectComm((PetscObject)pc);
-  const std::vector<Segment> &segment = neural->network->segments();
-  const int                  *N = whole->n, *n = grid->part.n;
-  int                         margin[3];
-  PetscMPIInt                 size;
-  PetscInt                    rstart, nlocal, i = 0, nother = 0;
-  std::vector<PetscInt>       rowof;
-  PetscBool                   has;
-  PetscInt                    needs;
-  Vec                         diagonal = nullptr;
-  const PetscScalar          *d;
+  PC_Neural  *neural = (PC_Neural *)pc->data;
+  MPI_Comm    comm   = PetscObjectComm((PetscObject)pc);
+  const int  *N = whole->n, *n = grid->part.n;
+  int         margin[3];
+  PetscMPIInt size;
+  PetscInt    nlocal, i = 0;
 
   PetscFunctionBegin;
-  PetscCall(PCNeuralResetVectors(neural));
   PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(MatGetOwnershipRange(P, &rstart, nullptr));
   PetscCall(MatGetLocalSize(P, &nlocal, nullptr));
   for (int a = 0; a < 3; a++) margin[a] = (int)neural->margin[a][0];
-  neural->nfluid = 0;
-  for (const Segment &s : segment) neural->nfluid += s.x1 - s.x0;
-  /* Rows by cell of the grid with its margins, unless they are the numbers of all cells or of the fluid cells */
-  const bool plain = size == 1 && nlocal == (neural->full ? (PetscInt)all.size() : neural->nfluid);
-  if (!plain) rowof.assign(all.size(), -1);
-  if (neural->full && !plain) {
+  numbers->plain = (PetscBool)(size == 1 && nlocal == (neural->full ? (PetscInt)all.size() : nfluid));
+  if (numbers->plain) PetscFunctionReturn(PETSC_SUCCESS);
+  std::vector<PetscInt> &rowof = numbers->of;
+  rowof.assign(all.size(), -1);
+  if (neural->full) {
     const PetscInt total = (PetscInt)n[0] * n[1] * n[2];
     PetscInt      *order;
 
@@ -736,7 +831,7 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
       }
     }
     PetscCall(PetscFree(order));
-  } else if (!plain) {
+  } else {
     /* Cells are counted box by box where that gives each process as many as it has rows, else all along the grid */
     PetscInt    count = 0, boxes, same;
     const auto &part  = grid->part;
@@ -766,6 +861,113 @@ static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const PCNeuralGrid *gri
       }
     }
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The number of a cell of fluid among all of them */
+static PetscInt PCNeuralRunningNumber(const Partition *part, const std::vector<unsigned char> &all, const std::vector<PetscInt> &before, ptrdiff_t cell)
+{
+  const ptrdiff_t line = cell / part->n[0];
+
+  return before[line] + (PetscInt)std::count(all.begin() + line * part->n[0], all.begin() + cell, (unsigned char)FLUID);
+}
+
+/* The same for a matrix with rows for the cells of fluid, every step-th of which is read */
+static PetscErrorCode PCNeuralCompareFluid(PC pc, Mat P, const PCNeuralGrid *grid, const PCNeuralRows *rows, const std::vector<unsigned char> &all, const PCNeuralNumbers *numbers)
+{
+  const Partition      *part    = &grid->part;
+  const ptrdiff_t       jump[3] = {1, part->n[0], (ptrdiff_t)part->n[0] * part->n[1]};
+  const PetscInt        step    = PetscMax(1, rows->n / PCNEURAL_SAMPLE);
+  PetscInt              axis[3], running = 0;
+  std::vector<PetscInt> before;
+  PCNeuralScan          scan;
+
+  PetscFunctionBegin;
+  PCNeuralScanClear(&scan);
+  for (int a = 0; a < 3; a++) axis[grid->axis[a]] = a;
+  for (size_t line = 0; numbers->plain && line < all.size(); line += part->n[0]) {
+    before.push_back(running);
+    running += (PetscInt)std::count(all.begin() + line, all.begin() + line + part->n[0], (unsigned char)FLUID);
+  }
+  const auto row   = [&](ptrdiff_t cell) { return numbers->plain ? PCNeuralRunningNumber(part, all, before, cell) : numbers->of[cell]; };
+  const auto check = [&](ptrdiff_t cell, PetscInt i) {
+    const int     c[3] = {(int)(cell % part->n[0]), (int)(cell / part->n[0] % part->n[1]), (int)(cell / jump[2])};
+    unsigned char fluid, air, links = 0;
+    int           end, nlinks = 0;
+    bool          other    = false;
+    PetscReal     diagonal = 0.0, sum = 0.0, entries = 0.0;
+    PetscInt      to[6];
+
+    PCNeuralAround(part, all.data(), cell, c, &fluid, &air, &end);
+    for (int f = 0; f < 6; f++) to[f] = fluid >> f & 1 ? row(cell + (f % 2 ? jump[f / 2] : -jump[f / 2])) : -1;
+    PCNeuralRow(rows, i, [&](PetscInt j, PetscReal v) {
+      if (j == rows->rstart + i) diagonal = v;
+      if (j == rows->rstart + i || v == 0.0) return;
+      const int f = (int)(std::find(to, to + 6, j) - to);
+      if (f == 6) {
+        other = true;
+        return;
+      }
+      links |= (unsigned char)(1 << f);
+      nlinks++;
+      sum += PetscAbsReal(v);
+      entries += v;
+      scan.sum[axis[f / 2]] -= v;
+      scan.count[axis[f / 2]] += 1.0;
+      scan.least = PetscMin(scan.least, PetscAbsReal(v));
+      scan.most  = PetscMax(scan.most, PetscAbsReal(v));
+    });
+    if (other || links != fluid) {
+      scan.wrong = i;
+      scan.what  = "has other neighbours than its cell in the image: give PCNeuralSetImage() the image that the matrix was made for";
+    } else if (nlinks && (diagonal * entries >= 0.0 || PetscAbsReal(entries) < sum * (1.0 - 1e-12))) {
+      scan.wrong = i;
+      scan.what  = "has off-diagonal entries with the sign of the diagonal, or no diagonal: PCNEURAL is for Poisson equations, use -pc_type gamg or lu";
+    } else if (nlinks) {
+      PCNeuralRemember(&scan, part, i, fluid, air, links, end, (PetscAbsReal(diagonal) - sum) / (sum / nlinks));
+    }
+  };
+  if (numbers->plain) {
+    PetscInt i = 0;
+
+    for (ptrdiff_t cell = 0; cell < (ptrdiff_t)all.size() && scan.wrong < 0; cell++) {
+      if (all[cell] == FLUID && i++ % step == 0) check(cell, i - 1);
+    }
+  } else {
+    for (ptrdiff_t cell = 0; cell < (ptrdiff_t)all.size() && scan.wrong < 0; cell++) {
+      const PetscInt i = numbers->of[cell] - rows->rstart;
+
+      if (numbers->of[cell] >= 0 && all[cell] == FLUID && i >= 0 && i < rows->n && i % step == 0) check(cell, i);
+    }
+  }
+  PetscCall(PCNeuralScanAgree(pc, P, &scan));
+  PetscCall(PCNeuralJudge(pc, P, &scan));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Rows of the own fluid cells of the network, and of the own cells of the matrix that are no fluid */
+static PetscErrorCode PCNeuralSetUpVectors(PC pc, Mat P, const Partition *whole, const std::vector<unsigned char> &all, const PCNeuralNumbers *numbers)
+{
+  PC_Neural                   *neural  = (PC_Neural *)pc->data;
+  MPI_Comm                     comm    = PetscObjectComm((PetscObject)pc);
+  const std::vector<Segment>  &segment = neural->network->segments();
+  const int                   *N       = whole->n;
+  const PetscBool              plain   = numbers->plain;
+  const std::vector<PetscInt> &rowof   = numbers->of;
+  PetscMPIInt                  size;
+  PetscInt                     rstart, nlocal, i = 0, nother = 0;
+  PetscBool                    has;
+  PetscInt                     needs;
+  Vec                          diagonal = nullptr;
+  const PetscScalar           *d;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralResetVectors(neural));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(MatGetOwnershipRange(P, &rstart, nullptr));
+  PetscCall(MatGetLocalSize(P, &nlocal, nullptr));
+  neural->nfluid = 0;
+  for (const Segment &s : segment) neural->nfluid += s.x1 - s.x0;
   /* Fluid cells of the network */
   neural->offset  = new std::vector<ptrdiff_t>;
   neural->running = new std::vector<ptrdiff_t>;
@@ -882,6 +1084,8 @@ static PetscErrorCode PCNeuralChooseBackend(PC pc, Vec x)
                (int)size, prefix ? prefix : "");
     if (neural->backend == PETLAP_BACKEND_AUTO && ondevice) PetscCall(PetscInfo(pc, "Works on the host: on a device PCNEURAL works on one process and there are %d\n", (int)size));
   }
+  PetscCheck(!use || neural->backend != PETLAP_BACKEND_CUDA || neural->precision != PCNEURAL_PRECISION_DOUBLE, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP,
+             "On a device the network computes in single precision: use -%spc_neural_backend host, or -%spc_neural_precision auto", prefix ? prefix : "", prefix ? prefix : "");
   if (use && !neural->device) {
   #if defined(PETLAP_HAVE_CUDA)
     neural->device = new NetworkDevice;
@@ -960,129 +1164,150 @@ static PetscErrorCode PCNeuralFindNotFinite(PC pc, const PCNeuralRows *rows, Pet
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCNeuralSetUp(PC pc)
+/* What a set-up has found out of the domain */
+typedef struct {
+  PCNeuralGrid               grid;
+  Partition                  whole; /* the grid with its margins */
+  DM                         dm;
+  std::vector<unsigned char> all; /* labels of its cells; where there is none, the matrix is diagonal and told no image */
+  PCNeuralNumbers            numbers;
+  PetscInt                   closed;
+} PCNeuralDomain;
+
+/* Reads the image off the rows */
+static PetscErrorCode PCNeuralInfer(PC pc, Mat P, const PCNeuralRows *rows, PCNeuralDomain *domain, std::vector<unsigned char> *mine)
+{
+  PC_Neural    *neural = (PC_Neural *)pc->data;
+  MPI_Comm      comm   = PetscObjectComm((PetscObject)pc);
+  PCNeuralGrid *grid   = &domain->grid;
+  PCNeuralScan  scan;
+  InferredImage image;
+  PetscReal     tolerance, counts[2] = {0.0, 0.0}, sums[2];
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralScanRows(grid, domain->dm, rows, 1, &scan));
+  PetscCall(PCNeuralScanAgree(pc, P, &scan));
+  neural->dry = (PetscBool)(scan.most == 0.0);
+  if (neural->dry) PetscFunctionReturn(PETSC_SUCCESS);
+  /* Entries that vary say nothing exact of faces to air, but mostly enough */
+  tolerance = scan.most - scan.least <= PCNEURAL_WHOLE * scan.most ? PCNEURAL_WHOLE : 0.3;
+  PetscCall(PCNeuralTry(pc, "reading the image off the matrix", [&] { image = InferImage(grid->part, scan.row, tolerance); }));
+  const int *c = image.cell;
+  PetscCheck(image.outcome != InferredImage::FRACTION, comm, PETSC_ERR_ARG_WRONG,
+             "Cell (%d, %d, %d) has a diagonal that is %g entries larger than the sum of its entries, and no number of faces to air explains that: PCNEURAL is for the Laplacian with air (value given) and walls (no flux) behind the faces of cells. "
+             "Give the image with PCNeuralSetImage(), or use -pc_type hsc",
+             c[grid->axis[0]], c[grid->axis[1]], grid->dim == 3 ? c[2] : 0, image.excess);
+  PetscCheck(image.outcome != InferredImage::CONTRADICTION, comm, PETSC_ERR_ARG_WRONG, "Cell (%d, %d, %d) is air for one of its neighbours and a wall for another: give the image with PCNeuralSetImage()", c[grid->axis[0]], c[grid->axis[1]],
+             grid->dim == 3 ? c[2] : 0);
+  neural->guessed = (PetscInt)image.guessed;
+  for (int a = 0; a < 3; a++) {
+    for (int side = 0; side < 2; side++) neural->margin[a][side] = image.margin[a][side];
+    domain->whole.n[a] += image.margin[a][0] + image.margin[a][1];
+    for (size_t p = 0; p < domain->whole.cut[a].size(); p++) domain->whole.cut[a][p] += (p > 0 ? image.margin[a][0] : 0) + (p + 1 == domain->whole.cut[a].size() ? image.margin[a][1] : 0);
+  }
+  *mine = image.label;
+  for (const Row &row : scan.row) {
+    counts[0] += row.excess > 0.5 * PCNEURAL_FRACTION;
+    counts[1] += std::abs(row.excess - std::floor(row.excess + 0.5f)) > PCNEURAL_FRACTION;
+  }
+  CompatCallAllreduce(counts, sums, 2, MPIU_REAL, MPIU_SUM, comm);
+  neural->ghosts = sums[0] > 0.0 ? PetscMin(1.0, sums[1] / sums[0]) : 0.0;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Whether some cell of fluid has another one beside it */
+static bool PCNeuralHasNeighbours(const Partition *part, const std::vector<unsigned char> &label)
+{
+  const ptrdiff_t step[3] = {1, part->n[0], (ptrdiff_t)part->n[0] * part->n[1]};
+  ptrdiff_t       i       = 0;
+  int             c[3];
+
+  for (c[2] = 0; c[2] < part->n[2]; c[2]++) {
+    for (c[1] = 0; c[1] < part->n[1]; c[1]++) {
+      for (c[0] = 0; c[0] < part->n[0]; c[0]++, i++) {
+        if (label[i] != FLUID) continue;
+        for (int a = 0; a < 3; a++) {
+          if (c[a] + 1 < part->n[a] && label[i + step[a]] == FLUID) return true;
+        }
+      }
+    }
+  }
+  return false;
+}
+
+/* The image, from wherever it comes, and which row each cell has; an image that was given is checked against the rows */
+static PetscErrorCode PCNeuralFindDomain(PC pc, Mat P, const PCNeuralRows *rows, Vec labels, PCNeuralDomain *domain)
 {
   PC_Neural                 *neural = (PC_Neural *)pc->data;
   MPI_Comm                   comm   = PetscObjectComm((PetscObject)pc);
-  Mat                        P      = pc->pmat;
-  PCNeuralGrid               grid;
-  PCNeuralRows               rows;
-  PCNeuralScan               scan;
-  DM                         dm;
-  Vec                        labels;
-  PetscBool                  can, assembled, same, moved;
-  PetscInt                   M, N, nlocal, step = 1, cells, counts[2] = {0, 0}, closed = 0, row = -1, column = -1;
+  PCNeuralGrid              *grid   = &domain->grid;
+  PetscInt                   N, nlocal, cells = grid->n[0] * grid->n[1] * grid->n[2], fluid, open;
   PetscMPIInt                size;
-  std::vector<unsigned char> mine, all, numbered;
+  std::vector<unsigned char> mine, numbered;
 
   PetscFunctionBegin;
-  PetscCall(MatAssembled(P, &assembled));
-  PetscCheck(assembled, comm, PETSC_ERR_ARG_WRONGSTATE, "The matrix is not assembled: call MatAssemblyBegin() and MatAssemblyEnd() first");
-  PetscCall(MatGetSize(P, &M, &N));
-  PetscCheck(M == N, comm, PETSC_ERR_ARG_SIZ, "PCNEURAL needs a square matrix and this one has %" PetscInt_FMT " rows and %" PetscInt_FMT " columns: give the preconditioner a square one as Pmat of KSPSetOperators()", M, N);
+  PetscCall(MatGetSize(P, nullptr, &N));
   PetscCall(MatGetLocalSize(P, &nlocal, nullptr));
   PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(PCNeuralFindImage(pc, P, &dm, &labels));
-  PetscCall(PCNeuralReadGrid(pc, dm, &grid));
-  grid.part.comm = comm;
-  PetscCall(PCNeuralLoadModel(pc, grid.dim));
-  PetscCall(PetscLogEventBegin(PC_NeuralImage, pc, P, nullptr, nullptr));
-  cells = grid.n[0] * grid.n[1] * grid.n[2];
-  PetscCall(PCNeuralRowsGet(P, &rows, &can));
-  if (can) PetscCall(PCNeuralFindNotFinite(pc, &rows, &row, &column));
-  /* A reason ends the solver, which can go on with another matrix */
-  pc->failedreason = row < 0 ? PC_NOERROR : PC_FACTOR_OTHER;
-  if (row >= 0) {
-    PetscCall(PCNeuralRowsRestore(&rows));
-    PetscCall(PetscLogEventEnd(PC_NeuralImage, pc, P, nullptr, nullptr));
-    PetscCheck(!pc->erroriffailure, comm, PETSC_ERR_FP, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is not finite: correct the assembly", row, column);
-    PetscCall(PetscInfo(pc, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is not finite: correct the assembly\n", row, column));
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
-  neural->full = (PetscBool)(N == cells);
-  PetscCheck(neural->full || labels, comm, PETSC_ERR_ARG_SIZ, "The matrix has %" PetscInt_FMT " rows and its grid %" PetscInt_FMT " cells: where only the fluid has rows, give the labels of the cells with PCNeuralSetImage()", N, cells);
-  PetscCheck(can || labels, comm, PETSC_ERR_SUP, "The image cannot be read off a matrix of type %s: use -mat_type aij, or give it with PCNeuralSetImage()", ((PetscObject)P)->type_name);
-  const PetscInt own = grid.width[0] * grid.width[1] * grid.width[2];
-  PetscCheck(!neural->full || nlocal == own, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "This process has %" PetscInt_FMT " rows of the matrix and %" PetscInt_FMT " cells of the grid: make the matrix with DMCreateMatrix()", nlocal, own);
-
-  Partition whole = grid.part;
+  domain->whole  = grid->part;
+  domain->closed = 0;
   for (int a = 0; a < 3; a++) neural->margin[a][0] = neural->margin[a][1] = 0;
-  neural->kappa   = 0.0;
-  neural->guessed = 0;
-  if (labels) {
-    PetscCall(PCNeuralReadLabels(pc, &grid, labels, &mine));
-    if (size > 1)
-      PetscCall(PCNeuralGatherLabels(pc, &whole, mine, &all));
-    else
-      all = mine;
-  } else {
-    PetscReal tolerance;
-
-    PetscCall(PCNeuralScanRows(&grid, dm, &rows, 1, &scan));
-    PetscCall(PCNeuralScanAgree(pc, P, &scan));
-    PetscCheck(scan.most > 0.0, comm, PETSC_ERR_ARG_WRONG, "The matrix is diagonal: use -pc_type jacobi");
-    /* Entries that vary say nothing exact of faces to air, but mostly enough */
-    tolerance = scan.most - scan.least <= PCNEURAL_WHOLE * scan.most ? PCNEURAL_WHOLE : 0.3;
-    InferredImage image;
-    PetscCall(PCNeuralTry(pc, "reading the image off the matrix", [&] { image = InferImage(grid.part, scan.row, tolerance); }));
-    const int *c = image.cell;
-    PetscCheck(image.outcome != InferredImage::FRACTION, comm, PETSC_ERR_ARG_WRONG,
-               "Cell (%d, %d, %d) has a diagonal that is %g entries larger than the sum of its entries, and no number of faces to air explains that: PCNEURAL is for the Laplacian with air (value given) and walls (no flux) behind the faces of cells. "
-               "Give the image with PCNeuralSetImage(), or use -pc_type hsc",
-               c[grid.axis[0]], c[grid.axis[1]], grid.dim == 3 ? c[2] : 0, image.excess);
-    PetscCheck(image.outcome != InferredImage::CONTRADICTION, comm, PETSC_ERR_ARG_WRONG, "Cell (%d, %d, %d) is air for one of its neighbours and a wall for another: give the image with PCNeuralSetImage()", c[grid.axis[0]], c[grid.axis[1]],
-               grid.dim == 3 ? c[2] : 0);
-    neural->guessed = (PetscInt)image.guessed;
-    for (int a = 0; a < 3; a++) {
-      for (int side = 0; side < 2; side++) neural->margin[a][side] = image.margin[a][side];
-      whole.n[a] += image.margin[a][0] + image.margin[a][1];
-      for (size_t p = 0; p < whole.cut[a].size(); p++) whole.cut[a][p] += (p > 0 ? image.margin[a][0] : 0) + (p + 1 == whole.cut[a].size() ? image.margin[a][1] : 0);
-    }
-    mine = image.label;
-    if (size > 1)
-      PetscCall(PCNeuralGatherLabels(pc, &whole, mine, &all));
-    else
-      all = mine;
-  }
+  neural->kappa    = 0.0;
+  neural->guessed  = 0;
+  neural->dry      = PETSC_FALSE;
+  neural->applied  = PETSC_FALSE;
+  neural->contrast = 1.0;
+  neural->ghosts   = 0.0;
+  if (labels)
+    PetscCall(PCNeuralReadLabels(pc, grid, labels, &mine));
+  else
+    PetscCall(PCNeuralInfer(pc, P, rows, domain, &mine));
+  if (neural->dry) PetscFunctionReturn(PETSC_SUCCESS);
+  if (size > 1)
+    PetscCall(PCNeuralGatherLabels(pc, &domain->whole, mine, &domain->all));
+  else
+    domain->all.swap(mine);
+  std::vector<unsigned char> &all = domain->all;
   numbered.resize(all.size());
   std::transform(all.begin(), all.end(), numbered.begin(), [](unsigned char l) { return (unsigned char)(l == FLUID); });
-  counts[0] = (PetscInt)std::count(all.begin(), all.end(), (unsigned char)FLUID);
-  closed    = PCNeuralCloseCells(&whole, all);
+  fluid          = (PetscInt)std::count(all.begin(), all.end(), (unsigned char)FLUID);
+  domain->closed = PCNeuralCloseCells(&domain->whole, all);
+  open           = fluid - domain->closed;
   if (!neural->full) {
-    counts[1] = counts[0] - closed;
-    PetscCheck(N == counts[0] || N == counts[1], comm, PETSC_ERR_ARG_SIZ,
-               "The matrix has %" PetscInt_FMT " rows, and its image %" PetscInt_FMT " cells of which %" PetscInt_FMT " are fluid: give PCNeuralSetImage() the image that the matrix was made for", N, cells, counts[0]);
-    if (N != counts[0]) {
-      std::transform(all.begin(), all.end(), numbered.begin(), [](unsigned char l) { return (unsigned char)(l == FLUID); });
-    }
+    PetscCheck(N == fluid || N == open, comm, PETSC_ERR_ARG_SIZ, "The matrix has %" PetscInt_FMT " rows, and its image %" PetscInt_FMT " cells of which %" PetscInt_FMT " are fluid: give PCNeuralSetImage() the image that the matrix was made for", N,
+               cells, fluid);
+    if (N != fluid) std::transform(all.begin(), all.end(), numbered.begin(), [](unsigned char l) { return (unsigned char)(l == FLUID); });
   }
-  PetscCheck(counts[0] > closed, comm, PETSC_ERR_ARG_WRONG, "The image has no cell of fluid that is not closed in by walls: its labels must be 0 for air, 1 for fluid, 2 for solid");
-  if (labels && can && neural->full) {
-    step = PetscMax(1, nlocal / PCNEURAL_SAMPLE);
-    PetscCall(PCNeuralScanRows(&grid, dm, &rows, step, &scan));
-    PetscCall(PCNeuralCompare(pc, P, &grid, step, &scan, all));
-  } else if (labels && can) {
-    PetscReal sums[2] = {0.0, 0.0};
+  neural->dry = (PetscBool)!PCNeuralHasNeighbours(&domain->whole, all);
+  PetscCall(PCNeuralNumberRows(pc, P, grid, domain->dm, &domain->whole, all, numbered, open, &domain->numbers));
+  if (!labels || !rows) PetscFunctionReturn(PETSC_SUCCESS);
+  if (neural->full) {
+    const PetscInt step = PetscMax(1, nlocal / PCNEURAL_SAMPLE);
+    PCNeuralScan   scan;
 
-    step = PetscMax(1, nlocal / PCNEURAL_MEAN);
-    for (PetscInt i = 0; i < nlocal; i += step) {
-      PCNeuralRow(&rows, i, [&](PetscInt j, PetscReal v) {
-        if (j == rows.rstart + i || v == 0.0) return;
-        sums[0] -= v;
-        sums[1] += 1.0;
-      });
-    }
-    CompatCallAllreduce(MPI_IN_PLACE, sums, 2, MPIU_REAL, MPIU_SUM, comm);
-    neural->kappa = sums[1] > 0.0 ? sums[0] / sums[1] : 0.0;
-    for (int a = 0; a < 3; a++) neural->axis[a] = neural->kappa;
+    PetscCall(PCNeuralScanRows(grid, domain->dm, rows, step, &scan));
+    PetscCall(PCNeuralCompare(pc, P, grid, step, &scan, all));
+  } else {
+    PetscCall(PCNeuralCompareFluid(pc, P, grid, rows, all, &domain->numbers));
   }
-  if (can) PetscCall(PCNeuralRowsRestore(&rows));
-  PetscCheck(!PetscIsInfOrNanReal(neural->kappa), comm, PETSC_ERR_FP, "The matrix has entries that are not finite: correct the assembly");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
-  /* Levels are for a grid, lists for an image, kernels for the weights as well */
-  const Mask mask    = PCNeuralMaskUsed(neural);
-  PetscInt   nlevels = neural->levels ? neural->levels : neural->model->nlevels ? neural->model->nlevels : DefaultLevels((int)grid.dim, whole.n);
-  Partition  part    = whole;
+/* Levels are for a grid, lists for an image, kernels for the weights as well */
+static PetscErrorCode PCNeuralSetUpNetwork(PC pc, Mat P, const PCNeuralDomain *domain)
+{
+  PC_Neural                        *neural  = (PC_Neural *)pc->data;
+  MPI_Comm                          comm    = PetscObjectComm((PetscObject)pc);
+  const Partition                  &whole   = domain->whole;
+  const std::vector<unsigned char> &all     = domain->all;
+  const Mask                        mask    = PCNeuralMaskUsed(neural);
+  PetscInt                          nlevels = neural->levels ? neural->levels : neural->model->nlevels ? neural->model->nlevels : DefaultLevels((int)domain->grid.dim, whole.n);
+  Partition                         part    = whole;
+  PetscBool                         same, moved;
+  PetscMPIInt                       size;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(comm, &size));
   for (PetscInt most = 1; most < nlevels; most++) {
     /* Levels of a single cell end the halving */
     if ((1 << most) >= 2 * PetscMax(whole.n[0], PetscMax(whole.n[1], whole.n[2]))) {
@@ -1093,7 +1318,6 @@ static PetscErrorCode PCNeuralSetUp(PC pc)
   if (size > 1 && mask != MASK_NONE) part.Align((int)nlevels);
   same = (PetscBool)(neural->network && neural->network->nlevels() == nlevels && neural->network->GetMask() == mask);
   for (int a = 0; a < 3 && same; a++) same = (PetscBool)(neural->network->GetPartition().cut[a] == part.cut[a] && neural->network->GetPartition().n[a] == part.n[a]);
-  PetscCall(PetscLogEventEnd(PC_NeuralImage, pc, P, nullptr, nullptr));
   if (!same) {
     PetscCall(PetscLogEventBegin(PC_NeuralLevels, pc, P, nullptr, nullptr));
     PetscCall(PCNeuralResetNetwork(neural));
@@ -1133,14 +1357,114 @@ static PetscErrorCode PCNeuralSetUp(PC pc)
     neural->newkernels    = PETSC_FALSE;
     neural->devicekernels = PETSC_FALSE;
     delete neural->gradient;
+    delete neural->precise;
     neural->gradient = nullptr;
+    neural->precise  = nullptr;
     PetscCall(PetscLogEventEnd(PC_NeuralKernels, pc, P, nullptr, nullptr));
   }
-  PetscCall(PCNeuralSetUpVectors(pc, P, &grid, dm, &whole, all, numbered));
-  PetscCall(PCNeuralChooseBackend(pc, nullptr));
-  PetscCall(PCNeuralTellDevice(pc));
-  if (closed) PetscCall(PetscInfo(pc, "%" PetscInt_FMT " cells of fluid have nothing but walls around them and are left out\n", closed));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Where no cell of fluid has a neighbour of fluid, there is nothing for the network to do */
+static PetscErrorCode PCNeuralSetUpDiagonal(PC pc, Mat P)
+{
+  PC_Neural         *neural = (PC_Neural *)pc->data;
+  PetscBool          has;
+  Vec                diagonal;
+  const PetscScalar *d;
+  PetscInt           n;
+
+  PetscFunctionBegin;
+  PetscCall(PCNeuralResetVectors(neural));
+  neural->nfluid = 0;
+  PetscCall(MatGetLocalSize(P, &n, nullptr));
+  PetscCall(MatCreateVecs(P, &diagonal, nullptr));
+  PetscCall(MatHasOperation(P, MATOP_GET_DIAGONAL, &has));
+  if (has)
+    PetscCall(MatGetDiagonal(P, diagonal));
+  else
+    PetscCall(VecSet(diagonal, 1.0));
+  PetscCall(PetscMalloc1(n, &neural->other));
+  PetscCall(PetscMalloc1(n, &neural->otherinv));
+  PetscCall(VecGetArrayRead(diagonal, &d));
+  for (PetscInt i = 0; i < n; i++) {
+    neural->other[i]    = i;
+    neural->otherinv[i] = d[i] != 0.0 ? 1.0 / d[i] : 0.0;
+  }
+  neural->nother = n;
+  PetscCall(VecRestoreArrayRead(diagonal, &d));
+  PetscCall(VecDestroy(&diagonal));
+  PetscCall(PetscInfo(pc, "No cell of fluid has another one beside it: the diagonal is applied\n"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Whether the faces are so far from equal weights that another preconditioner is the better choice */
+static PetscBool PCNeuralVaries(const PC_Neural *neural)
+{
+  return (PetscBool)(!neural->dry && (neural->contrast > PCNEURAL_CONTRAST || neural->ghosts > PCNEURAL_GHOSTS));
+}
+
+/* The diagonal scales faces at the surface, and does harm where entries jump */
+static const char *PCNeuralAdvice(const PC_Neural *neural)
+{
+  return neural->contrast <= PCNEURAL_CONTRAST && neural->scaling != PCNEURAL_SCALING_DIAGONAL ? "-pc_neural_scaling diagonal helps, " : "";
+}
+
+static PetscErrorCode PCNeuralSetUp(PC pc)
+{
+  PC_Neural     *neural = (PC_Neural *)pc->data;
+  MPI_Comm       comm   = PetscObjectComm((PetscObject)pc);
+  Mat            P      = pc->pmat;
+  PCNeuralDomain domain;
+  PCNeuralRows   rows;
+  Vec            labels;
+  PetscBool      can, assembled;
+  PetscInt       M, N, nlocal, row = -1, column = -1;
+
+  PetscFunctionBegin;
+  PetscCall(MatAssembled(P, &assembled));
+  PetscCheck(assembled, comm, PETSC_ERR_ARG_WRONGSTATE, "The matrix is not assembled: call MatAssemblyBegin() and MatAssemblyEnd() first");
+  PetscCall(MatGetSize(P, &M, &N));
+  PetscCheck(M == N, comm, PETSC_ERR_ARG_SIZ, "PCNEURAL needs a square matrix and this one has %" PetscInt_FMT " rows and %" PetscInt_FMT " columns: give the preconditioner a square one as Pmat of KSPSetOperators()", M, N);
+  PetscCall(MatGetLocalSize(P, &nlocal, nullptr));
+  PetscCall(PCNeuralFindImage(pc, P, &domain.dm, &labels));
+  PetscCall(PCNeuralReadGrid(pc, domain.dm, &domain.grid));
+  domain.grid.part.comm = comm;
+  PetscCall(PCNeuralLoadModel(pc, domain.grid.dim));
+  PetscCall(PetscLogEventBegin(PC_NeuralImage, pc, P, nullptr, nullptr));
+  PetscCall(PCNeuralRowsGet(P, &rows, &can));
+  if (can) PetscCall(PCNeuralFindNotFinite(pc, &rows, &row, &column));
+  /* A reason ends the solver, which can go on with another matrix */
+  pc->failedreason = row < 0 ? PC_NOERROR : PC_FACTOR_OTHER;
+  if (row >= 0) {
+    PetscCall(PCNeuralRowsRestore(&rows));
+    PetscCall(PetscLogEventEnd(PC_NeuralImage, pc, P, nullptr, nullptr));
+    PetscCheck(!pc->erroriffailure, comm, PETSC_ERR_FP, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is not finite: correct the assembly", row, column);
+    PetscCall(PetscInfo(pc, "Entry (%" PetscInt_FMT ", %" PetscInt_FMT ") of the matrix is not finite: correct the assembly\n", row, column));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  const PetscInt cells = domain.grid.n[0] * domain.grid.n[1] * domain.grid.n[2], own = domain.grid.width[0] * domain.grid.width[1] * domain.grid.width[2];
+  neural->full = (PetscBool)(N == cells);
+  PetscCheck(neural->full || labels, comm, PETSC_ERR_ARG_SIZ, "The matrix has %" PetscInt_FMT " rows and its grid %" PetscInt_FMT " cells: where only the fluid has rows, give the labels of the cells with PCNeuralSetImage()", N, cells);
+  PetscCheck(can || labels, comm, PETSC_ERR_SUP, "The image cannot be read off a matrix of type %s: use -mat_type aij, or give it with PCNeuralSetImage()", ((PetscObject)P)->type_name);
+  PetscCheck(!neural->full || nlocal == own, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "This process has %" PetscInt_FMT " rows of the matrix and %" PetscInt_FMT " cells of the grid: make the matrix with DMCreateMatrix()", nlocal, own);
+  PetscCall(PCNeuralFindDomain(pc, P, can ? &rows : nullptr, labels, &domain));
+  if (can) PetscCall(PCNeuralRowsRestore(&rows));
+  PetscCheck(!PetscIsInfOrNanReal(neural->kappa), comm, PETSC_ERR_FP, "The matrix has entries that are not finite: correct the assembly");
+  PetscCall(PetscLogEventEnd(PC_NeuralImage, pc, P, nullptr, nullptr));
+  if (neural->dry) {
+    PetscCall(PCNeuralSetUpDiagonal(pc, P));
+  } else {
+    PetscCall(PCNeuralSetUpNetwork(pc, P, &domain));
+    PetscCall(PCNeuralSetUpVectors(pc, P, &domain.whole, domain.all, &domain.numbers));
+    PetscCall(PCNeuralChooseBackend(pc, nullptr));
+    PetscCall(PCNeuralTellDevice(pc));
+  }
+  if (domain.closed) PetscCall(PetscInfo(pc, "%" PetscInt_FMT " cells of fluid have nothing but walls around them and are left out\n", domain.closed));
   if (neural->guessed) PetscCall(PetscInfo(pc, "%" PetscInt_FMT " cells are not mentioned by any row: they are taken for what the nearest cells are\n", neural->guessed));
+  if (PCNeuralVaries(neural))
+    PetscCall(PetscInfo(pc, "The entries of the matrix vary by a factor of %g, and %g %% of the cells beside air have faces of other weights: the network was made for equal ones and takes more iterations; %s-pc_type hsc is the better choice\n",
+                        (double)neural->contrast, 100.0 * (double)neural->ghosts, PCNeuralAdvice(neural)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -1155,11 +1479,37 @@ static PetscErrorCode PCSetUp_Neural(PC pc)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/*
+  Methods that use each output of the preconditioner for the solution and its product with the matrix for the residual: for these it is another direction where it is
+  off by rounding. CG is among them; what stops it is that the network is not symmetric. All others get a linear map, and so does whatever may be a part of another
+  preconditioner: KSPPREONLY, smoothers, which have no norm, and PCApply() outside of a solve.
+*/
 static PetscErrorCode PCPreSolve_Neural(PC pc, KSP ksp, Vec, Vec)
 {
+  PC_Neural *neural = (PC_Neural *)pc->data;
+  PetscBool  each, smoother;
+
   PetscFunctionBegin;
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &each, KSPPSDO, KSPCG, KSPFCG, KSPPIPEFCG, KSPFGMRES, KSPPIPEFGMRES, KSPGCR, KSPPIPEGCR, KSPFBCGS, KSPFBCGSR, KSPQMRCGS, ""));
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)ksp, &smoother, KSPRICHARDSON, KSPCHEBYSHEV, ""));
+  neural->linear = (PetscBool) !(each || (smoother && ksp->normtype != KSP_NORM_NONE));
+  if (neural->linear && neural->precision == PCNEURAL_PRECISION_AUTO && neural->backend == PETLAP_BACKEND_CUDA)
+    PetscCall(PetscInfo(pc, "%s needs a linear map, and on a device the network computes in single precision: the residual may stay at 1e-6. Use -pc_neural_backend auto, or a flexible method\n", ((PetscObject)ksp)->type_name));
   PetscCall(PetlapPreSolve(pc, ksp));
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCPostSolve_Neural(PC pc, KSP, Vec, Vec)
+{
+  PetscFunctionBegin;
+  ((PC_Neural *)pc->data)->linear = PETSC_TRUE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The device has single precision only: where it was asked for it goes before */
+static PetscBool PCNeuralIsPrecise(const PC_Neural *neural)
+{
+  return (PetscBool)(neural->precision == PCNEURAL_PRECISION_DOUBLE || (neural->precision == PCNEURAL_PRECISION_AUTO && neural->linear && neural->backend != PETLAP_BACKEND_CUDA));
 }
 
 /* What the output is multiplied with */
@@ -1168,17 +1518,43 @@ static PetscReal PCNeuralFactor(const PC_Neural *neural)
   return neural->scaling == PCNEURAL_SCALING_SCALAR ? 1.0 / neural->kappa : neural->kappa < 0.0 && neural->scaling == PCNEURAL_SCALING_DIAGONAL ? -1.0 : 1.0;
 }
 
-static PetscErrorCode PCNeuralApplyHost(PC pc, Vec x, Vec y)
+static PetscErrorCode PCNeuralApplyNetwork(PC pc, PetscBool precise, PetscBool transpose, const PetscScalar r[], const ptrdiff_t offset[], PetscScalar z[])
 {
-  PC_Neural         *neural = (PC_Neural *)pc->data;
+  PC_Neural      *neural = (PC_Neural *)pc->data;
+  const PetscReal factor = PCNeuralFactor(neural);
+
+  PetscFunctionBegin;
+  if (!precise) {
+    PetscCall(PCNeuralTry(pc, "the network was applied", [&] { neural->network->Apply(r, offset, factor, z); }));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (!neural->precise) PetscCall(PCNeuralTry(pc, "making the network in double precision", [&] { neural->precise = new PreciseNetwork(*neural->network, *neural->model); }));
+  PetscCall(PCNeuralTry(pc, "the network was applied", [&] {
+    if (transpose)
+      neural->precise->ApplyTranspose(r, offset, factor, z);
+    else
+      neural->precise->Apply(r, offset, factor, z);
+  }));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The transpose is always that of the network in double precision */
+static PetscErrorCode PCNeuralApplyHost(PC pc, Vec x, Vec y, PetscBool transpose)
+{
+  PC_Neural         *neural  = (PC_Neural *)pc->data;
+  const PetscBool    precise = (PetscBool)(transpose || PCNeuralIsPrecise(neural));
   const PetscScalar *r, *in;
   PetscScalar       *z, *out;
-  const PetscReal    factor = PCNeuralFactor(neural);
 
   PetscFunctionBegin;
   PetscCall(VecGetArrayRead(x, &r));
   PetscCall(VecGetArrayWrite(y, &z));
   for (PetscInt k = 0; k < neural->nother; k++) z[neural->other[k]] = r[neural->other[k]] * neural->otherinv[k];
+  if (neural->dry) {
+    PetscCall(VecRestoreArrayRead(x, &r));
+    PetscCall(VecRestoreArrayWrite(y, &z));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   if (neural->scatter) {
     PetscCall(VecScatterBegin(neural->scatter, x, neural->fluidr, INSERT_VALUES, SCATTER_FORWARD));
     PetscCall(VecScatterEnd(neural->scatter, x, neural->fluidr, INSERT_VALUES, SCATTER_FORWARD));
@@ -1199,7 +1575,7 @@ static PetscErrorCode PCNeuralApplyHost(PC pc, Vec x, Vec y)
 
       for (int c = 0; c < segment[k].x1 - segment[k].x0; c++, i++) scaled[i] = from[c] * neural->diagonal[i];
     }
-    PetscCall(PCNeuralTry(pc, "the network was applied", [&] { neural->network->Apply(scaled, neural->running->data(), factor, scaled); }));
+    PetscCall(PCNeuralApplyNetwork(pc, precise, transpose, scaled, neural->running->data(), scaled));
     i = 0;
     for (size_t k = 0; k < segment.size(); k++) {
       PetscScalar *to = out + (*neural->offset)[k];
@@ -1208,7 +1584,7 @@ static PetscErrorCode PCNeuralApplyHost(PC pc, Vec x, Vec y)
     }
     PetscCall(VecRestoreArrayWrite(neural->scaled, &scaled));
   } else {
-    PetscCall(PCNeuralTry(pc, "the network was applied", [&] { neural->network->Apply(in, neural->offset->data(), factor, out); }));
+    PetscCall(PCNeuralApplyNetwork(pc, precise, transpose, in, neural->offset->data(), out));
   }
   if (neural->scatter) {
     PetscCall(VecRestoreArrayRead(neural->fluidr, &in));
@@ -1236,7 +1612,7 @@ static PetscErrorCode PCNeuralCheckDevice(PC pc, Vec x, Vec y)
 
   PetscFunctionBegin;
   PetscCall(VecDuplicate(y, &expected));
-  PetscCall(PCNeuralApplyHost(pc, x, expected));
+  PetscCall(PCNeuralApplyHost(pc, x, expected, PETSC_FALSE));
   PetscCall(VecGetLocalSize(y, &n));
   PetscCall(VecGetArrayRead(expected, &h));
   PetscCall(VecGetArrayRead(y, &d));
@@ -1285,6 +1661,7 @@ static PetscErrorCode PCNeuralApplyDevice(PC pc, Vec x, Vec y)
 static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
 {
   PC_Neural *neural = (PC_Neural *)pc->data;
+  PetscBool  device;
 
   PetscFunctionBegin;
   PetscCall(PetlapCiteLan());
@@ -1293,23 +1670,43 @@ static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   /* The matrix may not have told what vectors there would be */
-  if (!neural->device && neural->backend == PETLAP_BACKEND_AUTO && !neural->scatter) {
+  if (!neural->device && !neural->dry && neural->backend == PETLAP_BACKEND_AUTO && !neural->scatter) {
     PetscBool ondevice;
 
     PetscCall(BackendHolds(nullptr, x, &ondevice));
     if (ondevice) PetscCall(PCNeuralChooseBackend(pc, x));
   }
+  device          = (PetscBool)(neural->device && !neural->dry && !PCNeuralIsPrecise(neural));
+  neural->applied = PETSC_TRUE;
+  neural->used    = PCNeuralIsPrecise(neural);
   PetscCall(PetscLogEventBegin(PC_NeuralApply, pc, x, y, nullptr));
   #if defined(PETLAP_HAVE_CUDA)
-  if (neural->device)
+  if (device)
     PetscCall(PCNeuralApplyDevice(pc, x, y));
   else
   #endif
-    PetscCall(PCNeuralApplyHost(pc, x, y));
-  if (PetscDefined(HAVE_DEVICE) && neural->device)
+    PetscCall(PCNeuralApplyHost(pc, x, y, PETSC_FALSE));
+  if (PetscDefined(HAVE_DEVICE) && device)
     PetscCall(PetscLogGpuFlops(neural->network->Flops()));
-  else
+  else if (!neural->dry)
     PetscCall(PetscLogFlops(neural->network->Flops()));
+  PetscCall(PetscLogEventEnd(PC_NeuralApply, pc, x, y, nullptr));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCApplyTranspose_Neural(PC pc, Vec x, Vec y)
+{
+  PC_Neural *neural = (PC_Neural *)pc->data;
+
+  PetscFunctionBegin;
+  PetscCall(PetlapCiteLan());
+  if (pc->failedreason) {
+    PetscCall(VecSet(y, PETSC_INFINITY));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(PetscLogEventBegin(PC_NeuralApply, pc, x, y, nullptr));
+  PetscCall(PCNeuralApplyHost(pc, x, y, PETSC_TRUE));
+  if (!neural->dry) PetscCall(PetscLogFlops(neural->network->Flops()));
   PetscCall(PetscLogEventEnd(PC_NeuralApply, pc, x, y, nullptr));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -1651,6 +2048,84 @@ PetscErrorCode PCNeuralGetBackend(PC pc, PetlapBackend *value)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode PCNeuralSetPrecision_Neural(PC pc, PCNeuralPrecision value)
+{
+  PetscFunctionBegin;
+  PetscCall(PCNeuralCheckEnum(pc, "PCNeuralSetPrecision()", PCNeuralPrecisions, (PetscInt)value));
+  ((PC_Neural *)pc->data)->precision = value;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode PCNeuralGetPrecision_Neural(PC pc, PCNeuralPrecision *value)
+{
+  PetscFunctionBegin;
+  *value = ((PC_Neural *)pc->data)->precision;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralSetPrecision - Sets the precision in which the network of `PCNEURAL` computes
+
+  Logically Collective
+
+  Input Parameters:
++ pc - the preconditioner
+- value - `PCNEURAL_PRECISION_AUTO` (default), `PCNEURAL_PRECISION_SINGLE` or `PCNEURAL_PRECISION_DOUBLE`
+
+  Options Database Key:
+. -pc_neural_precision (auto|single|double)
+
+  Level: intermediate
+
+  Notes:
+  In single precision an output is off by about 1e-7 of its largest number, another time for each input, so that the preconditioner is linear to no more digits. `KSPPSDO`, `KSPCG`, `KSPFCG`, `KSPPIPEFCG`, `KSPFGMRES`, `KSPPIPEFGMRES`,
+  `KSPGCR`, `KSPPIPEGCR`, `KSPFBCGS`, `KSPFBCGSR`, `KSPQMRCGS`, `KSPRICHARDSON` and `KSPCHEBYSHEV` do not mind, as each output goes to the solution and its product with the matrix to the residual. Others, `KSPGMRES` and `KSPBCGS` among them, would say that
+  they have converged at a residual of 1e-6, or stagnate. `auto` computes in single precision for the first ones and in double precision for the others, and where the preconditioner may be a part of another one: for `KSPPREONLY`, for smoothers (`KSPRICHARDSON` and
+  `KSPCHEBYSHEV` without a norm), and where `PCApply()` is called outside of a solve.
+
+  Double precision takes several times as long, and three times the memory. It is computed by the host, also where `auto` of `PCNeuralSetBackend()` has taken a device; with the backend `cuda`, `auto` stays in single precision. Transposed applications always are
+  in double precision. `-ksp_view` shows what the last solve has used.
+
+  Errors:
+  `PETSC_ERR_ARG_OUTOFRANGE` for other values; at set-up `PETSC_ERR_SUP` for `double` with the backend `cuda`
+
+.seealso: `PCNEURAL`, `PCNeuralGetPrecision()`, `PCNeuralSetBackend()`
+@*/
+PetscErrorCode PCNeuralSetPrecision(PC pc, PCNeuralPrecision value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscValidLogicalCollectiveEnum(pc, value, 2);
+  PetscTryMethod(pc, "PCNeuralSetPrecision_C", (PC, PCNeuralPrecision), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/*@
+  PCNeuralGetPrecision - Gets the precision that was set for `PCNEURAL`
+
+  Not Collective
+
+  Input Parameter:
+. pc - the preconditioner
+
+  Output Parameter:
+. value - `PCNEURAL_PRECISION_AUTO` (default), `PCNEURAL_PRECISION_SINGLE` or `PCNEURAL_PRECISION_DOUBLE`
+
+  Level: intermediate
+
+  Errors:
+  `PETSC_ERR_SUP` if the preconditioner is not `PCNEURAL`
+
+.seealso: `PCNEURAL`, `PCNeuralSetPrecision()`
+@*/
+PetscErrorCode PCNeuralGetPrecision(PC pc, PCNeuralPrecision *value)
+{
+  PetscFunctionBegin;
+  PetscValidHeaderSpecific(pc, PC_CLASSID, 1);
+  PetscUseMethod(pc, "PCNeuralGetPrecision_C", (PC, PCNeuralPrecision *), (pc, value));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode PCNeuralSetWeights_Neural(PC pc, const char *value)
 {
   PC_Neural *neural = (PC_Neural *)pc->data;
@@ -1764,12 +2239,14 @@ static PetscErrorCode PCNeuralSetImage_Neural(PC pc, DM dm, Vec labels)
 
   The matrix either has a row for every cell, where rows of air and solid are diagonal, or one for each fluid cell, in the order of the cells. What is outside the grid is solid.
 
+  At set-up the labels are compared with a sample of the rows: their neighbours, and whether the diagonal exceeds the other entries where there is air and not where there are walls.
+
   The vector is not copied. After its values have changed, as in each step of a simulation, call `KSPSetOperators()` as usual: the next set-up only makes the lists of cells and their kernels anew.
 
   Reference: section 3.2 of Lan et al. (2024)
 
   Errors:
-  `PETSC_ERR_ARG_OUTOFRANGE` at set-up for other labels; `PETSC_ERR_ARG_SIZ` at set-up for a matrix that does not fit
+  `PETSC_ERR_ARG_OUTOFRANGE` at set-up for other labels; `PETSC_ERR_ARG_SIZ` at set-up for a matrix that does not fit, `PETSC_ERR_SUP` for one that contradicts the labels
 
 .seealso: `PCNEURAL`, `PetlapLoadSystem()`
 @*/
@@ -1795,6 +2272,7 @@ static PetscErrorCode PCNeuralCheckTraining(PC pc, PC_Neural **neural)
   PetscCall(PetscObjectTypeCompare((PetscObject)pc, PCNEURAL, &is));
   PetscCheck(is, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "This is no PCNEURAL: call PCSetType(pc, PCNEURAL) first");
   *neural = (PC_Neural *)pc->data;
+  PetscCheck(!(*neural)->dry, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "The network is not applied to this image, as no cell of fluid has another one beside it: train on another one");
   PetscCheck((*neural)->network && (*neural)->model, PetscObjectComm((PetscObject)pc), PETSC_ERR_ORDER, "Call PCSetUp() first");
   PetscCallMPI(MPI_Comm_size(PetscObjectComm((PetscObject)pc), &size));
   PetscCheck(size == 1, PetscObjectComm((PetscObject)pc), PETSC_ERR_SUP, "Training works on one process for each preconditioner: give it PETSC_COMM_SELF, and add up the gradients of the processes");
@@ -1872,6 +2350,8 @@ PetscErrorCode PCNeuralSetParameters(PC pc, PetscInt n, const PetscReal numbers[
   SetNumbers(*neural->model, numbers);
   PetscCall(PCNeuralTry(pc, "making the kernels", [&] { neural->network->SetKernels(*neural->model); }));
   neural->devicekernels = PETSC_FALSE;
+  delete neural->precise;
+  neural->precise = nullptr;
   if (neural->gradient) neural->gradient->SetModel(*neural->model);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -1954,22 +2434,33 @@ static PetscErrorCode PCView_Neural(PC pc, PetscViewer viewer)
   PetscCall(PetscObjectTypeCompare((PetscObject)viewer, PETSCVIEWERASCII, &ascii));
   if (!ascii) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscViewerASCIIPrintf(viewer, "  scaling: %s\n", PCNeuralScalings[neural->scaling]));
+  if (neural->dry) {
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  no cell of fluid has another one beside it: the diagonal is applied\n"));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   if (!neural->network || !neural->model) {
     PetscCall(PetscViewerASCIIPrintf(viewer, "  weights: %s; levels: %" PetscInt_FMT " (0: by the grid); mask: %s\n", neural->weights ? neural->weights : "shipped", neural->levels, PCNeuralMasks[neural->mask]));
     PetscCall(PetscViewerASCIIPrintf(viewer, "  backend: %s\n", PetlapBackends[neural->backend]));
+    PetscCall(PetscViewerASCIIPrintf(viewer, "  precision: %s\n", PCNeuralPrecisions[neural->precision]));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(PetscViewerASCIIPrintf(viewer, "  backend: %s (%s)\n", PetlapBackends[neural->device ? PETLAP_BACKEND_CUDA : PETLAP_BACKEND_HOST], PetlapBackends[neural->backend]));
+  const PetscBool precise = neural->applied ? neural->used : PCNeuralIsPrecise(neural);
+  PetscCall(PetscViewerASCIIPrintf(viewer, "  precision: %s (%s)%s\n", PCNeuralPrecisions[precise ? PCNEURAL_PRECISION_DOUBLE : PCNEURAL_PRECISION_SINGLE], PCNeuralPrecisions[neural->precision], neural->device && precise ? ", on the host" : ""));
   const Network &network = *neural->network;
   const Counts  &made    = network.GetCounts();
   const char    *slash   = strrchr(neural->modelname, '/');
-  PetscReal      sums[2] = {(PetscReal)neural->nfluid, (PetscReal)network.Memory() / 1e6};
+  PetscReal      sums[2] = {(PetscReal)neural->nfluid, (PetscReal)(network.Memory() + (neural->precise ? neural->precise->Memory() : 0)) / 1e6};
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPIU_REAL, MPIU_SUM, PetscObjectComm((PetscObject)pc)));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  weights: %s, %d stages, mask: %s%s%s\n", slash ? slash + 1 : neural->modelname, (int)neural->model->stage.size(), PCNeuralMasks[1 + network.GetMask()], neural->model->origin.empty() ? "" : ", ",
                                    neural->model->origin.c_str()));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  image: from %s, %.0f cells of fluid, rows of the matrix: %s\n", neural->origin, (double)sums[0], neural->full ? "all cells" : "fluid"));
   if (neural->guessed) PetscCall(PetscViewerASCIIPrintf(viewer, "  cells that no row mentions: %" PetscInt_FMT "\n", neural->guessed));
   PetscCall(PetscViewerASCIIPrintf(viewer, "  mean entry: %g\n", -(double)neural->kappa));
+  if (PCNeuralVaries(neural)) {
+    PetscCall(
+      PetscViewerASCIIPrintf(viewer, "  entries vary by a factor of %g; cells beside air with faces of other weights: %.0f %%; %s-pc_type hsc is the better choice\n", (double)neural->contrast, 100.0 * (double)neural->ghosts, PCNeuralAdvice(neural)));
+  }
   PetscCall(PetscViewerASCIIPrintf(viewer, "  memory: %.1f MB\n", (double)sums[1]));
   #if defined(PETLAP_HAVE_CUDA)
   if (neural->device) {
@@ -1997,13 +2488,14 @@ static PetscErrorCode PCView_Neural(PC pc, PetscViewer viewer)
 
 static PetscErrorCode PCSetFromOptions_Neural(PC pc, CompatOptionItems PetscOptionsObject)
 {
-  PC_Neural      *neural = (PC_Neural *)pc->data;
-  char            file[PETSC_MAX_PATH_LEN];
-  PetscInt        levels  = neural->levels;
-  PCNeuralMask    mask    = neural->mask;
-  PCNeuralScaling scaling = neural->scaling;
-  PetlapBackend   backend = neural->backend;
-  PetscBool       set;
+  PC_Neural        *neural = (PC_Neural *)pc->data;
+  char              file[PETSC_MAX_PATH_LEN];
+  PetscInt          levels    = neural->levels;
+  PCNeuralMask      mask      = neural->mask;
+  PCNeuralScaling   scaling   = neural->scaling;
+  PetlapBackend     backend   = neural->backend;
+  PCNeuralPrecision precision = neural->precision;
+  PetscBool         set;
 
   PetscFunctionBegin;
   PetscOptionsHeadBegin(PetscOptionsObject, "Neural preconditioner for Poisson equations on voxels");
@@ -2017,6 +2509,8 @@ static PetscErrorCode PCSetFromOptions_Neural(PC pc, CompatOptionItems PetscOpti
   if (set) PetscCall(PCNeuralSetScaling(pc, scaling));
   PetscCall(PetscOptionsEnum("-pc_neural_backend", "Where it is applied", "PCNeuralSetBackend", PetlapBackends, (PetscEnum)backend, (PetscEnum *)&backend, &set));
   if (set) PetscCall(PCNeuralSetBackend(pc, backend));
+  PetscCall(PetscOptionsEnum("-pc_neural_precision", "Precision it computes in; auto: double where the method needs a linear map", "PCNeuralSetPrecision", PCNeuralPrecisions, (PetscEnum)precision, (PetscEnum *)&precision, &set));
+  if (set) PetscCall(PCNeuralSetPrecision(pc, precision));
   PetscOptionsHeadEnd();
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -2046,7 +2540,7 @@ static PetscErrorCode PCDestroy_Neural(PC pc)
   PetscCall(PetscFree(neural->weights));
   if (neural->comm != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&neural->comm));
   for (const char *name : {"PCNeuralSetImage_C", "PCNeuralSetLevels_C", "PCNeuralGetLevels_C", "PCNeuralSetMask_C", "PCNeuralGetMask_C", "PCNeuralSetScaling_C", "PCNeuralGetScaling_C", "PCNeuralSetBackend_C", "PCNeuralGetBackend_C",
-                           "PCNeuralSetWeights_C", "PCNeuralGetWeights_C"})
+                           "PCNeuralSetPrecision_C", "PCNeuralGetPrecision_C", "PCNeuralSetWeights_C", "PCNeuralGetWeights_C"})
     PetscCall(PetscObjectComposeFunction((PetscObject)pc, name, nullptr));
   PetscCall(PetscFree(pc->data));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -2060,7 +2554,8 @@ static PetscErrorCode PCDestroy_Neural(PC pc)
 . -pc_neural_levels <0> - number of resolutions; 0 for as many as the grid wants
 . -pc_neural_mask (weights|none|fluid|dilated) - cells in which the network has values
 . -pc_neural_scaling (none|scalar|diagonal) - how the output is scaled to the matrix
-- -pc_neural_backend (auto|host|cuda) - where it is applied
+. -pc_neural_backend (auto|host|cuda) - where it is applied
+- -pc_neural_precision (auto|single|double) - that the network computes in
 
   Level: beginner
 
@@ -2068,7 +2563,10 @@ static PetscErrorCode PCDestroy_Neural(PC pc)
   For matrices of the 5-point stencil in two dimensions and the 7-point stencil in three, with the same entries everywhere, whose diagonal is the number of faces of a cell that lead to fluid or air. A `DMDA` tells the grid, and
   `PCNeuralSetImage()` which of its cells are air, fluid and solid; where the matrix has a row for every cell, it is read off the matrix.
 
-  The preconditioner is linear, and nearly but not quite symmetric: use it with `KSPPSDO`, `KSPFCG` or `KSPFGMRES`.
+  The preconditioner is nearly but not quite symmetric: use it with `KSPPSDO`, `KSPFCG` or `KSPFGMRES`. It is linear but for rounding, of which `PCNeuralSetPrecision()` tells more. `PCApplyTranspose()` works.
+
+  Where no cell of fluid has another one beside it, the matrix is diagonal, and its diagonal is applied. Where its entries vary by more than a factor of three, or many cells beside air have diagonals that are no whole
+  numbers of entries, `-info` and `-ksp_view` say that `PCHSC` is the better choice.
 
   Singular systems (fluid without air) work as they are when the right-hand side is consistent.
 
@@ -2077,7 +2575,7 @@ static PetscErrorCode PCDestroy_Neural(PC pc)
   References:
   Lan, Gueidon, Kaneda, Panetta, Teran: A Neural-Preconditioned Poisson Solver for Mixed Dirichlet and Neumann Boundary Conditions, ICML 2024.
 
-.seealso: `PCNeuralSetImage()`, `PCNeuralSetWeights()`, `PCNeuralSetScaling()`, `PCNeuralSetBackend()`, `KSPPSDO`, `PCHSC`
+.seealso: `PCNeuralSetImage()`, `PCNeuralSetWeights()`, `PCNeuralSetScaling()`, `PCNeuralSetPrecision()`, `PCNeuralSetBackend()`, `KSPPSDO`, `PCHSC`
 M*/
 static PetscErrorCode PCCreate_Neural(PC pc)
 {
@@ -2085,15 +2583,19 @@ static PetscErrorCode PCCreate_Neural(PC pc)
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&neural));
-  pc->data        = neural;
-  neural->mask    = PCNEURAL_MASK_WEIGHTS;
-  neural->scaling = PCNEURAL_SCALING_SCALAR;
-  neural->backend = PETLAP_BACKEND_AUTO;
-  neural->comm    = MPI_COMM_NULL;
+  pc->data          = neural;
+  neural->mask      = PCNEURAL_MASK_WEIGHTS;
+  neural->scaling   = PCNEURAL_SCALING_SCALAR;
+  neural->backend   = PETLAP_BACKEND_AUTO;
+  neural->precision = PCNEURAL_PRECISION_AUTO;
+  neural->linear    = PETSC_TRUE;
+  neural->comm      = MPI_COMM_NULL;
 
   pc->ops->apply          = PCApply_Neural;
+  pc->ops->applytranspose = PCApplyTranspose_Neural;
   pc->ops->setup          = PCSetUp_Neural;
   pc->ops->presolve       = PCPreSolve_Neural;
+  pc->ops->postsolve      = PCPostSolve_Neural;
   pc->ops->reset          = PCReset_Neural;
   pc->ops->destroy        = PCDestroy_Neural;
   pc->ops->setfromoptions = PCSetFromOptions_Neural;
@@ -2107,6 +2609,8 @@ static PetscErrorCode PCCreate_Neural(PC pc)
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetScaling_C", PCNeuralGetScaling_Neural));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetBackend_C", PCNeuralSetBackend_Neural));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetBackend_C", PCNeuralGetBackend_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetPrecision_C", PCNeuralSetPrecision_Neural));
+  PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetPrecision_C", PCNeuralGetPrecision_Neural));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralSetWeights_C", PCNeuralSetWeights_Neural));
   PetscCall(PetscObjectComposeFunction((PetscObject)pc, "PCNeuralGetWeights_C", PCNeuralGetWeights_Neural));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -121,11 +121,56 @@ void ExchangeLayers(const Partition &part, const Layout &layout, T *field, std::
   }
 }
 
+template <typename T>
+void AddLayers(const Partition &part, const Layout &layout, T *field, std::vector<char> &send, std::vector<char> &receive)
+{
+  int            rank;
+  std::vector<T> sum;
+
+  CommunicateMPI(MPI_Comm_rank(part.comm, &rank));
+  for (int a = 2; a >= 0; a--) {
+    const int layers = layout.lo[a] - layout.first[a], stride = a == 0 ? 1 : a == 1 ? part.processes[0] : part.processes[0] * part.processes[1];
+    const int below = part.place[a] > 0 ? rank - stride : MPI_PROC_NULL, above = part.place[a] < part.processes[a] - 1 ? rank + stride : MPI_PROC_NULL;
+    int       from[3], to[3];
+    /* Corners travel along the axes after this one: what came along the axes before it belongs to others */
+    const auto slab = [&](int begin, int end) {
+      for (int b = 0; b < 3; b++) {
+        from[b] = b == a ? begin : b < a ? layout.first[b] : layout.lo[b];
+        to[b]   = b == a ? end : b < a ? layout.last[b] : layout.hi[b];
+      }
+      return CellsOf(from, to);
+    };
+
+    if (part.processes[a] == 1) continue;
+    const size_t count = slab(0, layers);
+    send.resize(std::max(send.size(), count * sizeof(T)));
+    receive.resize(std::max(receive.size(), count * sizeof(T)));
+    sum.resize(std::max(sum.size(), count));
+    for (int up = 0; up < 2; up++) {
+      const int to_rank = up ? above : below, from_rank = up ? below : above, bytes = (int)(count * sizeof(T));
+
+      if (to_rank != MPI_PROC_NULL) {
+        slab(up ? layout.hi[a] : layout.first[a], up ? layout.last[a] : layout.lo[a]);
+        Pack(layout, field, from, to, (T *)send.data());
+      }
+      CommunicateMPI(MPI_Sendrecv(send.data(), bytes, MPI_BYTE, to_rank, 0, receive.data(), bytes, MPI_BYTE, from_rank, 0, part.comm, MPI_STATUS_IGNORE));
+      if (from_rank == MPI_PROC_NULL) continue;
+      slab(up ? layout.lo[a] : layout.hi[a] - layers, up ? layout.lo[a] + layers : layout.hi[a]);
+      Pack(layout, field, from, to, sum.data());
+      for (size_t i = 0; i < count; i++) sum[i] += ((const T *)receive.data())[i];
+      Unpack(layout, field, from, to, sum.data());
+    }
+  }
+}
+
+template void AddLayers(const Partition &, const Layout &, double *, std::vector<char> &, std::vector<char> &);
+template void ExchangeLayers(const Partition &, const Layout &, double *, std::vector<char> &, std::vector<char> &);
 template void ExchangeLayers(const Partition &, const Layout &, float *, std::vector<char> &, std::vector<char> &);
 template void ExchangeLayers(const Partition &, const Layout &, unsigned char *, std::vector<char> &, std::vector<char> &);
 #define BOXES(T)                                                                  \
   template void Pack(const Layout &, const T *, const int[3], const int[3], T *); \
   template void Unpack(const Layout &, T *, const int[3], const int[3], const T *);
+BOXES(double)
 BOXES(float)
 BOXES(unsigned char)
 #undef BOXES

@@ -76,6 +76,9 @@ inline size_t CellsOf(const int lo[3], const int hi[3])
 /* The layers around the own cells come from the processes that have them, corners included; axes in which a process is the last have nothing there. Collective. */
 template <typename T>
 void ExchangeLayers(const Partition &part, const Layout &layout, T *field, std::vector<char> &send, std::vector<char> &receive);
+/* The transpose: what is in the layers is added to the cells of the processes that have them. The layers keep numbers of no meaning. Collective. */
+template <typename T>
+void AddLayers(const Partition &part, const Layout &layout, T *field, std::vector<char> &send, std::vector<char> &receive);
 
 } // namespace neural
 } // namespace petlap

@@ -218,6 +218,7 @@ static PetscErrorCode MeasureKernels(const Case &c, const System &s)
     PetscCall(PCSetOperators(pc, s.A, s.A));
     PetscCall(PCSetType(pc, PCNEURAL));
     PetscCall(PCNeuralSetImage(pc, s.dm, s.labels));
+    PetscCall(PCNeuralSetPrecision(pc, PCNEURAL_PRECISION_SINGLE));
     PetscCall(PCSetFromOptions(pc));
     PetscCall(PCSetUp(pc));
     first.Add(start);

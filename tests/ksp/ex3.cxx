@@ -2,7 +2,7 @@ static char help[] = "What psdo does with matrices and preconditioners that are 
 
 #include <petscksp.h>
 
-typedef enum { PC_ZERO, PC_NAN, PC_ORTHOGONAL, PC_FLIP, PC_RANDOM, PC_FAIL } Mischief;
+typedef enum { PC_ZERO, PC_NAN, PC_ORTHOGONAL, PC_FLIP, PC_ROUNDING, PC_RANDOM, PC_FAIL } Mischief;
 
 static PetscErrorCode Apply(PC pc, Vec r, Vec z)
 {
@@ -32,6 +32,11 @@ static PetscErrorCode Apply(PC pc, Vec r, Vec z)
   case PC_FLIP: /* changes its sign with every call */
     PetscCall(VecCopy(r, z));
     if (calls++ % 2) PetscCall(VecScale(z, -1.0));
+    break;
+  case PC_ROUNDING: /* the sign says nothing where the residual is about as small as the tolerance, 1e-5 of a right-hand side of norm 21 */
+    PetscCall(VecCopy(r, z));
+    PetscCall(VecNorm(r, NORM_2, &rr));
+    if (rr < 2e-4) PetscCall(VecScale(z, -1.0));
     break;
   case PC_RANDOM: /* different each time, and not symmetric */
     PetscCall(PetscRandomCreate(PetscObjectComm((PetscObject)z), &random));
@@ -150,6 +155,7 @@ int main(int argc, char **argv)
   PetscCall(Solve("preconditioner orthogonal to the residual", A, b, PC_ORTHOGONAL, KSP_NORM_UNPRECONDITIONED));
   PetscCall(Solve("preconditioner that flips its sign", A, b, PC_FLIP, KSP_NORM_UNPRECONDITIONED));
   PetscCall(Solve("preconditioner that flips its sign, natural norm", A, b, PC_FLIP, KSP_NORM_NATURAL));
+  PetscCall(Solve("preconditioner without a sign at the end, natural norm", A, b, PC_ROUNDING, KSP_NORM_NATURAL));
   PetscCall(Solve("random nonsymmetric preconditioner", A, b, PC_RANDOM, KSP_NORM_UNPRECONDITIONED));
   PetscCall(Solve("indefinite matrix", indefinite, b, -1, KSP_NORM_UNPRECONDITIONED));
   PetscCall(Solve("zero matrix", zero, b, -1, KSP_NORM_UNPRECONDITIONED));

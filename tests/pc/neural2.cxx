@@ -39,8 +39,8 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
   Vec            b, x, labels;
   KSP            ksp;
   PC             pc;
-  PetscInt       rows = n[0] * (wrong == "fluid_only" || wrong == "fluid_image" || wrong == "fluid_missing" ? depth : n[1]);
-  const bool     line = wrong == "line", periodic = wrong == "periodic", two = wrong == "dof", image = wrong.compare(0, 5, "image") == 0 || wrong == "fluid_image" || wrong == "fluid_missing" || wrong == "shell_image";
+  PetscInt       rows = n[0] * (wrong.compare(0, 5, "fluid") == 0 ? depth : n[1]);
+  const bool     line = wrong == "line", periodic = wrong == "periodic", two = wrong == "dof", image = wrong.compare(0, 5, "image") == 0 || (wrong.compare(0, 5, "fluid") == 0 && wrong != "fluid_only") || wrong == "shell_image";
 
   PetscFunctionBeginUser;
   if (line)
@@ -94,10 +94,22 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
     PetscCall(MatDestroy(&A));
     A = B;
   }
-  if (wrong != "no_grid" && wrong != "fluid_image" && wrong != "fluid_missing") PetscCall(MatSetDM(A, dm));
+  if (wrong != "no_grid" && (wrong.compare(0, 5, "fluid") || wrong == "fluid_only")) PetscCall(MatSetDM(A, dm));
   PetscCall(DMCreateGlobalVector(dm, &labels));
   if (!two && !line) {
     for (PetscInt i = 0; i < n[0] * n[1]; i++) PetscCall(VecSetValue(labels, i, wrong == "image_dry" ? 0.0 : i < depth * n[0] ? 1.0 : 0.0, INSERT_VALUES));
+    /* Walls in place of air, everywhere or in one cell; and as much fluid at another place */
+    for (PetscInt i = depth * n[0]; i < n[0] * n[1]; i++) {
+      if (wrong == "image_walls" || wrong == "fluid_walls" || ((wrong == "image_wall" || wrong == "fluid_wall") && i == depth * n[0] + 5)) PetscCall(VecSetValue(labels, i, 2.0, INSERT_VALUES));
+    }
+    if (wrong == "fluid_moved") {
+      PetscCall(VecSetValue(labels, 41, 0.0, INSERT_VALUES));
+      PetscCall(VecSetValue(labels, 65, 1.0, INSERT_VALUES));
+    }
+    for (PetscInt i = 0; i < n[0] && wrong == "fluid_risen"; i++) {
+      PetscCall(VecSetValue(labels, i, 0.0, INSERT_VALUES));
+      PetscCall(VecSetValue(labels, depth * n[0] + i, 1.0, INSERT_VALUES));
+    }
     if (wrong == "image_number") PetscCall(VecSetValue(labels, 41, 3.0, INSERT_VALUES));
     if (wrong == "image_nan") PetscCall(VecSetValue(labels, 41, NAN, INSERT_VALUES));
     if (wrong == "image_other") PetscCall(VecSetValue(labels, 41, 2.0, INSERT_VALUES));
@@ -125,6 +137,7 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
   if (wrong == "half_image") PetscCall(PCNeuralSetImage(pc, dm, nullptr));
   if (wrong == "mask_number") PetscCall(PCNeuralSetMask(pc, (PCNeuralMask)9));
   if (wrong == "scaling_number") PetscCall(PCNeuralSetScaling(pc, (PCNeuralScaling)7));
+  if (wrong == "precision_number") PetscCall(PCNeuralSetPrecision(pc, (PCNeuralPrecision)4));
   if (wrong == "backend_number") PetscCall(PCNeuralSetBackend(pc, (PetlapBackend)5));
   if (wrong == "early") {
     PetscInt count;

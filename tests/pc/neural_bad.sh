@@ -52,6 +52,12 @@ try() {
   try "label that is no number" -wrong image_nan
   try "image without fluid" -wrong image_dry
   try "image of another domain" -wrong image_other
+  try "walls in place of air" -wrong image_walls
+  try "one wall in place of air" -wrong image_wall
+  try "rows of fluid, walls in place of air" -wrong fluid_walls
+  try "rows of fluid, one wall in place of air" -wrong fluid_wall
+  try "rows of fluid, another cell of it" -wrong fluid_moved
+  try "rows of fluid, the image higher" -wrong fluid_risen
   try "labels of another size" -wrong image_size
   try "image of another grid" -wrong image_grid
   try "DMDA without labels" -wrong half_image
@@ -66,6 +72,10 @@ try() {
   try "scaling by a wrong number" -wrong scaling_number
   try "no such backend" -pc_neural_backend gpu
   try "backend by a wrong number" -wrong backend_number
+  try "no such precision" -pc_neural_precision half
+  try "precision by a wrong number" -wrong precision_number
+  try "double precision" -pc_neural_precision double
+  try "a method that needs a linear map" -ksp_type gmres -ksp_rtol 1e-12
   try "on the host" -pc_neural_backend host
   try "no such file" -pc_neural_weights "$work/none.h5"
   try "folder in place of a file" -pc_neural_weights "$work"

@@ -3,6 +3,7 @@
   from its window, in double precision.
 */
 #include "pc/neural/gradient.h"
+#include "pc/neural/precise.h"
 #include "tests/unit/random_network.h"
 #include <algorithm>
 #include <cmath>
@@ -284,6 +285,11 @@ static void TestPlain(int seed)
       error = std::max(error, std::abs(3.0 * expected[i] - z[i]));
     }
     Expect(error <= 3e-5 * most, "network differs from Algorithm 2", seed, error / most);
+    error = 0.0;
+    PreciseNetwork precise(network, model);
+    precise.Apply(r.data(), offset.data(), 3.0 / size, z.data());
+    for (size_t i = 0; i < N; i++) error = std::max(error, std::abs(3.0 * expected[i] - z[i]));
+    Expect(error <= 1e-12 * most, "network in double precision differs from Algorithm 2", seed, error / most);
   }
 }
 
@@ -365,6 +371,44 @@ static void TestGradient(int seed, double tolerance)
   }
 }
 
+/* The network in double precision on several processes against one, and its transpose: q'P r = r'P^T q. Offsets are those of all cells of the grid. */
+static void TestPrecise(Network &one, Network &many, const Model &model, const std::vector<double> &r, std::mt19937 &random, int seed)
+{
+  std::uniform_real_distribution<double> number(-1.0, 1.0);
+  PreciseNetwork                         precise(one, model), parts(many, model);
+  const int                             *n = one.GetPartition().n;
+  std::vector<double>                    expected(r.size(), 0.0), z(r.size(), 0.0), q(r.size()), g(r.size(), 0.0);
+  std::vector<ptrdiff_t>                 offset;
+  double                                 most = 0.0, error = 0.0, sum[3] = {0.0, 0.0, 0.0};
+
+  const auto at = [&](const Segment &s) { return ((ptrdiff_t)s.z * n[1] + s.y) * n[0] + s.x0; };
+  for (double &v : q) v = number(random);
+  for (const Segment &s : one.segments()) offset.push_back(at(s));
+  precise.Apply(r.data(), offset.data(), 1.0, expected.data());
+  for (double v : expected) most = std::max(most, std::abs(v));
+  offset.clear();
+  for (const Segment &s : many.segments()) offset.push_back(at(s));
+  parts.Apply(r.data(), offset.data(), 1.0, z.data());
+  for (int again = 0; again < 2; again++) parts.ApplyTranspose(q.data(), offset.data(), 1.0, g.data());
+  for (const Segment &s : many.segments()) {
+    for (ptrdiff_t i = at(s); i < at(s) + s.x1 - s.x0; i++) {
+      error = std::max(error, std::abs(expected[i] - z[i]));
+      sum[0] += q[i] * z[i];
+      sum[1] += r[i] * g[i];
+      sum[2] += std::abs(q[i] * z[i]) + std::abs(r[i] * g[i]);
+    }
+  }
+  Expect(error <= 1e-13 * most, "processes differ from one in double precision", seed, error / most);
+  MPI_Allreduce(MPI_IN_PLACE, sum, 3, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+  Expect(std::abs(sum[0] - sum[1]) <= 1e-12 * sum[2], "transpose", seed, std::abs(sum[0] - sum[1]) / sum[2]);
+  parts.Apply(r.data(), offset.data(), 1.0, g.data());
+  error = 0.0;
+  for (const Segment &s : many.segments()) {
+    for (ptrdiff_t i = at(s); i < at(s) + s.x1 - s.x0; i++) error = std::max(error, std::abs(g[i] - z[i]));
+  }
+  Expect(error == 0.0, "application after a transposed one", seed, error / most);
+}
+
 /* Several processes against one. All draw the same random numbers. */
 static void TestRanks(int seed, int size, int rank)
 {
@@ -444,6 +488,7 @@ static void TestRanks(int seed, int size, int rank)
       }
     }
     Expect(error <= 1e-5 * most, "processes differ from one", seed, error / most);
+    TestPrecise(one, many, model, r, random, seed);
   }
 }
 
