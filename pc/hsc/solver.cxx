@@ -540,7 +540,7 @@ private:
   */
   bool TooCoarse(const Survey &survey, int directsize)
   {
-    const double        weak = 1e-6, least = 1e-8;
+    const double        weak = 1e-5, least = 1e-6;
     const Graph<Real>  &g = graph;
     std::vector<int>    group(g.n);
     std::vector<double> hold(g.n, 0.0), size(g.n, 0.0);
