@@ -34,8 +34,8 @@ struct Answer {
   KSPNormType         norm   = KSP_NORM_DEFAULT;
   PetscInt            its = 0, most = 0; /* iterations, and how many there may be */
   bool                delayed = false;   /* schwarzschur did with pivots outside the separators, which are for the last resort */
-  PetscReal           rtol   = 0;
-  bool                direct = false; /* no iterations around it that would look at the residual */
+  PetscReal           rtol    = 0;
+  bool                direct  = false; /* no iterations around it that would look at the residual */
   std::vector<double> x;
 
   bool Converged() const
