@@ -228,6 +228,69 @@ static PetscErrorCode PCHSCConvertible(Mat P, PetscBool *convertible)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* 0 for rows that have a diagonal alone, 1 for others */
+static PetscErrorCode PCHSCFindAlone(Mat B, Vec *others, PetscBool *any)
+{
+  PetscInt     first, last, found = 0;
+  PetscScalar *o;
+
+  PetscFunctionBegin;
+  PetscCall(MatCreateVecs(B, nullptr, others));
+  PetscCall(MatGetOwnershipRange(B, &first, &last));
+  PetscCall(VecGetArrayWrite(*others, &o));
+  for (PetscInt i = first; i < last; i++) {
+    PetscInt           n;
+    const PetscInt    *col;
+    const PetscScalar *v;
+    PetscBool          diagonal = PETSC_FALSE, more = PETSC_FALSE;
+
+    PetscCall(MatGetRow(B, i, &n, &col, &v));
+    for (PetscInt k = 0; k < n; k++) {
+      if (v[k] != 0.0) (col[k] == i ? diagonal : more) = PETSC_TRUE;
+    }
+    PetscCall(MatRestoreRow(B, i, &n, &col, &v));
+    o[i - first] = diagonal && !more ? 0.0 : 1.0;
+    found += diagonal && !more;
+  }
+  PetscCall(VecRestoreArrayWrite(*others, &o));
+  CompatCallAllreduce(MPI_IN_PLACE, &found, 1, MPIU_INT, MPI_SUM, PetscObjectComm((PetscObject)B));
+  *any = (PetscBool)(found > 0);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The symmetric part, but for the columns of rows that a Dirichlet condition has left with the diagonal alone: these stay, as half of them would couple unknowns that are known */
+static PetscErrorCode PCHSCSymmetrize(Mat *B)
+{
+  PetscBool symmetric, any = PETSC_FALSE;
+  Mat       K = nullptr, T;
+  Vec       others, diagonal;
+
+  PetscFunctionBegin;
+  PetscCall(MatIsSymmetric(*B, 0.0, &symmetric));
+  if (symmetric) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PCHSCFindAlone(*B, &others, &any));
+  if (any) {
+    PetscCall(VecDuplicate(others, &diagonal));
+    PetscCall(MatGetDiagonal(*B, diagonal));
+    PetscCall(MatDuplicate(*B, MAT_COPY_VALUES, &K));
+    PetscCall(MatDiagonalScale(K, nullptr, others));
+    PetscCall(MatDiagonalSet(K, diagonal, INSERT_VALUES));
+    PetscCall(VecDestroy(&diagonal));
+  }
+  PetscCall(VecDestroy(&others));
+  PetscCall(MatTranspose(K ? K : *B, MAT_INITIAL_MATRIX, &T));
+  PetscCall(MatAXPY(T, 1.0, K ? K : *B, DIFFERENT_NONZERO_PATTERN));
+  PetscCall(MatScale(T, 0.5));
+  if (K) {
+    PetscCall(MatAXPY(T, 1.0, *B, DIFFERENT_NONZERO_PATTERN));
+    PetscCall(MatAXPY(T, -1.0, K, DIFFERENT_NONZERO_PATTERN));
+    PetscCall(MatDestroy(&K));
+  }
+  PetscCall(MatDestroy(B));
+  *B = T;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* The matrix as compressed sparse rows of a SeqAIJ matrix, or on several processes of an MPIAIJ matrix, which is a new one for other types and where the symmetric part is wanted */
 PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
 {
@@ -254,20 +317,7 @@ PetscErrorCode PCHSCGetAIJ(PC pc, Mat P, Mat *B)
     else
       PetscCall(MatConvert(P, size > 1 ? MATMPIAIJ : MATSEQAIJ, MAT_INITIAL_MATRIX, B));
   }
-  if (hsc->symmetrize) {
-    PetscBool symmetric;
-
-    PetscCall(MatIsSymmetric(*B, 0.0, &symmetric));
-    if (!symmetric) {
-      Mat T;
-
-      PetscCall(MatTranspose(*B, MAT_INITIAL_MATRIX, &T));
-      PetscCall(MatAXPY(T, 1.0, *B, DIFFERENT_NONZERO_PATTERN));
-      PetscCall(MatScale(T, 0.5));
-      PetscCall(MatDestroy(B));
-      *B = T;
-    }
-  }
+  if (hsc->symmetrize) PetscCall(PCHSCSymmetrize(B));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -326,7 +376,7 @@ PetscErrorCode PCHSCRestoreRows(PCHSCRows *rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode PCHSCCheckSurvey(PC pc, Mat P, const Survey &s)
+static PetscErrorCode PCHSCCheckSurvey(PC pc, Mat P, const PCHSCRows &rows, const Survey &s)
 {
   PC_HSC  *hsc  = (PC_HSC *)pc->data;
   MPI_Comm comm = PetscObjectComm((PetscObject)pc);
@@ -351,10 +401,16 @@ static PetscErrorCode PCHSCCheckSurvey(PC pc, Mat P, const Survey &s)
   PetscCall(MatGetBlockSize(P, &bs));
   if (s.npositive) {
     PetscCall(PetscInfo(pc, "%" PetscInt_FMT " entries off the diagonal have the sign of the diagonal, which PCHSC is not made for (-pc_hsc_positive): with many of them a direct solver or -pc_type hypre is the better choice\n", s.npositive));
-    PetscCheck(bs == 1, comm, PETSC_ERR_SUP,
-               "The matrix has blocks of size %" PetscInt_FMT " and %" PetscInt_FMT " entries off the diagonal with the sign of the diagonal: PCHSC is for scalar Laplacians. Use -pc_type fieldsplit -pc_fieldsplit_block_size %" PetscInt_FMT
-               " with hsc for the fields",
-               bs, s.npositive, bs);
+    /* Components that are not coupled are so many Laplacians */
+    if (bs > 1) {
+      PetscInt between = 0;
+
+      PetscCall(PCHSCTry(pc, "the matrix was read", [&] { between = CountBetweenComponents(rows.own, rows.there, s, bs); }));
+      PetscCheck(!between, comm, PETSC_ERR_SUP,
+                 "The matrix has blocks of size %" PetscInt_FMT " and %" PetscInt_FMT " entries between their components with the sign of the diagonal: PCHSC is for scalar Laplacians. Use -pc_type fieldsplit -pc_fieldsplit_block_size %" PetscInt_FMT
+                 " with hsc for the fields",
+                 bs, between, bs);
+    }
     PetscCheck(hsc->positive != PCHSC_POSITIVE_ERROR, comm, PETSC_ERR_ARG_WRONG,
                "%" PetscInt_FMT " entries off the diagonal have the sign of the diagonal and -pc_hsc_positive is error: use -pc_hsc_positive compensate, drop or lump, a direct solver, or -pc_type hypre", s.npositive);
   }
@@ -448,7 +504,7 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const PCHSCRows &rows)
   const MPI_Comm  comm    = PetscObjectComm((PetscObject)pc);
 
   PetscFunctionBegin;
-  PetscCall(PCHSCCheckSurvey(pc, P, hsc->survey));
+  PetscCall(PCHSCCheckSurvey(pc, P, rows, hsc->survey));
   if (hsc->geometry) PetscCall(PCHSCGetLattice(pc, P, rows.own.n, lattice));
   options.rules.coloring    = hsc->coloring == PCHSC_COLORING_PAPER ? COLORING_PAPER : COLORING_GREEDY;
   options.rules.thetafinest = (double)hsc->thetafinest;
@@ -482,15 +538,25 @@ static PetscErrorCode PCHSCBuild(PC pc, Mat P, const PCHSCRows &rows)
   PetscCall(PetscLogEventEnd(PC_HSCSetUp, pc, P, nullptr, nullptr));
   if (outcome == Solver::ASYMMETRIC) {
     delete hsc->solver;
-    hsc->solver = nullptr;
+    hsc->solver      = nullptr;
+    double spread    = 1.0;
+    bool   rowscaled = false;
+
+    if (!rows.there) PetscCall(PCHSCTry(pc, "the matrix was read", [&] { rowscaled = IsRowScaled(rows.own, &spread); }));
+    /* Smaller factors are no scaling, and larger ones no mass matrix but convection, which is of this kind as well where it goes one way */
+    PetscCheck(!(rowscaled && spread > 1.001 && spread < 1e6), comm, PETSC_ERR_ARG_WRONG,
+               "The matrix is not symmetric: entry (%" PetscInt_FMT ", %" PetscInt_FMT ") is %.17g and entry (%" PetscInt_FMT ", %" PetscInt_FMT
+               ") is %.17g. It is a symmetric one whose rows were multiplied by factors that differ by up to %g (or its columns), as by the inverse of a mass or degree matrix. PCHSC needs the symmetric one: leave that out, or multiply rows and "
+               "right-hand side by that matrix; its symmetric part (-pc_hsc_symmetrize) is another matrix, and -pc_type hypre or gamg take this one",
+               asymmetry.row, asymmetry.col, (double)asymmetry.value, asymmetry.col, asymmetry.row, (double)asymmetry.other, spread);
     if (asymmetry.pattern)
       SETERRQ(comm, PETSC_ERR_ARG_WRONG,
-              "The matrix is not symmetric: entry (%" PetscInt_FMT ", %" PetscInt_FMT ") is %g and there is no entry (%" PetscInt_FMT ", %" PetscInt_FMT
+              "The matrix is not symmetric: entry (%" PetscInt_FMT ", %" PetscInt_FMT ") is %.17g and there is no entry (%" PetscInt_FMT ", %" PetscInt_FMT
               "). PCHSC needs a symmetric matrix: use -pc_hsc_symmetrize for its symmetric part, or another preconditioner",
               asymmetry.row, asymmetry.col, (double)asymmetry.value, asymmetry.col, asymmetry.row);
     SETERRQ(comm, PETSC_ERR_ARG_WRONG,
-            "The matrix is not symmetric: entry (%" PetscInt_FMT ", %" PetscInt_FMT ") is %g and entry (%" PetscInt_FMT ", %" PetscInt_FMT
-            ") is %g. PCHSC needs a symmetric matrix: use -pc_hsc_symmetrize for its symmetric part, or another preconditioner",
+            "The matrix is not symmetric: entry (%" PetscInt_FMT ", %" PetscInt_FMT ") is %.17g and entry (%" PetscInt_FMT ", %" PetscInt_FMT
+            ") is %.17g. PCHSC needs a symmetric matrix: use -pc_hsc_symmetrize for its symmetric part, or another preconditioner",
             asymmetry.row, asymmetry.col, (double)asymmetry.value, asymmetry.col, asymmetry.row, (double)asymmetry.other);
   }
   if (outcome == Solver::TOO_DENSE) {
@@ -2263,7 +2329,12 @@ static PetscErrorCode PCHSCGetPrecision_HSC(PC pc, PCHSCPrecision *type)
   Level: intermediate
 
   Notes:
-  Single precision halves the memory that a cycle reads and costs no iterations. Where the entries of the matrix span more than it can hold, double precision is taken, and `-ksp_view` says so.
+  Single precision nearly halves the memory that a cycle reads and costs no iterations. Double precision is taken where single is not enough: for entries that span more than it can hold, for groups of unknowns that are tied to the rest by
+  less than a millionth of what ties them to each other, where the coarsest level is not positive definite, and for hierarchies that are small or exact. `-ksp_view` says so.
+
+  Most Krylov methods take the preconditioner for a linear operator, and end as converged without being so where rounding of single precision makes it none. Therefore it is only the matrices that are in single precision, and vectors of
+  the cycle are in double precision, unless the method uses what the preconditioner returns for the solution and for the residual alike: `KSPCG`, `KSPFCG`, `KSPPIPEFCG`, `KSPPSDO`, `KSPFGMRES`, `KSPGCR`, `KSPFBCGS`, and outside of other
+  preconditioners `KSPRICHARDSON` and `KSPCHEBYSHEV`.
 
   Reference: section 3.3 of Krishnan, Fattal, Szeliski (2013)
 
@@ -2569,7 +2640,8 @@ static PetscErrorCode PCHSCGetScaling_HSC(PC pc, PetscBool *flag)
   Notes:
   The method is for matrices whose row sums are not negative. Every other symmetric positive definite M-matrix A becomes one when rows and columns are multiplied by a vector v with A v >= 0; for a Laplacian that was scaled from both
   sides, as normalized ones are, that is the inverse of the scaling. The vector comes from some sweeps of Gauss-Seidel and, where they are not enough, from hierarchies that are improved with it, so that the set-up of such a
-  matrix takes up to four times as long. Matrices without negative row sums are left as they are.
+  matrix takes up to three times as long. Matrices without negative row sums are left as they are, and so are those for which a first vector does not at least halve the sum of the negative ones, as for indefinite matrices and many with
+  entries of the wrong sign; `-ksp_view` says so.
 
   Reference: section 3.1 of Krishnan, Fattal, Szeliski (2013)
 

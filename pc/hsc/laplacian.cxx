@@ -222,6 +222,13 @@ static void RemoveDead(Graph<Real> &g)
   for (size_t k = 0; k < g.lower.size(); k++) g.lower[k].edge = moved[g.lower[k].edge];
 }
 
+static PetscReal EntryOf(const Rows &A, PetscInt i, PetscInt j)
+{
+  const PetscInt *end = A.ja + A.ia[i + 1], *at = std::lower_bound(A.ja + A.ia[i], end, j);
+
+  return at < end && *at == j ? A.a[at - A.ja] : 0.0;
+}
+
 /* What is known of the rows at both ends of an entry */
 struct Ends {
   const double       *diagonal;
@@ -313,17 +320,17 @@ static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Ends &ends
           if (c < g.uptr[j + 1] && g.adj[c] < i) {
             asymmetry.row   = j;
             asymmetry.col   = g.adj[c];
-            asymmetry.value = (PetscReal)(-g.weight[c] / scale);
+            asymmetry.value = EntryOf(A, j, g.adj[c]);
           }
           return false;
         }
         const double w = g.weight[c];
         if (std::abs(w + v) > 1e-7 * (std::abs(w) + std::abs(v)) && !ends.Negligible(i, j, (w + v) / scale)) {
-          /* single precision cannot tell more than this; look at the values themselves */
+          /* single precision cannot tell more than this */
           asymmetry.row   = i;
           asymmetry.col   = j;
           asymmetry.value = A.a[k];
-          asymmetry.other = (PetscReal)(-w / scale);
+          asymmetry.other = EntryOf(A, j, i);
           return false;
         }
         if ((size_t)lm >= g.lower.size()) g.lower.resize(2 * g.lower.size());
@@ -359,7 +366,7 @@ static bool MakeOwnGraph(const Rows &A, const Outside *outside, const Ends &ends
     asymmetry.pattern = true;
     asymmetry.row     = j;
     asymmetry.col     = g.adj[cursor[j]];
-    asymmetry.value   = (PetscReal)(-g.weight[cursor[j]] / scale);
+    asymmetry.value   = EntryOf(A, j, g.adj[cursor[j]]);
     return false;
   }
   g.adj.resize(m);
@@ -517,6 +524,58 @@ bool MakeGraph(const Rows &A, const Outside *outside, const Survey &survey, Grap
   if (Agree(outside, !good, asymmetry)) return false;
   good = CheckBetween(outside, ends, scale, between.edge, asymmetry);
   return !Agree(outside, !good, asymmetry);
+}
+
+PetscInt CountBetweenComponents(const Rows &A, const Outside *outside, const Survey &survey, PetscInt bs)
+{
+  const PetscInt start = outside ? outside->start : 0;
+  double         count = 0.0, all = 0.0;
+
+  for (PetscInt i = 0; i < A.n; i++) {
+    auto look = [&](PetscInt j, double v) { count += (start + i) % bs != j % bs && survey.sign * v > NEGLIGIBLE * std::abs(survey.diagonal[i]); };
+
+    for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) look(start + A.ja[k], A.a[k]);
+    ForOutside(outside, i, [&](PetscInt, PetscInt j, PetscReal v) { look(outside->ghost[j], v); });
+  }
+  if (!outside) return (PetscInt)count;
+  CommunicateMPI(MPI_Allreduce(&count, &all, 1, MPI_DOUBLE, MPI_SUM, outside->comm));
+  return (PetscInt)all;
+}
+
+bool IsRowScaled(const Rows &A, double *spread)
+{
+  const double          tolerance = 1e-8;
+  std::vector<double>   d((size_t)A.n, 0.0);
+  std::vector<PetscInt> queue;
+
+  *spread = 1.0;
+  for (PetscInt start = 0; start < A.n; start++) {
+    double least = 1.0, most = 1.0;
+
+    if (d[start] != 0.0) continue;
+    d[start] = 1.0;
+    queue.assign(1, start);
+    for (size_t head = 0; head < queue.size(); head++) {
+      const PetscInt i = queue[head];
+
+      for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) {
+        const PetscInt j    = A.ja[k];
+        const double   mine = d[i] * A.a[k], other = EntryOf(A, j, i);
+
+        if (j == i || A.a[k] == 0.0) continue;
+        if (!(mine * other > 0.0)) return false;
+        if (d[j] == 0.0) {
+          d[j]  = mine / other;
+          least = std::min(least, d[j]);
+          most  = std::max(most, d[j]);
+          queue.push_back(j);
+        } else if (!(std::abs(mine - d[j] * other) <= tolerance * std::abs(mine)))
+          return false;
+      }
+    }
+    *spread = std::max(*spread, most / least);
+  }
+  return true;
 }
 
 /*

@@ -88,6 +88,10 @@ struct Between {
 /* False where the matrix is not symmetric beyond rounding, on all ranks then */
 template <typename Real>
 bool MakeGraph(const Rows &A, const Outside *outside, const Survey &survey, Graph<Real> &g, std::vector<Coupling> &coupling, Between<Real> &between, Asymmetry &asymmetry);
+/* Entries of the wrong sign, beyond rounding, between unknowns of different components, which go round in blocks of size bs; of all ranks */
+PetscInt CountBetweenComponents(const Rows &A, const Outside *outside, const Survey &survey, PetscInt bs);
+/* Whether D A is symmetric for a positive diagonal matrix D, of which the least and the largest entries beside each other are returned; on one rank */
+bool IsRowScaled(const Rows &A, double *spread);
 /* Edges of negative weight leave the graph: what becomes of them is the rule's. Those to other ranks, ascending by vertex, keep that weight for smoothing; collective where there is a communicator. */
 template <typename Real>
 void RemoveNegative(const Graph<Real> &g, Positive rule, Graph<Real> &positive, MPI_Comm comm, std::vector<OuterEdge<Real>> &outer);

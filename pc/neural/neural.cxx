@@ -1666,7 +1666,7 @@ static PetscErrorCode PCApply_Neural(PC pc, Vec x, Vec y)
   PetscFunctionBegin;
   PetscCall(PetlapCiteLan());
   if (pc->failedreason) {
-    PetscCall(VecSet(y, PETSC_INFINITY));
+    PetscCall(VecSet(y, INFINITY));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   /* The matrix may not have told what vectors there would be */
@@ -1701,7 +1701,7 @@ static PetscErrorCode PCApplyTranspose_Neural(PC pc, Vec x, Vec y)
   PetscFunctionBegin;
   PetscCall(PetlapCiteLan());
   if (pc->failedreason) {
-    PetscCall(VecSet(y, PETSC_INFINITY));
+    PetscCall(VecSet(y, INFINITY));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(PetscLogEventBegin(PC_NeuralApply, pc, x, y, nullptr));

@@ -223,6 +223,30 @@ static PetscErrorCode Rounding(void)
       PetscCall(Try(keep ? "identity rows, columns stay" : "identity rows", s, 12, false));
     }
   }
+  /* Symmetrized, where the other rows are much larger: what is left of the columns belongs to the right-hand side, and is no half of an edge */
+  {
+    const PetscInt n = 30;
+    System         s;
+    Mat            A;
+
+    s.n = n * n;
+    for (PetscInt y = 0; y < n; y++) {
+      for (PetscInt x = 0; x < n; x++) {
+        const PetscInt i    = x + y * n;
+        const bool     wall = x == 0 || y == 0 || x == n - 1 || y == n - 1;
+
+        s.Add(i, i, wall ? 1 : 4e4);
+        for (PetscInt j : {i - 1, i + 1, i - n, i + n}) {
+          if (!wall) s.Add(i, j, -1e4 * (1 + 1e-3 * (PetscReal)((i + j) % 3 - 1) * (i < j ? 1 : -1)));
+        }
+      }
+    }
+    PetscCall(Assemble(s, &A));
+    PetscCall(PetscOptionsSetValue(NULL, "-pc_hsc_symmetrize", "1"));
+    PetscCall(Solve("symmetrized", A, "gmres", 12));
+    PetscCall(PetscOptionsClearValue(NULL, "-pc_hsc_symmetrize"));
+    PetscCall(MatDestroy(&A));
+  }
   for (PetscReal d : {1.0, -3.0}) {
     System s;
 
@@ -335,6 +359,21 @@ static PetscErrorCode Types(void)
   PetscCall(Solve("is", A, "gmres", 12));
   PetscCall(MatDestroy(&A));
   PetscCall(DMDestroy(&dm));
+  /* A vector whose components are not coupled; some entries of each have the wrong sign */
+  {
+    const System one = Grid(18, 1, 1, true);
+    System       s;
+
+    s.n = 2 * one.n;
+    for (const Entry &e : one.entry) {
+      for (PetscInt c = 0; c < 2; c++) s.Add(2 * e.i + c, 2 * e.j + c, (1 + c) * e.v);
+    }
+    for (PetscInt i = 0; i + 19 < one.n; i += 3) s.Edge(2 * i, 2 * (i + 19), -0.05);
+    PetscCall(Assemble(s, &A));
+    PetscCall(MatSetBlockSize(A, 2));
+    PetscCall(Solve("vector", A, "gmres", 12));
+    PetscCall(MatDestroy(&A));
+  }
   /* Dense, a third of it with the wrong sign */
   {
     std::mt19937 random(3);

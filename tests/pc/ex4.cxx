@@ -62,6 +62,18 @@ static PetscErrorCode Run(const std::string &wrong, KSPConvergedReason *reason)
     PetscCall(MatScale(A, -1.0));
     PetscCall(Set(A, 41, 41, 4.0));
   }
+  if (wrong == "rows_scaled") {
+    Vec      d;
+    PetscInt first, last;
+
+    PetscCall(MatCreateVecs(A, &d, NULL));
+    PetscCall(VecGetOwnershipRange(d, &first, &last));
+    for (PetscInt i = first; i < last; i++) PetscCall(VecSetValue(d, i, 1.0 + i % 4, INSERT_VALUES));
+    PetscCall(VecAssemblyBegin(d));
+    PetscCall(VecAssemblyEnd(d));
+    PetscCall(MatDiagonalScale(A, d, NULL));
+    PetscCall(VecDestroy(&d));
+  }
   if (wrong == "indefinite") PetscCall(MatShift(A, -3.0));
   if (wrong == "empty_row") {
     for (PetscInt j = 40; j < 43; j++) PetscCall(Set(A, 41, j, 0.0));

@@ -39,6 +39,7 @@ try() {
   try "zero on the diagonal" -wrong zero_diagonal
   try "negative on the diagonal" -wrong negative_diagonal
   try "positive on the diagonal of a negative matrix" -wrong mixed_diagonal
+  try "rows scaled" -wrong rows_scaled
   try "indefinite" -wrong indefinite
   try "indefinite, cg" -wrong indefinite -ksp_type cg
   try "all entries zero" -wrong zero
