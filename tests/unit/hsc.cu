@@ -244,6 +244,7 @@ static void EquivalentToHost(const char test[], Matrix &&A, bool single, int dir
       s.post   = cycles[c].post;
       s.gamma  = cycles[c].gamma;
       s.omega  = 0.7;
+      s.wide   = c % 2;
       for (int transpose = 0; transpose < (s.pre == s.post || (c == 0 && all) ? 1 : 2); transpose++) {
         const auto y = OnDevice(*solver, s, transpose, c % 2, c % 3 != 0, b, test);
 
