@@ -80,8 +80,9 @@ static PetscErrorCode SolveColumns(Mat F, FactorTranspose trans, PetscInt nrhs, 
   PetscCall(MatSchwarzSchurSolveWith(ss, executor, trans, nrhs, b, ldb, x, ldx, &refinement));
   ss->nrefined = refinement.steps;
   ss->error    = refinement.error;
-  /* Cholesky's errors do not depend on the right-hand side as those of the others do, whose pivots are sought in the separators only */
-  if (!ss->transform.scaled && !ss->transform.nnull && refinement.first <= (ss->used == FACTOR_SPD ? SCHWARZSCHUR_GOOD : PETSC_MACHINE_EPSILON / 2) && refinement.finite && !ss->suspicious && !ss->single && !ss->measured) {
+  /* Cholesky's errors do not depend on the right-hand side as those of the others do, whose pivots are sought in the separators only: these are looked at as long as it costs nothing that counts */
+  if (!ss->transform.scaled && !ss->transform.nnull && (ss->used == FACTOR_SPD || F->rmap->N > SMALL) && refinement.first <= (ss->used == FACTOR_SPD ? SCHWARZSCHUR_GOOD : PETSC_MACHINE_EPSILON / 2) && refinement.finite && !ss->suspicious &&
+      !ss->single && !ss->measured) {
     PetscReal error = 0;
 
     PetscCall(executor->Density(b, &part));

@@ -337,7 +337,9 @@ static PetscErrorCode IsDelayed(KSP ksp, bool *delayed)
   FILE *file = open_memstream(&text, &length);
   PetscCheck(file, PETSC_COMM_SELF, PETSC_ERR_SYS, "No memory for the text of a view");
   PetscCall(PetscViewerASCIIOpenWithFILE(comm, file, &viewer));
+  PetscCall(PetscViewerPushFormat(viewer, PETSC_VIEWER_ASCII_INFO));
   PetscCall(MatView(F, viewer));
+  PetscCall(PetscViewerPopFormat(viewer));
   PetscCall(PetscViewerDestroy(&viewer));
   fclose(file);
   found = rank == 0 && std::strstr(text, "pivots that may leave their separator");
