@@ -267,7 +267,10 @@ static PetscErrorCode PCHSCSymmetrize(Mat *B)
 
   PetscFunctionBegin;
   PetscCall(MatIsSymmetric(*B, 0.0, &symmetric));
-  if (symmetric) PetscFunctionReturn(PETSC_SUCCESS);
+  /* Of a distributed matrix each process has an answer of its own */
+  PetscInt mine = symmetric ? 1 : 0, all;
+  CompatCallAllreduce(&mine, &all, 1, MPIU_INT, MPI_MIN, PetscObjectComm((PetscObject)*B));
+  if (all) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PCHSCFindAlone(*B, &others, &any));
   if (any) {
     PetscCall(VecDuplicate(others, &diagonal));
@@ -401,8 +404,8 @@ static PetscErrorCode PCHSCCheckSurvey(PC pc, Mat P, const PCHSCRows &rows, cons
   PetscCall(MatGetBlockSize(P, &bs));
   if (s.npositive) {
     PetscCall(PetscInfo(pc, "%" PetscInt_FMT " entries off the diagonal have the sign of the diagonal, which PCHSC is not made for (-pc_hsc_positive): with many of them a direct solver or -pc_type hypre is the better choice\n", s.npositive));
-    /* Components that are not coupled are so many Laplacians */
-    if (bs > 1) {
+    /* Components that are not coupled are so many Laplacians; who says what is to become of such entries knows of them */
+    if (bs > 1 && hsc->positive == PCHSC_POSITIVE_COMPENSATE) {
       PetscInt between = 0;
 
       PetscCall(PCHSCTry(pc, "the matrix was read", [&] { between = CountBetweenComponents(rows.own, rows.there, s, bs); }));
@@ -642,6 +645,13 @@ static PetscErrorCode PCHSCCompare(PC pc, const PCHSCRows &rows, const Survey &s
   }
   if (rows.there) CompatCallAllreduce(MPI_IN_PLACE, other, 2, MPIU_INT, MPI_MAX, rows.there->comm);
   if (other[0]) PetscFunctionReturn(PETSC_SUCCESS);
+  /* Sums of rows that were taken for zero, and are not, have not been kept */
+  if (other[1] && hsc->reuse != PCHSC_REUSE_ALL) {
+    Report r;
+
+    PetscCall(PCHSCTry(pc, "the hierarchy was looked at", [&] { r = hsc->solver->GetReport(); }));
+    if (r.clamped || r.nclamped) PetscFunctionReturn(PETSC_SUCCESS);
+  }
   *same = PETSC_TRUE;
   if (!other[1] && !hsc->grown) PetscFunctionReturn(PETSC_SUCCESS);
   /* not null where a process has no rows */

@@ -59,8 +59,9 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
 {
   Survey         s;
   uint64_t       hash[4] = {1, 2, 3, 4};
-  double         least = std::numeric_limits<double>::infinity(), weakest = least, distance = 0.0, sum = 0.0, dmost = 0.0, total = 0.0, lack[2] = {0.0, 0.0}; /* of rows with negative and with positive sums */
-  PetscInt       nplus = 0, nminus = 0, ndplus = 0, ndminus = 0, naplus = 0, naminus = 0, firstminus = -1, noff = 0;                                          /* nd: rows with neighbors, na: without */
+  double         least = std::numeric_limits<double>::infinity(), weakest = least, distance = 0.0, sum = 0.0, dmost = 0.0, lack[2] = {0.0, 0.0}; /* of rows with negative and with positive sums, beside their diagonals */
+  PetscInt       nplus = 0, nminus = 0, ndplus = 0, ndminus = 0, naplus = 0, naminus = 0, firstminus = -1, noff = 0;                             /* nd: rows with neighbors, na: without */
+  double         known = 0.0;                                                                                                                    /* rows with neighbors */
   const PetscInt start = outside ? outside->start : 0;
   struct {
     Survey::Problem problem;
@@ -122,8 +123,8 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
       enter(k, A.n + j, v);
     });
     diagonal[i] = d;
-    total += std::abs(d);
-    if (!alone) lack[row > 0.0] += std::abs(row);
+    if (!alone && d != 0.0) lack[row > 0.0] += std::abs(row / d);
+    known += !alone;
     least = std::min(least, lightest);
     if (d != 0.0) weakest = std::min(weakest, lightest / std::abs(d));
     if (alone) {
@@ -155,7 +156,7 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
   }
   if (settled()) return s;
   if (outside) {
-    double sums[11] = {(double)nplus, (double)nminus, (double)ndplus, (double)ndminus, (double)s.nempty, (double)s.nalone, total, lack[0], lack[1], (double)naplus, (double)naminus}, all[11];
+    double sums[11] = {(double)nplus, (double)nminus, (double)ndplus, (double)ndminus, (double)s.nempty, (double)s.nalone, known, lack[0], lack[1], (double)naplus, (double)naminus}, all[11];
     double mosts[3] = {dmost, -least, -weakest}, both[3];
 
     CommunicateMPI(MPI_Allreduce(sums, all, 11, MPI_DOUBLE, MPI_SUM, outside->comm));
@@ -166,7 +167,7 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
     ndminus  = (PetscInt)all[3];
     s.nempty = (PetscInt)all[4];
     s.nalone = (PetscInt)all[5];
-    total    = all[6];
+    known    = all[6];
     lack[0]  = all[7];
     lack[1]  = all[8];
     naplus   = (PetscInt)all[9];
@@ -183,7 +184,7 @@ Survey Inspect(const Rows &A, double diagonal[], const Outside *outside)
     (void)settled();
   }
   s.npositive = s.sign > 0 ? nplus : nminus;
-  s.lack      = total > 0.0 ? lack[s.sign < 0] / total : 0.0;
+  s.lack      = known > 0.0 ? lack[s.sign < 0] / known : 0.0;
   if (dmost > 0.0) {
     int e;
 

@@ -57,7 +57,7 @@ struct Survey {
   double             weakest   = 1.0;                       /* smallest entry off the diagonal beside the one on it */
   PetscInt           npositive = 0, nalone = 0, nempty = 0; /* entries of the wrong sign, rows with the diagonal alone, with nothing */
   PetscInt           nopposite = 0;                         /* rows with a diagonal alone, of the other sign than the rest has */
-  double             lack      = 0.0;                       /* of rows whose sum is negative, beside the sum of all diagonals */
+  double             lack      = 0.0;                       /* of rows whose sum is negative: that beside the diagonal, in the mean of all rows */
   double             distance  = 0.0;                       /* mean distance of the numbers of neighbours */
   unsigned long long hash      = 0;                         /* of all values off the diagonal */
   const double      *diagonal  = nullptr;                   /* what Inspect() was given for it */

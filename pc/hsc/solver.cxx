@@ -37,6 +37,12 @@ public:
       exchange.ghost = nullptr;
       exchange.rows  = Rows();
     }
+    /* What is solved directly needs none, unless it is close to indefinite */
+    if (options.scaling && survey.lack > 1e-8 && !outside && A.n <= options.rules.direct) {
+      const Outcome outcome = BuildOnce(A, survey, lattice, options, asymmetry);
+
+      if (outcome != BUILT || !clamped) return outcome;
+    }
     if (!options.scaling || !(survey.lack > 1e-8) || !std::isfinite(survey.lack)) return BuildOnce(A, survey, lattice, options, asymmetry);
     /* A symmetric matrix is checked before it is scaled, as the message is to name the entries that were given */
     {
@@ -349,6 +355,10 @@ private:
     Outcome                outcome = BUILT;
     double                 lack    = survey.lack;
 
+    /* Diagonals of one size to begin with: scales may be apart by any factor */
+    for (PetscInt i = 0; i < A.n; i++) {
+      if (survey.diagonal[i] != 0.0) v[i] = 1.0 / std::sqrt(std::abs(survey.diagonal[i]) * survey.scale);
+    }
     B.a = values.data();
     if (o) {
       outer.assign(o->rows.a, o->rows.a + o->rows.ia[A.n]);
@@ -414,7 +424,7 @@ private:
         most = std::max(most, v[i]);
       }
       if (outside) most = outside->Most(most);
-      for (PetscReal &x : v) x = std::max(x / most, (PetscReal)1e-10);
+      for (PetscReal &x : v) x = std::max(x / most, (PetscReal)1e-100);
     }
   }
 
@@ -458,8 +468,8 @@ private:
           if (B.ja[k] == i) d = B.a[k];
         }
         ForOutside(outside, i, [&](PetscInt, PetscInt j, PetscReal a) { r[i] += a * ghosts[j]; });
-        if (d * r[i] < 0.0) sum[0] += std::abs(w[i] * r[i]);
-        sum[1] += std::abs(d) * w[i] * w[i];
+        if (d * r[i] < 0.0) sum[0] += std::abs(r[i] / (d * w[i]));
+        sum[1] += 1.0;
       }
       if (outside) {
         CommunicateMPI(MPI_Allreduce(sum, all, 2, MPI_DOUBLE, MPI_SUM, outside->comm));

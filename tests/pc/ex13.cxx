@@ -18,6 +18,7 @@ struct System {
   PetscInt           n = 0;
   std::vector<Entry> entry;
   bool               neumann = false; /* the constants are attached as the null space */
+  bool               small   = false; /* for one process: several do not solve it directly */
 
   void Add(PetscInt i, PetscInt j, PetscReal v)
   {
@@ -112,7 +113,11 @@ static PetscErrorCode Try(const char name[], const System &s, PetscInt most, boo
 {
   Mat A;
 
+  PetscMPIInt size;
+
   PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  if (s.small && size > 1) PetscFunctionReturn((PetscErrorCode)0);
   PetscCall(Assemble(s, &A));
   for (const char *method : {"gmres", "fcg", "cg", "psdo"}) {
     if (symmetric || method[0] == 'g') PetscCall(Solve(name, A, method, most));
@@ -244,6 +249,17 @@ static PetscErrorCode Rounding(void)
     PetscCall(Assemble(s, &A));
     PetscCall(PetscOptionsSetValue(NULL, "-pc_hsc_symmetrize", "1"));
     PetscCall(Solve("symmetrized", A, "gmres", 12));
+    PetscCall(MatDestroy(&A));
+    /* With what is not symmetric between two of three processes, so that the third does not see it */
+    s   = System();
+    s.n = 30;
+    for (PetscInt i = 0; i < s.n; i++) {
+      s.Add(i, i, 0.1);
+      if (i + 1 < s.n) s.Edge(i, i + 1, 1);
+    }
+    s.Add(9, 10, -1e-3);
+    PetscCall(Assemble(s, &A));
+    PetscCall(Solve("symmetrized, seen by some", A, "gmres", 12));
     PetscCall(PetscOptionsClearValue(NULL, "-pc_hsc_symmetrize"));
     PetscCall(MatDestroy(&A));
   }
@@ -300,6 +316,31 @@ static PetscErrorCode Scaled(void)
     for (Entry &e : s.entry) e.v *= f[(size_t)e.i] * f[(size_t)e.j];
     s.neumann = false;
     PetscCall(Try("scaled from both sides", s, 16));
+  }
+  /* By factors that are far apart */
+  for (PetscReal k : {3.0, 6.0}) {
+    System                 s = Grid(n, 1, 1, true);
+    std::vector<PetscReal> f((size_t)s.n);
+
+    for (PetscReal &v : f) v = std::pow(10.0, k * (2.0 * (PetscReal)random() / 4294967296.0 - 1.0));
+    for (Entry &e : s.entry) e.v *= f[(size_t)e.i] * f[(size_t)e.j];
+    PetscCall(Try("scaled by powers of ten", s, 16));
+  }
+  /* Small enough to be solved directly, whatever the weights and scales */
+  for (int seed = 0; seed < 10; seed++) {
+    const PetscReal weights[4] = {1e-7, 1e-3, 1, 1e5};
+    System          s;
+
+    s.n = 20 + 8 * seed;
+    std::vector<PetscReal> f((size_t)s.n);
+    for (PetscInt i = 0; i < s.n; i++) {
+      f[(size_t)i] = std::pow(10.0, 4.0 * (PetscReal)random() / 4294967296.0 - 2.0);
+      s.Add(i, i, 1e-7);
+      if (i + 1 < s.n) s.Edge(i, i + 1, weights[random() % 4]);
+    }
+    for (Entry &e : s.entry) e.v *= f[(size_t)e.i] * f[(size_t)e.j];
+    s.small = true;
+    PetscCall(Try("path over many decades", s, 5));
   }
   PetscFunctionReturn((PetscErrorCode)0);
 }
