@@ -20,7 +20,7 @@ static PetscInt Scene(const char name[], PetscInt dim, const PetscInt n[3], cons
   if (!strcmp(name, "walls")) return SOLID;
   if (!strcmp(name, "cells")) return c[0] % 2 || c[1] % 2 || c[2] % 2 ? (c[0] + c[1]) % 3 ? AIR : SOLID : FLUID;
   if (!strcmp(name, "one")) return c[0] == n[0] / 2 && c[1] == n[1] / 2 && c[2] == n[2] / 2 ? FLUID : AIR;
-  if (!strcmp(name, "drain")) return again == 1 ? AIR : Scene("dam", dim, n, c, again);
+  if (!strcmp(name, "drain")) return again == 1 ? (PetscInt)AIR : Scene("dam", dim, n, c, again);
   switch (name[0] == 'p' ? name[2] : name[0] == 'd' ? name[1] : name[0]) {
   case 'o': /* open, or p-o-o-l */
     return name[0] == 'p' ? (up < 0.6 ? FLUID : AIR) : FLUID;
