@@ -14,12 +14,6 @@ static const int chunk   = 4096;
 static const int hub     = 64; /* so many neighbours are many */
 static const int lengths = 64; /* longer rows are not told apart in sorting */
 
-template <typename Real>
-static int Degree(const Graph<Real> &g, int v)
-{
-  return g.uptr[v + 1] - g.uptr[v] + g.lptr[v + 1] - g.lptr[v];
-}
-
 namespace {
 
 /* The neighbours of one vertex, from which edges of triangles are cut */

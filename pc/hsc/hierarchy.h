@@ -158,6 +158,12 @@ struct Graph {
 /* Makes lptr and lower from uptr and adj */
 template <typename Real>
 void FillLower(Graph<Real> &g);
+/* Neighbors of v, also over edges of weight 0 */
+template <typename Real>
+inline int Degree(const Graph<Real> &g, int v)
+{
+  return g.uptr[v + 1] - g.uptr[v] + g.lptr[v + 1] - g.lptr[v];
+}
 
 enum Colour : signed char { UNMARKED, COARSE, FINE };
 

@@ -40,6 +40,13 @@ double Outside::Most(double value) const
   return most;
 }
 
+void Outside::Sum(int n, double values[]) const
+{
+  std::vector<double> mine(values, values + n);
+
+  CommunicateMPI(MPI_Allreduce(mine.data(), values, n, MPI_DOUBLE, MPI_SUM, comm));
+}
+
 /* The report of the first rank that has something to report, to all of them; returns whether there is one */
 template <typename Report>
 static bool Agree(const Outside *outside, bool mine, Report &report)
@@ -530,7 +537,7 @@ bool MakeGraph(const Rows &A, const Outside *outside, const Survey &survey, Grap
 PetscInt CountBetweenComponents(const Rows &A, const Outside *outside, const Survey &survey, PetscInt bs)
 {
   const PetscInt start = outside ? outside->start : 0;
-  double         count = 0.0, all = 0.0;
+  double         count = 0.0;
 
   for (PetscInt i = 0; i < A.n; i++) {
     auto look = [&](PetscInt j, double v) { count += (start + i) % bs != j % bs && survey.sign * v > NEGLIGIBLE * std::abs(survey.diagonal[i]); };
@@ -538,9 +545,8 @@ PetscInt CountBetweenComponents(const Rows &A, const Outside *outside, const Sur
     for (PetscInt k = A.ia[i]; k < A.ia[i + 1]; k++) look(start + A.ja[k], A.a[k]);
     ForOutside(outside, i, [&](PetscInt, PetscInt j, PetscReal v) { look(outside->ghost[j], v); });
   }
-  if (!outside) return (PetscInt)count;
-  CommunicateMPI(MPI_Allreduce(&count, &all, 1, MPI_DOUBLE, MPI_SUM, outside->comm));
-  return (PetscInt)all;
+  if (outside) outside->Sum(1, &count);
+  return (PetscInt)count;
 }
 
 bool IsRowScaled(const Rows &A, double *spread)

@@ -29,8 +29,9 @@ struct Outside {
   void Fetch(const double mine[], double ghosts[]) const;
   /* ghosts[] are added to the rows that they are ghosts of */
   void Return(const double ghosts[], double mine[]) const;
-  /* Maximum over the ranks */
+  /* Maximum over the ranks, and sums over them, the same on all */
   double Most(double value) const;
+  void   Sum(int n, double values[]) const;
 };
 
 /* visit(k, j, value): entry k of a row, where there are other ranks, in the column of ghost j */

@@ -42,6 +42,7 @@ public:
       const Outcome outcome = BuildOnce(A, survey, lattice, options, asymmetry);
 
       if (outcome != BUILT || !clamped) return outcome;
+      lattice = nullptr;
     }
     if (!options.scaling || !(survey.lack > 1e-8) || !std::isfinite(survey.lack)) return BuildOnce(A, survey, lattice, options, asymmetry);
     /* A symmetric matrix is checked before it is scaled, as the message is to name the entries that were given */
@@ -384,8 +385,6 @@ private:
           lacking = true;
           return BuildOnce(A, survey, lattice, options, asymmetry);
         }
-        if (scaled.problem == Survey::NONE && scaled.lack <= lack) break;
-        v = last;
         break;
       }
       lack = scaled.lack;
@@ -456,7 +455,7 @@ private:
 
     s.pre = s.post = 1;
     for (int step = 0; step < most; step++) {
-      double sum[2] = {0.0, 0.0}, all[2], largest = 0.0;
+      double sum[2] = {0.0, 0.0}, largest = 0.0; /* of what lacks, and of rows */
 
       FetchGhosts(w);
       for (PetscInt i = 0; i < B.n; i++) {
@@ -471,10 +470,7 @@ private:
         if (d * r[i] < 0.0) sum[0] += std::abs(r[i] / (d * w[i]));
         sum[1] += 1.0;
       }
-      if (outside) {
-        CommunicateMPI(MPI_Allreduce(sum, all, 2, MPI_DOUBLE, MPI_SUM, outside->comm));
-        std::copy(all, all + 2, sum);
-      }
+      if (outside) outside->Sum(2, sum);
       lack[step] = sum[1] > 0.0 ? sum[0] / sum[1] : 0.0;
       if (lack[step] < lowest) {
         lowest = lack[step];
@@ -550,35 +546,28 @@ private:
   */
   bool TooCoarse(const Survey &survey, int directsize)
   {
-    const double        weak = 1e-5, least = 1e-6;
-    const Graph<Real>  &g = graph;
-    std::vector<int>    group(g.n);
-    std::vector<double> hold(g.n, 0.0), size(g.n, 0.0);
-    double              total = 0.0, excess = 0.0, bad = 0.0;
+    const double       weak = 1e-5, least = 1e-6;
+    const Graph<Real> &g      = graph;
+    double             sum[2] = {0.0, 0.0}; /* of weights, and of excess */
 
     /* What has so few vertices or edges will be solved exactly, see AnySmooth() */
     if (!outside && (g.n <= directsize || g.adj.size() < (size_t)g.n)) return true;
     for (int v = 0; v < g.n; v++) {
-      excess += std::max((double)g.excess[v], 0.0);
-      for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) total += 2.0 * g.weight[k];
+      sum[1] += std::max((double)g.excess[v], 0.0);
+      for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) sum[0] += 2.0 * g.weight[k];
     }
-    if (outside) {
-      double sums[2] = {total, excess}, all[2];
-
-      CommunicateMPI(MPI_Allreduce(sums, all, 2, MPI_DOUBLE, MPI_SUM, outside->comm));
-      total  = all[0];
-      excess = all[1];
-    }
-    if (excess > 0.0 && excess < least * total) return true;
+    if (outside) outside->Sum(2, sum);
+    if (sum[1] > 0.0 && sum[1] < least * sum[0]) return true;
     if (survey.weakest >= weak) return false;
     /* Groups may lie on several ranks */
     if (outside) return survey.weakest < least;
+    std::vector<int>    group(g.n);
+    std::vector<double> d(g.n, 0.0), hold(g.n, 0.0), size(g.n, 0.0);
     for (int v = 0; v < g.n; v++) group[v] = v;
     auto root = [&](int v) {
       while (group[v] != v) v = group[v] = group[group[v]];
       return v;
     };
-    std::vector<double> d(g.n, 0.0);
     for (int v = 0; v < g.n; v++) {
       d[v] += g.excess[v];
       for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
@@ -605,9 +594,9 @@ private:
       }
     }
     for (int v = 0; v < g.n; v++) {
-      if (group[v] == v && hold[v] > 0.0 && hold[v] < least * size[v]) bad = 1.0;
+      if (group[v] == v && hold[v] > 0.0 && hold[v] < least * size[v]) return true;
     }
-    return bad > 0.0;
+    return false;
   }
 
   /* Compensation looks at all triangles of the edges that go, which in a dense matrix with many of them is work in proportion to the third power of its size */
@@ -615,17 +604,15 @@ private:
   {
     const double       most   = 64.0;
     const Graph<Real> &g      = matrix;
-    double             sum[2] = {0.0, (double)g.n + 2.0 * (double)g.adj.size()}, all[2];
-    auto               degree = [&](int v) { return (double)(g.uptr[v + 1] - g.uptr[v] + g.lptr[v + 1] - g.lptr[v]); };
+    double             sum[2] = {0.0, (double)g.n + 2.0 * (double)g.adj.size()};
 
     for (int v = 0; v < g.n; v++) {
       for (int k = g.uptr[v]; k < g.uptr[v + 1]; k++) {
-        if (g.weight[k] < 0) sum[0] += degree(g.adj[k]);
+        if (g.weight[k] < 0) sum[0] += Degree(g, g.adj[k]);
       }
     }
-    if (!outside) return sum[0] > most * sum[1];
-    CommunicateMPI(MPI_Allreduce(sum, all, 2, MPI_DOUBLE, MPI_SUM, outside->comm));
-    return all[0] > most * all[1];
+    if (outside) outside->Sum(2, sum);
+    return sum[0] > most * sum[1];
   }
 
   /* Edges between ranks have rows at their ends, and now the vertices that these have become on both sides */
